@@ -1,0 +1,1 @@
+"""The harness: studies in, records out, tables and figures drawn from records."""

@@ -1,0 +1,68 @@
+"""What a job may use and what it has used, counted where data and gradients are handed out."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Resource = Literal[
+    "calibration_examples",
+    "backward_passes",
+    "hessian_vector_products",
+    "recomputations",
+    "training_steps",
+    "tuning_trials",
+]
+
+
+class Budget(BaseModel):
+    """The limits that every method of a study gets; all are plain counts.
+
+    `calibration_examples`: distinct examples. `backward_passes`: one per example and pass, so a
+    mini-batch gradient of b examples costs b. `recomputations`: estimates of curvature after the
+    first. The same type holds what a job has spent.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    calibration_examples: int = Field(0, ge=0)
+    backward_passes: int = Field(0, ge=0)
+    hessian_vector_products: int = Field(0, ge=0)
+    recomputations: int = Field(0, ge=0)
+    training_steps: int = Field(0, ge=0)
+    tuning_trials: int = Field(0, ge=0)
+
+
+class OverBudget(Exception):
+    """A job asked for more than its budget allows."""
+
+
+class Meter:
+    """Counts what one job uses of its budget; asking for more raises `OverBudget` first."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+        self._spent: dict[str, int] = dict.fromkeys(Budget.model_fields, 0)
+
+    def charge(self, resource: Resource, amount: int) -> None:
+        """Add `amount` to what was used of `resource`."""
+        self._set(resource, self._spent[resource] + amount)
+
+    def see_examples(self, count: int) -> None:
+        """Note that the first `count` calibration examples were handed out.
+
+        Every job draws a prefix of one shuffled order, so distinct examples are the longest prefix.
+        """
+        self._set("calibration_examples", max(count, self._spent["calibration_examples"]))
+
+    @property
+    def spent(self) -> Budget:
+        """What has been used so far."""
+        return Budget(**self._spent)
+
+    def _set(self, resource: Resource, total: int) -> None:
+        limit = getattr(self.budget, resource)
+        if total > limit:
+            raise OverBudget(
+                f"asked for {total:,} {resource.replace('_', ' ')}, the budget allows {limit:,}"
+            )
+        self._spent[resource] = total

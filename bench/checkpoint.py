@@ -1,0 +1,115 @@
+"""Dense checkpoints: published files, verified, and the suite's own, cached with a hash."""
+
+import hashlib
+import json
+import logging
+import pickle
+import shutil
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from safetensors.torch import save as serialize
+from torch import Tensor, nn
+
+from bench.errors import UserError
+from bench.files import replacing
+from bench.folders import data_folder, mirrors
+
+log = logging.getLogger(__name__)
+
+StateDict = dict[str, Tensor]
+TIMEOUT = 20
+
+
+@dataclass(frozen=True)
+class Published:
+    """A checkpoint file of others: looked for under `file` in the mirrors, else downloaded.
+
+    `extract` takes what the file holds and gives the state dict in our names. `classes` are the
+    types that the file may hold beside tensors; anything else is refused unread.
+    """
+
+    file: str
+    sha256: str
+    url: str
+    extract: Callable[[dict[str, Any]], StateDict]
+    classes: tuple[type, ...] = ()
+
+    def path(self) -> Path:
+        """The verified file on this machine; raises `UserError` where it can't be had."""
+        kept = data_folder() / "checkpoints" / self.file
+        for path in [folder / "checkpoints" / self.file for folder in mirrors()] + [kept]:
+            if path.is_file():
+                verify(path, self.sha256)
+                return path
+        self._download(kept)
+        verify(kept, self.sha256)
+        return kept
+
+    def load(self) -> tuple[StateDict, str]:
+        """The state dict and the file's sha256; the file is read without running its pickles."""
+        path = self.path()
+        try:
+            with torch.serialization.safe_globals(list(self.classes)):
+                content = torch.load(path, map_location="cpu", weights_only=True)
+            return self.extract(content), self.sha256
+        except (pickle.UnpicklingError, RuntimeError, KeyError, EOFError) as error:
+            raise UserError(
+                f"The checkpoint {path} holds something other than the weights expected: {error}"
+            ) from error
+
+    def _download(self, target: Path) -> None:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with (
+                urllib.request.urlopen(self.url, timeout=TIMEOUT) as response,
+                replacing(target) as file,
+            ):
+                shutil.copyfileobj(response, file)
+        except (OSError, HTTPException) as error:
+            raise UserError(
+                f"The checkpoint {self.file} is not on this machine and can't be downloaded from "
+                f"{self.url} ({error}). Place it as {target}, or name a folder that holds "
+                f"checkpoints/{self.file} in BENCH_MIRROR."
+            ) from error
+
+
+def save(path: Path, model: nn.Module, facts: dict[str, Any]) -> str:
+    """Write the model's weights and a manifest beside them; gives the weights' sha256."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    weights = serialize({name: tensor.cpu() for name, tensor in model.state_dict().items()})
+    digest = hashlib.sha256(weights).hexdigest()
+    with replacing(path) as file:
+        file.write(weights)
+    with replacing(path.with_suffix(".json")) as file:
+        file.write(json.dumps({"sha256": digest, **facts}, indent=1).encode())
+    return digest
+
+
+def load(path: Path) -> tuple[StateDict, str]:
+    """The weights that `save` wrote and their sha256; raises `UserError` where they differ."""
+    digest = json.loads(path.with_suffix(".json").read_text())["sha256"]
+    verify(path, digest)
+    return load_file(path), digest
+
+
+def verify(path: Path, expected: str) -> None:
+    """Raise `UserError` unless the file has this sha256."""
+    found = sha256(path)
+    if found != expected:
+        raise UserError(
+            f"The checkpoint {path} has sha256 {found[:16]}…, expected {expected[:16]}…: it is "
+            "truncated, altered or another file. Remove it and run again to get it anew."
+        )
+
+
+def sha256(path: Path) -> str:
+    """The file's sha256 in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,125 @@
+"""A pair made ready on this machine: data loaded, dense model trained or verified, and measured."""
+
+import functools
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from filelock import FileLock
+from torch import nn
+
+import datasets
+from bench import checkpoint
+from bench.errors import UserError
+from bench.evaluate import Evaluation, evaluate, forward_flops
+from bench.folders import data_folder
+from bench.images import Images
+from bench.job import canonical_json
+from bench.pairs import Pair
+from bench.train import Recipe, train
+
+Progress = Callable[[str, int, int], None]
+SLACK = 0.021
+"""Percent by which a known dense accuracy may be missed: two of 10,000 images, for rounding."""
+
+
+@dataclass(frozen=True)
+class Dense:
+    """The dense model of a pair, on its device in evaluation mode, and what was measured of it."""
+
+    pair: Pair
+    device: torch.device
+    model: nn.Module
+    prunable: dict[str, str]
+    checkpoint_sha256: str
+    train: Images
+    test: Images
+    evaluation: Evaluation
+    flops: int
+
+    @property
+    def parameters(self) -> int:
+        """The number of all parameters, prunable or not."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+
+def prepare(pair: Pair, device: torch.device, progress: Progress = lambda *_: None) -> Dense:
+    """The pair ready to be pruned; raises `UserError` where its data or checkpoint can't be had.
+
+    Asserts the pair's dense accuracy where it is known beforehand.
+    """
+    data = datasets.load(pair.dataset)
+    images = functools.partial(Images, normalisation=pair.normalisation, device=device)
+    train_images, test_images = images(data.train), images(data.test)
+    model = pair.model()
+    if isinstance(pair.dense, Recipe):
+        state, digest = _trained(pair, pair.dense, data, progress)
+    else:
+        state, digest = pair.dense.load()
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise UserError(
+            f"The checkpoint of pair {pair.name} is for another architecture: {error}"
+        ) from error
+    model.to(device).eval().requires_grad_(False)
+    evaluation = evaluate(model, test_images)
+    _assert_accuracy(pair, evaluation)
+    return Dense(
+        pair=pair,
+        device=device,
+        model=model,
+        prunable=pair.prunable_parameters(model),
+        checkpoint_sha256=digest,
+        train=train_images,
+        test=test_images,
+        evaluation=evaluation,
+        flops=forward_flops(model, test_images.batch(torch.arange(1))[0]),
+    )
+
+
+def _assert_accuracy(pair: Pair, evaluation: Evaluation) -> None:
+    expected = pair.dense_accuracy
+    if expected is not None and abs(evaluation.accuracy - expected) > SLACK:
+        raise UserError(
+            f"The dense model of pair {pair.name} reaches {evaluation.accuracy:.2f} % on the test "
+            f"split, expected {expected:.2f} %: preprocessing or weights differ, so nothing that "
+            "is pruned from it could be compared."
+        )
+
+
+def _trained(
+    pair: Pair, recipe: Recipe, data: datasets.Dataset, progress: Progress
+) -> tuple[checkpoint.StateDict, str]:
+    """The suite's own dense weights, from the cache or trained now on the CPU, and their sha256."""
+    path = _trained_path(pair, recipe)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        if not path.exists() or not path.with_suffix(".json").exists():
+            cpu = torch.device("cpu")
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(recipe.seed)
+                model = pair.model()
+            train(
+                model,
+                Images(data.train, pair.normalisation, cpu),
+                recipe,
+                functools.partial(progress, f"training the dense model of {pair.name}"),
+            )
+            result = evaluate(model, Images(data.validation, pair.normalisation, cpu))
+            facts = {
+                "pair": pair.name,
+                "recipe": recipe.model_dump(),
+                "validation_accuracy": result.accuracy,
+                "torch": torch.__version__,
+            }
+            checkpoint.save(path, model, facts)
+        return checkpoint.load(path)
+
+
+def _trained_path(pair: Pair, recipe: Recipe) -> Path:
+    """Named after the recipe, so that another recipe is another file."""
+    digest = hashlib.sha256(canonical_json(recipe.model_dump()).encode()).hexdigest()[:12]
+    return data_folder() / "checkpoints" / f"{pair.name}-{digest}.safetensors"

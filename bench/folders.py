@@ -1,0 +1,18 @@
+"""Where downloaded and computed data live on this machine: `BENCH_DATA` and `BENCH_MIRROR`."""
+
+import os
+from pathlib import Path
+
+
+def data_folder() -> Path:
+    """The folder of datasets and dense checkpoints: `BENCH_DATA`, or the user's cache folder."""
+    if chosen := os.environ.get("BENCH_DATA"):
+        return Path(chosen).expanduser()
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(cache).expanduser() / "pruning-bench"
+
+
+def mirrors() -> list[Path]:
+    """The folders of `BENCH_MIRROR`, in order; they are searched before any network."""
+    listed = os.environ.get("BENCH_MIRROR", "")
+    return [Path(entry).expanduser() for entry in listed.split(os.pathsep) if entry]

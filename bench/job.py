@@ -1,0 +1,44 @@
+"""The identity of one cell of a study: what was asked for, and the key that names its record."""
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bench.budget import Budget
+
+Allocation = Literal["global", "layerwise", "erk"]
+Protocol = Literal["one-shot"]
+
+
+class Job(BaseModel):
+    """One cell: pair × method × allocation × sparsity × seed × protocol × budget.
+
+    `hyperparameters` holds every field of the method, defaults included, so that a changed default
+    is another job. `sparsity` is the fraction of prunable weights removed, in [0, 1).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    pair: str
+    method: str
+    hyperparameters: dict[str, Any]
+    allocation: Allocation
+    sparsity: float = Field(ge=0, lt=1, allow_inf_nan=False)
+    seed: int = Field(ge=0)
+    protocol: Protocol
+    budget: Budget
+
+    @property
+    def key(self) -> str:
+        """Sixteen hex digits of the sha256 of the canonical JSON of all fields."""
+        return hashlib.sha256(canonical_json(self.model_dump()).encode()).hexdigest()[:16]
+
+    def __str__(self) -> str:
+        return f"{self.pair} {self.method} {self.allocation} {self.sparsity:g} seed {self.seed}"
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys, no spaces and no NaN: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

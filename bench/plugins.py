@@ -1,0 +1,74 @@
+"""Methods and pairs of the user's own, from files named with --plugin or in a study."""
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from dataclasses import is_dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from bench.errors import UserError
+from bench.pairs import PAIRS, Pair
+from methods import METHODS
+from methods.method import Method
+
+
+def load_plugin(path: Path) -> list[str]:
+    """Import the file and register its `METHODS` (name → class) and `PAIRS` (name → Pair).
+
+    Gives the names registered. The file's code runs with the user's rights. Raises `UserError`
+    where it doesn't import, registers nothing, or takes a name that exists.
+    """
+    module = _imported(path)
+    methods = getattr(module, "METHODS", {})
+    pairs = getattr(module, "PAIRS", {})
+    if not methods and not pairs:
+        raise UserError(
+            f"The plugin {path} registers nothing: define METHODS = {{'name': YourMethod}} in it."
+        )
+    _register("method", path, methods, METHODS, _is_method)
+    _register("pair", path, pairs, PAIRS, lambda value: isinstance(value, Pair))
+    return [*methods, *pairs]
+
+
+def _is_method(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, Method) and is_dataclass(value)
+
+
+def _imported(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise UserError(f"There is no plugin file {path}.")
+    name = f"bench_plugin_{path.resolve().as_posix().encode().hex()}"
+    if name in sys.modules:
+        raise UserError(f"The plugin {path} is named twice.")
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UserError(f"The plugin {path} is no Python file: its name must end with .py.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise UserError(
+            f"The plugin {path} doesn't import: {type(error).__name__}: {error}."
+        ) from error
+    return module
+
+
+def _register(
+    kind: str, path: Path, found: object, registry: dict[str, Any], expected: Callable[[Any], bool]
+) -> None:
+    """Add the plugin's entries to the registry, all of them or none."""
+    if not isinstance(found, dict):
+        raise UserError(f"{kind.upper()}S of the plugin {path} must be a dict of names.")
+    for name, value in found.items():
+        if name in registry:
+            raise UserError(
+                f"The plugin {path} registers the {kind} {name!r}, which exists already: choose "
+                "another name."
+            )
+        if not expected(value):
+            raise UserError(f"The plugin {path} registers {name!r}, which is no {kind}: {value!r}.")
+    registry.update(found)

@@ -1,0 +1,170 @@
+"""The result of one job, and the folder that keeps one JSON file for each."""
+
+import hashlib
+import json
+import logging
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bench.budget import Budget
+from bench.errors import UserError
+from bench.files import replacing
+from bench.job import Allocation, Job, Protocol, canonical_json
+
+log = logging.getLogger(__name__)
+
+Status = Literal["ok", "failed", "skipped", "over-budget"]
+SCHEMA = 1
+
+
+class Environment(BaseModel):
+    """What a result's bits depend on: equal environments give equal bits."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    versions: dict[str, str]
+    platform: str
+    processor: str
+    device: str
+    threads: int
+    commit: str | None
+
+
+class Record(BaseModel):
+    """What one job gave; figures are missing (None) where the job didn't come to them.
+
+    Accuracies are percent of the test split, `loss` is its mean cross-entropy. `nonzero` counts
+    the prunable weights that are not exactly zero in what was evaluated. `flops` are the
+    multiplications and additions with nonzero weights in one forward pass of one example.
+    `peak_bytes` is the rise of memory while the method ran.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    schema_version: int = SCHEMA
+    key: str
+    study: str
+    label: str
+    status: Status
+    reason: str = ""
+
+    pair: str
+    method: str
+    hyperparameters: dict[str, Any]
+    allocation: Allocation
+    sparsity: float
+    seed: int
+    protocol: Protocol
+    budget: Budget
+    spent: Budget
+
+    dense_accuracy: float | None = None
+    dense_loss: float | None = None
+    accuracy: float | None = None
+    top5: float | None = None
+    loss: float | None = None
+    nonzero: int | None = None
+    prunable: int | None = None
+    parameters: int | None = None
+    layer_sparsity: dict[str, float] = Field(default_factory=dict)
+    test_examples: int | None = None
+    prune_seconds: float | None = None
+    peak_bytes: int | None = None
+    flops: int | None = None
+    dense_flops: int | None = None
+
+    notes: list[str] = Field(default_factory=list)
+    checkpoint_sha256: str | None = None
+    source_sha256: str
+    environment: Environment
+    finished: str
+
+    def job(self) -> Job:
+        """The identity that this record answers for."""
+        return Job.model_validate({name: getattr(self, name) for name in Job.model_fields})
+
+
+class DamagedRecord(Exception):
+    """A record file that can't be trusted: truncated, altered, or of another schema."""
+
+
+class RecordStore:
+    """The records of one study: `RESULTS/records/STUDY/KEY.json`, each written atomically."""
+
+    def __init__(self, results: Path, study: str) -> None:
+        self.folder = results / "records" / study
+
+    def prepare(self) -> None:
+        """Create the folder and prove that it can be written; raises `UserError` if not."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.folder):
+                pass
+        except OSError as error:
+            raise UserError(
+                f"Results can't be written to {self.folder}: {error.strerror}. "
+                "Choose a folder you may write to with --results DIR."
+            ) from error
+
+    def path(self, key: str) -> Path:
+        """Where the record with this key is kept."""
+        return self.folder / f"{key}.json"
+
+    def write(self, record: Record) -> None:
+        """Write the whole record or nothing: temporary file, fsync, rename."""
+        body = record.model_dump(mode="json")
+        text = json.dumps({"checksum": _checksum(body), **body}, indent=1, allow_nan=False)
+        with replacing(self.path(record.key)) as file:
+            file.write(text.encode() + b"\n")
+
+    def read(self, key: str) -> Record | None:
+        """The record with this key, or None; raises `DamagedRecord`."""
+        try:
+            text = self.path(key).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise DamagedRecord(f"can't be read: {error}") from error
+        return _parse(text, key)
+
+    def recover(self, key: str) -> Record | None:
+        """Like `read`, but sets a damaged record aside, says so, and returns None."""
+        try:
+            return self.read(key)
+        except DamagedRecord as error:
+            aside = self.path(key).with_suffix(".damaged")
+            self.path(key).replace(aside)
+            log.warning("record %s is damaged (%s): set aside as %s", key, error, aside.name)
+            return None
+
+    def keys(self) -> Iterator[str]:
+        """The keys of all records in the folder, damaged ones included, in order."""
+        yield from sorted(path.stem for path in self.folder.glob("*.json"))
+
+
+def _checksum(body: dict[str, Any]) -> str:
+    return hashlib.sha256(canonical_json(body).encode()).hexdigest()
+
+
+def _parse(text: str, key: str) -> Record:
+    try:
+        body = json.loads(text)
+        checksum = body.pop("checksum")
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedRecord("it is no complete JSON record") from error
+    if body.get("schema_version") != SCHEMA:
+        raise DamagedRecord(f"its schema is {body.get('schema_version')}, not {SCHEMA}")
+    if checksum != _checksum(body):
+        raise DamagedRecord("its content doesn't match its checksum")
+    try:
+        record = Record.model_validate(body)
+        true_key = record.job().key
+    except ValidationError as error:
+        raise DamagedRecord(f"it has {error.error_count()} invalid fields") from error
+    if not key == record.key == true_key:
+        raise DamagedRecord(f"it belongs to job {true_key}")
+    return record

@@ -1,0 +1,113 @@
+"""Tables and figures of a study, made from its records and from nothing else."""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from bench.errors import UserError
+from bench.report import latex, markdown
+from bench.report.frame import Cell, frame, summary
+from bench.report.tables import Table, tables
+
+__all__ = ["Cell", "frame", "summary", "summary_text", "write_report"]
+
+
+def write_report(title: str, description: str, cells: Sequence[Cell], out: Path) -> list[Path]:
+    """Write tables, figures and data into the folder `out`; returns all files written.
+
+    `report.md` shows everything; `tables/PAIR.tex` and `figures/PAIR-{accuracy,time}.{pdf,png}`
+    are for a paper; `summary.csv` and `cells.csv` hold the numbers in full precision. A pair
+    without any result has tables full of gaps and no figure. Raises `UserError` if `out` can't
+    be written.
+    """
+    table = frame(cells)
+    means = summary(table)
+    try:
+        return _write(title, description, table, means, out)
+    except OSError as error:
+        raise UserError(
+            f"The report can't be written to {out}: {error.strerror or error}. "
+            "Choose a folder you may write to."
+        ) from error
+
+
+def summary_text(cells: Sequence[Cell]) -> str:
+    """The accuracy tables as plain text for a terminal, and how much of the study has run."""
+    table = frame(cells)
+    parts = [
+        f"{part.setting}: top-1 test accuracy (%)\n\n{markdown.plain(part)}"
+        for part in tables(table, summary(table))
+        if part.kind == "accuracy"
+    ]
+    return "\n\n".join([*parts, progress(table)])
+
+
+def progress(table: pd.DataFrame) -> str:
+    """Such as `115 of 120 cells are ok; 3 failed, 2 have not run.`"""
+    counts = table.status.value_counts().to_dict()
+    done = counts.pop("ok", 0)
+    missing = counts.pop("missing", 0)
+    others = [f"{count} {status}" for status, count in sorted(counts.items())]
+    others += [f"{missing} {'has' if missing == 1 else 'have'} not run"] * bool(missing)
+    return f"{done} of {len(table)} cells are ok{'; ' * bool(others)}{', '.join(others)}."
+
+
+def _write(
+    title: str, description: str, table: pd.DataFrame, means: pd.DataFrame, out: Path
+) -> list[Path]:
+    names = _file_names(means.pair.unique())
+    all_tables = tables(table, means)
+    drawn = list(means[means.ok > 0].pair.unique())
+    for folder in (out / "tables", out / "figures"):
+        folder.mkdir(parents=True, exist_ok=True)
+    files = {
+        out / "report.md": markdown.document(
+            title, description, progress(table), _sections(all_tables, names, drawn)
+        ),
+        out / "summary.csv": means.to_csv(index=False, lineterminator="\n"),
+        out / "cells.csv": table.to_csv(index=False, lineterminator="\n"),
+    }
+    for pair, name in names.items():
+        own = [part for part in all_tables if part.pair == pair]
+        files[out / "tables" / f"{name}.tex"] = latex.document(own, f"{title}: {pair}")
+    for path, text in files.items():
+        path.write_text(text, encoding="utf-8", newline="\n")
+    return [*files, *_draw(table, means, {pair: out / "figures" / names[pair] for pair in drawn})]
+
+
+def _draw(table: pd.DataFrame, means: pd.DataFrame, paths: dict[str, Path]) -> list[Path]:
+    if not paths:
+        return []
+    from bench.report.figures import write_figures
+
+    return write_figures(table, means, paths)
+
+
+def _sections(
+    all_tables: Sequence[Table], names: dict[str, str], drawn: Sequence[str]
+) -> list[str]:
+    """The paragraphs of the page: for each pair its figures and tables."""
+    sections = []
+    for pair, name in names.items():
+        sections.append(f"## {markdown.escape(pair)}")
+        if pair in drawn:
+            sections += [f"![{kind}](figures/{name}-{kind}.png)" for kind in ("accuracy", "time")]
+        else:
+            sections.append("No cell of this pair has a result yet, so there is no figure.")
+        sections += [markdown.markdown(part) for part in all_tables if part.pair == pair]
+    return sections
+
+
+def _file_names(pairs: Iterable[str]) -> dict[str, str]:
+    """A name for the files of each pair that any file system takes."""
+    names: dict[str, str] = {}
+    for pair in pairs:
+        stem = name = re.sub(r"[^A-Za-z0-9._-]+", "-", pair).strip("-.") or "pair"
+        count = 1
+        while name.lower() in {other.lower() for other in names.values()}:
+            count += 1
+            name = f"{stem}-{count}"
+        names[str(pair)] = name
+    return names

@@ -1,0 +1,95 @@
+"""What a reader must know beside the numbers, taken from the records and never typed in."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from bench.report.frame import RESOURCES
+
+
+def accuracy_caption(cells: pd.DataFrame) -> str:
+    """Conditions of an accuracy table of one pair, allocation and protocol."""
+    return " ".join(
+        part
+        for part in (
+            f"Top-1 test accuracy in percent of {setting(cells)}:",
+            _spread(cells),
+            _denominator(cells),
+            _test_split(cells),
+            budget_sentence(cells),
+            _checkpoint(cells),
+        )
+        if part
+    )
+
+
+def cost_caption(cells: pd.DataFrame) -> str:
+    """Conditions of a cost table of one pair, allocation and protocol."""
+    return " ".join(
+        part
+        for part in (
+            f"Cost of pruning {setting(cells)}, over the cells of all sparsities and seeds that "
+            "are ok: median time, greatest rise of memory, and the most that one cell spent of "
+            "its budget. Evaluation, data loading and dense training are not counted.",
+            budget_sentence(cells),
+            _machine(cells),
+        )
+        if part
+    )
+
+
+def setting(cells: pd.DataFrame) -> str:
+    """Pair, allocation and protocol, which are the same in all cells of a table or panel."""
+    first = cells.iloc[0]
+    return f"{first.pair}, {first.allocation} allocation, {first.protocol}"
+
+
+def _spread(cells: pd.DataFrame) -> str:
+    seeds = sorted(cells.seed.unique())
+    if len(seeds) == 1:
+        return f"one seed ({seeds[0]}), so without a spread."
+    return (
+        f"mean ± sample standard deviation over {len(seeds)} seeds ({', '.join(map(str, seeds))})."
+    )
+
+
+def _denominator(cells: pd.DataFrame) -> str:
+    sizes = cells[["prunable", "parameters"]].dropna().drop_duplicates()
+    which = [f"{row.prunable:,} prunable of {row.parameters:,}" for row in sizes.itertuples()]
+    return f"Sparsity is the fraction removed of the {_or(which)} parameters." if which else ""
+
+
+def _test_split(cells: pd.DataFrame) -> str:
+    sizes = [f"{size:,}" for size in cells.test_examples.dropna().unique()]
+    return f"{_or(sizes)} test images." if sizes else ""
+
+
+def budget_sentence(cells: pd.DataFrame) -> str:
+    """The limits that hold for every method, or a warning that they differ."""
+    limits = cells[[f"limit_{name}" for name in RESOURCES]].drop_duplicates()
+    if len(limits) != 1:
+        return f"The budgets of these cells differ ({len(limits)} kinds): not a fair comparison."
+    counts = zip(RESOURCES, limits.iloc[0], strict=True)
+    parts = [f"{count:,} {name.replace('_', ' ')}" for name, count in counts if count]
+    return f"Budget of every cell: {', '.join(parts) or 'no data and no gradients'}."
+
+
+def _checkpoint(cells: pd.DataFrame) -> str:
+    hashes = [str(value)[:12] for value in cells.checkpoint_sha256.dropna().unique()]
+    if len(hashes) > 1:
+        return f"The dense checkpoints differ (sha256 {', '.join(hashes)}): not a fair comparison."
+    return f"Dense checkpoint: sha256 {hashes[0]}." if hashes else ""
+
+
+def _machine(cells: pd.DataFrame) -> str:
+    machines = cells[["processor", "device", "threads"]].dropna().drop_duplicates()
+    if len(machines) > 1:
+        return f"Measured on {len(machines)} different machines: times are not comparable."
+    return "".join(
+        f"Measured on {row.device} ({row.processor}, {row.threads} threads)."
+        for row in machines.itertuples()
+    )
+
+
+def _or(parts: Iterable[str]) -> str:
+    return " or ".join(parts)

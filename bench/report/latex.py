@@ -1,0 +1,126 @@
+"""Tables as LaTeX that needs the package booktabs and nothing else."""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+from bench.report.tables import Entry, Row, Table
+
+_MOST_COLUMNS = 5
+
+# Stands between two hyphens, which would be set as one dash.
+_APART = "\0"
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    **{sign: "\\" + sign for sign in "_%&#${}"},
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    # After `\\` a bracket or star would be read as its argument.
+    **{"[": "{[}", "*": "{*}", _APART: "{}"},
+    **{"–": "--", "—": "---", "…": r"\dots{}", "’": "'", "‘": "`", "“": "``", "”": "''"},
+    **{"±": r"$\pm$", "×": r"$\times$", "−": "$-$", "≤": r"$\leq$", "≥": r"$\geq$"},
+    **{"→": r"$\to$", "∞": r"$\infty$", "λ": r"$\lambda$", "μ": r"$\mu$", "σ": r"$\sigma$"},
+    **{"α": r"$\alpha$", "β": r"$\beta$", "ε": r"$\epsilon$", "²": "$^2$", "·": r"$\cdot$"},
+}
+
+
+def escape(text: str) -> str:
+    """Plain text as LaTeX; a sign that LaTeX may not have is named by its code point."""
+    line = " ".join(text.replace(_APART, "").split())
+    return "".join(_escape(sign) for sign in re.sub("-(?=-)", "-" + _APART, line))
+
+
+def _escape(sign: str) -> str:
+    if sign in _SPECIAL:
+        return _SPECIAL[sign]
+    # A Latin letter with an accent is in every font; others would stop the compiler.
+    if " " <= sign <= "~" or "À" <= sign <= "ÿ":
+        return sign
+    return f"{{[}}U+{ord(sign):04X}]"
+
+
+def document(tables: Sequence[Table], heading: str) -> str:
+    """The tables of one pair, each a float, to be read with `\\input`."""
+    comment = " ".join(heading.split())
+    lines = [f"% {comment}", "% Written from records by `python -m bench report`: do not edit.", ""]
+    return "\n".join(lines) + "\n".join(latex(table) for table in tables)
+
+
+def latex(table: Table) -> str:
+    """One table float; more than five columns are set in blocks beneath one another."""
+    blocks = [_tabular(table, columns) for columns in _blocks(len(table.columns))]
+    label = re.sub(r"[^A-Za-z0-9]+", "-", f"{table.kind} {table.setting}")
+    lines = [
+        r"\begin{table}[htbp]",
+        r"\centering\small\setlength{\tabcolsep}{4pt}",
+        rf"\caption{{{escape(table.caption)}}}",
+        rf"\label{{tab:{label}}}",
+        r"\par\smallskip",
+        "\n\n\\medskip\n".join(blocks),
+        *([r"\par\smallskip", _notes(table.notes)] if table.notes else []),
+        r"\end{table}",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _blocks(columns: int) -> list[range]:
+    """The columns in as few blocks as do, of about equal width."""
+    count = max(1, -(-columns // _MOST_COLUMNS))
+    edges = [round(index * columns / count) for index in range(count + 1)]
+    return [range(start, stop) for start, stop in pairwise(edges)]
+
+
+def _tabular(table: Table, columns: range) -> str:
+    heads = [escape(table.corner), *(_head(table.columns[index]) for index in columns)]
+    over = rf" & \multicolumn{{{len(columns)}}}{{c}}{{{escape(table.over)}}} \\"
+    lines = [
+        rf"\begin{{tabular}}{{l{'r' * len(columns)}}}",
+        r"\toprule",
+        *([over, rf"\cmidrule(l){{2-{len(columns) + 1}}}"] if table.over else []),
+        " & ".join(heads) + r" \\",
+        r"\midrule",
+        *(_row(row, columns) for row in table.lead),
+        *([r"\midrule"] if table.lead else []),
+        *(_row(row, columns) for row in table.rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    return "\n".join(lines)
+
+
+def _head(text: str) -> str:
+    lines = [escape(line) for line in text.splitlines()]
+    stacked = r"\\".join(lines)
+    if len(lines) == 1:
+        return stacked
+    return rf"\begin{{tabular}}[b]{{@{{}}r@{{}}}}{stacked}\end{{tabular}}"
+
+
+def _row(row: Row, columns: range) -> str:
+    if len(row.entries) == 1:
+        only = _entry(row.entries[0])
+        return rf"{escape(row.heading)} & \multicolumn{{{len(columns)}}}{{c}}{{{only}}} \\"
+    entries = (_entry(row.entries[index]) for index in columns)
+    return " & ".join([escape(row.heading), *entries]) + r" \\"
+
+
+def _entry(entry: Entry) -> str:
+    spread = rf"{{\scriptsize$\,\pm\,${escape(entry.spread)}}}" if entry.spread else ""
+    # The mark takes no room, so that digits stay under digits.
+    mark = rf"\rlap{{$^{{\mathrm{{{entry.mark}}}}}$}}" if entry.mark else ""
+    return escape(entry.text) + spread + mark
+
+
+def _notes(notes: Sequence[tuple[str, str]]) -> str:
+    lines = [_note(mark, text) for mark, text in notes]
+    body = "\\\\\n".join(lines)
+    return f"\\parbox{{\\linewidth}}{{\\footnotesize\\raggedright\n{body}}}"
+
+
+def _note(mark: str, text: str) -> str:
+    raised = rf"$^{{\mathrm{{{mark}}}}}$" if mark.isalpha() else escape(mark)
+    return f"{raised} {escape(text)}"

@@ -1,0 +1,108 @@
+"""What a dataset is: its splits, and the definition from which they are obtained and verified."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from torch import Tensor
+
+Parts = dict[str, Tensor]
+"""Decoded arrays by name, all uint8: images `[n, channels, height, width]` and labels `[n]`."""
+
+Progress = Callable[[str, int, int | None], None]
+"""Called with what is being done, the bytes so far and the bytes in all (None: not known)."""
+
+
+class SourceError(Exception):
+    """One source can't give the dataset; the message is the reason, and the next one is tried."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images uint8 `[n, channels, height, width]`, not normalised, and labels int64 `[n]`."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A verified dataset: train to learn from, validation to choose by, test to report."""
+
+    name: str
+    classes: int
+    train: Split
+    validation: Split
+    test: Split
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a decoded array must be: its shape and the sha256 of its bytes in C order."""
+
+    shape: tuple[int, ...]
+    sha256: str
+
+
+class Source(Protocol):
+    """One way to obtain a dataset's decoded arrays."""
+
+    @property
+    def name(self) -> str:
+        """The word that chooses it: `load(..., source=name)`."""
+
+    def at_hand(self) -> str | None:
+        """What it would read on this machine; None when it needs a network. Cheap."""
+
+    def obtain(self, work: Path, progress: Progress) -> Parts:
+        """The arrays, still unverified; `work` is an empty folder. Raises `SourceError`."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """Original files that may be placed by hand in a `datasets/` folder.
+
+    `place` is their path in that folder. With `sha256` it is an archive, unpacked first, whose
+    files lie in its folder `inside`. `read` decodes the folder; it raises `SourceError`.
+    """
+
+    place: str
+    hint: str
+    read: Callable[[Path], Parts]
+    sha256: str = ""
+    inside: str = "."
+
+
+@dataclass(frozen=True)
+class Definition:
+    """How a dataset is obtained, what its arrays must be and how they are split."""
+
+    name: str
+    summary: str
+    classes: int
+    parts: Mapping[str, Part]
+    files: tuple[Files, ...]
+    sources: tuple[Source, ...]
+    split: Callable[[Parts], tuple[Split, Split, Split]]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """`(channels, height, width)` of one image."""
+        return next(part.shape[1:] for part in self.parts.values() if len(part.shape) == 4)
+
+    def dataset(self, parts: Parts) -> Dataset:
+        """The splits of verified `parts`."""
+        train, validation, test = self.split(parts)
+        return Dataset(self.name, self.classes, train, validation, test)
+
+
+def split_tail(parts: Parts, validation: int = 5000) -> tuple[Split, Split, Split]:
+    """Train, validation and test, where the last `validation` training images are validation."""
+    images, labels = parts["train_images"], parts["train_labels"].long()
+    test = Split(parts["test_images"], parts["test_labels"].long())
+    train = Split(images[:-validation], labels[:-validation])
+    return train, Split(images[-validation:], labels[-validation:]), test

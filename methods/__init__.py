@@ -1,0 +1,54 @@
+"""The registry of pruning methods, and how one is built from the fields that a study names."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from bench.errors import UserError, unknown
+from methods.magnitude import Magnitude
+from methods.method import Method
+from methods.obd import OBD
+from methods.random import Random
+from methods.woodfisher import WoodFisher
+
+METHODS: dict[str, type[Method]] = {
+    "random": Random,
+    "magnitude": Magnitude,
+    "obd": OBD,
+    "woodfisher": WoodFisher,
+}
+"""Every method by name; the order is the order of table rows."""
+
+
+def build(name: str, values: Mapping[str, Any]) -> Method:
+    """The method `name` with these fields, the rest at their defaults.
+
+    Raises `UserError` for an unknown name or field, and for values of a wrong type or range.
+    """
+    if name not in METHODS:
+        raise unknown("method", name, METHODS)
+    method = METHODS[name]
+    known = [field.name for field in fields(method)]
+    for field in values:
+        if field not in known:
+            raise unknown(f"field of method {name!r}", field, known or ["(it has none)"])
+    types = get_type_hints(method, include_extras=True)
+    fitting, wrong = {}, []
+    for field, value in values.items():
+        try:
+            fitting[field] = TypeAdapter(types[field]).validate_python(value, strict=True)
+        except ValidationError as error:
+            wrong += [f"{field}: {item['msg']}, not {value!r}" for item in error.errors()]
+    try:
+        if not wrong:
+            return method(**fitting)
+    except ValueError as error:
+        wrong = [str(error)]
+    raise UserError(f"Method {name!r} can't have these fields: {'; '.join(wrong)}.")
+
+
+def configuration(method: Method) -> dict[str, Any]:
+    """Every field of the method with its value."""
+    return asdict(method)

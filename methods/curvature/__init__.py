@@ -1,0 +1,1 @@
+"""Models of the loss's curvature, and their inverses, in forms that never hold a d×d matrix."""

@@ -1,0 +1,40 @@
+"""What every method is: scores that rank the weights, and what happens to the survivors."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from bench.problem import Problem
+from bench.weights import Masks, Scores, Weights
+
+Count = Annotated[int, Field(ge=1)]
+"""A whole number, at least one."""
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+"""A finite number above zero."""
+
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""A finite number, zero allowed."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A pruning method; its fields are its hyper-parameters.
+
+    A criterion defines `scores`. One that moves the survivors defines `compensate` too, and one
+    that doesn't split this way defines `prune` alone.
+    """
+
+    def prune(self, problem: Problem) -> Weights:
+        """The pruned weights: removed ones are exactly zero, and exact zeros are the mask."""
+        masks = problem.select(self.scores(problem))
+        return self.compensate(problem, masks)
+
+    def scores(self, problem: Problem) -> Scores:
+        """A saliency for every prunable weight; the smallest are pruned first."""
+        raise NotImplementedError(f"{type(self).__name__} defines neither scores nor prune")
+
+    def compensate(self, problem: Problem, masks: Masks) -> Weights:
+        """The weights after removal; here survivors stay as they were."""
+        return {name: weight * masks[name] for name, weight in problem.weights.items()}

@@ -1,0 +1,62 @@
+"""What all tests share: a small study on real data, run through the command line."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SMALL = """
+pairs = ["mlpnet-mnist5k"]
+allocations = ["global"]
+sparsities = [0.5, 0.9]
+seeds = [0, 1]
+
+[budget]
+calibration_examples = 50
+backward_passes = 50
+
+[methods]
+magnitude = {}
+woodfisher = { samples = 50, damping = 1e-3 }
+"""
+
+Bench = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def bench() -> Bench:
+    """Calls `python -m bench` as a user would; no live output, the checkout as its folder."""
+
+    def call(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "bench", *map(str, arguments)]
+        variables = os.environ | {"COLUMNS": "200", "NO_COLOR": "1"} | environment
+        return subprocess.run(
+            command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False
+        )
+
+    return call
+
+
+@pytest.fixture
+def small_study(tmp_path: Path) -> Path:
+    """A study file of eight quick jobs on real images."""
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL)
+    return path
+
+
+@pytest.fixture
+def registries() -> Iterator[None]:
+    """Puts the registries of methods and pairs back after a test that adds to them."""
+    from bench.pairs import PAIRS
+    from methods import METHODS
+
+    kept = dict(METHODS), dict(PAIRS)
+    yield
+    for registry, before in zip((METHODS, PAIRS), kept, strict=True):
+        registry.clear()
+        registry.update(before)

@@ -1,0 +1,37 @@
+"""The meter counts what is handed out and stops a job before it passes a limit."""
+
+import pytest
+from tiny import tiny_mlp, tiny_problem
+
+from bench.budget import Budget, Meter, OverBudget
+
+
+def test_distinct_examples_are_counted_once_and_passes_each_time() -> None:
+    problem = tiny_problem(tiny_mlp(), budget=Budget(calibration_examples=8, backward_passes=12))
+    problem.gradients(8)
+    problem.gradients(4)
+    spent = problem._meter.spent
+    assert (spent.calibration_examples, spent.backward_passes) == (8, 12)
+
+
+def test_a_mini_batch_gradient_costs_its_examples() -> None:
+    problem = tiny_problem(tiny_mlp())
+    problem.gradients(3, batch=4)
+    assert problem._meter.spent.backward_passes == 12
+
+
+def test_over_the_limit_raises_and_is_not_charged() -> None:
+    meter = Meter(Budget(backward_passes=5))
+    meter.charge("backward_passes", 5)
+    with pytest.raises(OverBudget, match="asked for 6 backward passes, the budget allows 5"):
+        meter.charge("backward_passes", 1)
+    assert meter.spent.backward_passes == 5
+
+
+def test_moving_the_problem_costs_a_recomputation() -> None:
+    problem = tiny_problem(tiny_mlp(), budget=Budget(recomputations=1))
+    moved = problem.at({name: weight * 0 for name, weight in problem.weights.items()})
+    assert all(weight.abs().sum() == 0 for weight in moved.weights.values())
+    assert all(weight.abs().sum() > 0 for weight in problem.weights.values())
+    with pytest.raises(OverBudget, match="2 recomputations"):
+        moved.at(problem.weights)

@@ -1,0 +1,67 @@
+"""Imports point one way down the layers, and starting the command line is quick."""
+
+import ast
+import subprocess
+import sys
+
+from conftest import ROOT
+
+LAYERS = [
+    {"__main__"},
+    {"cli"},
+    {"execute", "report", "catalogue"},
+    {"plugins", "run", "study"},
+    {"methods", "dense"},
+    {"pairs", "environment", "contract"},
+    {"problem", "train", "evaluate", "record", "checkpoint", "measure"},
+    {"allocation", "gradients", "images", "screen"},
+    {"job", "weights"},
+    {"budget"},
+    {"datasets", "models"},
+    {"errors", "files", "folders"},
+]
+RANK = {name: rank for rank, layer in enumerate(reversed(LAYERS)) for name in layer}
+
+
+def layer_of(module: str) -> str:
+    """`bench.report.tables` belongs to `report`, `methods.obd` to `methods`."""
+    package, *rest = module.split(".")
+    return rest[0] if package == "bench" and rest else package
+
+
+def first_party_imports():
+    for package in ("bench", "methods", "datasets"):
+        for file in sorted((ROOT / package).rglob("*.py")):
+            name = ".".join(file.relative_to(ROOT).with_suffix("").parts)
+            here = layer_of(name.removesuffix(".__init__"))
+            for node in ast.walk(ast.parse(file.read_text())):
+                if isinstance(node, ast.ImportFrom) and node.module:
+                    imported = [f"{node.module}.{a.name}" for a in node.names]
+                    if node.module != "bench":
+                        imported = [node.module]
+                elif isinstance(node, ast.Import):
+                    imported = [alias.name for alias in node.names]
+                else:
+                    continue
+                for module in imported:
+                    if module.split(".")[0] in ("bench", "methods", "datasets"):
+                        yield name, here, layer_of(module)
+
+
+def test_imports_point_down() -> None:
+    seen = list(first_party_imports())
+    assert len(seen) > 50
+    wrong = [
+        f"{name} imports {there}"
+        for name, here, there in seen
+        if here not in ("bench", there) and RANK[there] >= RANK[here]
+    ]
+    assert wrong == []
+
+
+def test_help_loads_neither_torch_nor_pandas() -> None:
+    code = (
+        "import sys, bench.cli; heavy = {'torch', 'pandas', 'matplotlib'} & set(sys.modules);"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -1,0 +1,120 @@
+"""The contract that every registered method keeps, and what each is known to do."""
+
+import copy
+
+import pytest
+import torch
+from tiny import tiny_conv, tiny_mlp, tiny_problem
+
+from bench.allocation import pruned_total
+from bench.budget import Budget, OverBudget
+from bench.contract import check_weights, untouched
+from bench.errors import UserError
+from bench.weights import flatten
+from methods import METHODS, build
+
+FEW = {name: {"samples": 20} for name in METHODS if "samples" in METHODS[name].__dataclass_fields__}
+
+
+def small(name: str):
+    return build(name, FEW.get(name, {}))
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("allocation", ["global", "layerwise", "erk"])
+@pytest.mark.parametrize("sparsity", [0.0, 0.31, 0.9])
+def test_counts_are_exact_and_the_model_is_untouched(name, allocation, sparsity) -> None:
+    problem = tiny_problem(tiny_conv(), sparsity=sparsity, allocation=allocation)
+    reference = copy.deepcopy(problem._model)
+    with untouched(problem._model, reference):
+        found = small(name).prune(problem)
+    check_weights(found, problem.weights, problem.target)
+    size = flatten(problem.weights).numel()
+    assert int((flatten(found) == 0).sum()) == pruned_total(sparsity, size)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_same_seed_gives_the_same_bits(name) -> None:
+    one, other = (flatten(small(name).prune(tiny_problem(tiny_mlp(), seed=5))) for _ in range(2))
+    assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_without_a_budget_no_data_is_had(name) -> None:
+    problem = tiny_problem(tiny_mlp(), budget=Budget())
+    if name in FEW:
+        with pytest.raises(OverBudget):
+            small(name).prune(problem)
+    else:
+        small(name).prune(problem)
+        assert problem._meter.spent == Budget()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_scores_order_the_supports(name) -> None:
+    low, high = (tiny_problem(tiny_mlp(), sparsity=sparsity) for sparsity in (0.4, 0.8))
+    kept_low, kept_high = (flatten(small(name).prune(p)) != 0 for p in (low, high))
+    assert not (kept_high & ~kept_low).any()
+
+
+def test_magnitude_by_hand() -> None:
+    problem = tiny_problem(tiny_mlp())
+    scores = build("magnitude", {}).scores(problem)
+    assert torch.equal(flatten(scores), flatten(problem.weights).abs())
+
+
+def test_random_changes_with_the_seed() -> None:
+    masks = [flatten(small("random").prune(tiny_problem(tiny_mlp(), seed=s))) != 0 for s in (0, 1)]
+    assert not torch.equal(*masks)
+
+
+def test_obd_is_half_the_squared_weight_times_the_mean_squared_gradient() -> None:
+    problem = tiny_problem(tiny_conv())
+    expected = flatten(problem.weights) ** 2 * problem.gradients(20).square().mean(0) / 2
+    torch.testing.assert_close(flatten(small("obd").scores(problem)), expected)
+
+
+def test_a_large_damping_makes_woodfisher_choose_the_mask_of_magnitude() -> None:
+    problem = tiny_problem(tiny_conv())
+    by_magnitude = flatten(small("magnitude").prune(problem))
+    damped = build("woodfisher", {"samples": 20, "damping": 1e9})
+    undamped = build("woodfisher", {"samples": 20, "damping": 1e-5})
+    assert torch.equal(flatten(damped.prune(problem)) != 0, by_magnitude != 0)
+    assert not torch.equal(flatten(undamped.prune(problem)) != 0, by_magnitude != 0)
+    torch.testing.assert_close(flatten(damped.prune(problem)), by_magnitude, rtol=1e-6, atol=1e-9)
+
+
+def test_update_scale_0_leaves_the_survivors() -> None:
+    problem = tiny_problem(tiny_mlp())
+    found = flatten(build("woodfisher", {"samples": 20, "update_scale": 0}).prune(problem))
+    weights = flatten(problem.weights)
+    assert torch.equal(found[found != 0], weights[found != 0])
+
+
+def test_compensation_lowers_the_quadratic_loss() -> None:
+    problem = tiny_problem(tiny_mlp(), sparsity=0.2)
+    fisher = problem.gradients(20).T @ problem.gradients(20) / 20
+
+    def loss(scale: float):
+        method = build("woodfisher", {"samples": 20, "damping": 1e-3, "update_scale": scale})
+        step = flatten(method.prune(problem)) - flatten(problem.weights)
+        return step @ fisher @ step
+
+    assert loss(1.0) < loss(0.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "message"),
+    [
+        ("magnitud", {}, "no method 'magnitud'. Did you mean 'magnitude'"),
+        ("woodfisher", {"dampings": 1}, "no field of method 'woodfisher' 'dampings'. Did you mean"),
+        ("woodfisher", {"damping": 0}, "greater than 0, not 0"),
+        ("woodfisher", {"damping": "small"}, "valid number, not 'small'"),
+        ("woodfisher", {"samples": 0}, "greater than or equal to 1, not 0"),
+        ("obd", {"samples": 1.5}, "valid integer, not 1.5"),
+        ("magnitude", {"damping": 1}, "it has none"),
+    ],
+)
+def test_wrong_fields_are_refused_with_a_sentence(name, fields, message) -> None:
+    with pytest.raises(UserError, match=message):
+        build(name, fields)
