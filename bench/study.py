@@ -32,8 +32,9 @@ class Study(BaseModel):
     """What a study file may say; every method runs under the one `budget`.
 
     `methods` maps the label that tables show to the method's fields; a label that isn't the
-    method's own name says so with `method = "..."`. `sparsities` are fractions removed. `plugins`
-    are paths from the file's own folder.
+    method's own name says so with `method = "..."`. `sparsities` are fractions removed.
+    `recalibration` examples renew BatchNorm statistics after pruning, of the dense model too.
+    `plugins` are paths from the file's own folder.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -47,6 +48,7 @@ class Study(BaseModel):
     sparsities: list[Sparsity] = Field(min_length=1)
     seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
     protocol: Protocol = "one-shot"
+    recalibration: int = Field(0, ge=0)
     budget: Budget
     plugins: list[str] = []
 
@@ -77,6 +79,7 @@ class Study(BaseModel):
                     sparsity=sparsity,
                     seed=seed,
                     protocol=self.protocol,
+                    recalibration=self.recalibration,
                     budget=self.budget,
                 ),
             )

@@ -7,17 +7,25 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from bench.errors import UserError, unknown
+from methods.ekfac import EKFAC
+from methods.kfac import KFAC
+from methods.lobs import LOBS
 from methods.magnitude import Magnitude
 from methods.method import Method
 from methods.obd import OBD
 from methods.random import Random
 from methods.woodfisher import WoodFisher
+from methods.woodtaylor import WoodTaylor
 
 METHODS: dict[str, type[Method]] = {
     "random": Random,
     "magnitude": Magnitude,
     "obd": OBD,
+    "l-obs": LOBS,
+    "kfac": KFAC,
+    "ekfac": EKFAC,
     "woodfisher": WoodFisher,
+    "woodtaylor": WoodTaylor,
 }
 """Every method by name; the order is the order of table rows."""
 

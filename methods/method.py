@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bench.problem import Problem
+from bench.problem import Problem, Target
 from bench.weights import Masks, Scores, Weights
 
 Count = Annotated[int, Field(ge=1)]
@@ -38,3 +38,7 @@ class Method:
     def compensate(self, problem: Problem, masks: Masks) -> Weights:
         """The weights after removal; here survivors stay as they were."""
         return {name: weight * masks[name] for name, weight in problem.weights.items()}
+
+    def remarks(self, target: Target) -> list[str]:
+        """What a reader must know of this use of the method; kept with the record's notes."""
+        return []

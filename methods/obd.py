@@ -1,32 +1,71 @@
-"""Optimal Brain Damage with a diagonal Fisher (LeCun et al. 1989; Theis et al. 2018)."""
+"""Optimal Brain Damage with any of the curvature diagonals (LeCun et al. 1989)."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
 
 from bench.problem import Problem
-from bench.weights import Scores
-from methods.method import Count, Method
+from bench.weights import Scores, flatten, unflatten
+from methods.curvature.diagonals import (
+    fisher_diagonal,
+    ggn_diagonal,
+    hessian_diagonal,
+    hutchinson_diagonal,
+)
+from methods.method import Count, Method, NonNegative
+
+Curvature = Literal["empirical-fisher", "true-fisher", "ggn", "hessian", "hutchinson"]
 
 
 @dataclass(frozen=True)
 class OBD(Method):
-    """Remove the weights whose loss alone raises the quadratic model least: w² F_qq / 2.
+    """Remove the weights whose loss alone raises the quadratic model least: w² (F_qq + λ) / 2.
 
-    F_qq = (1/m) Σ g_iq² over the per-example gradients of m examples, the diagonal of the empirical
-    Fisher. Cost: m backward passes, O(d) memory beside one chunk of gradients.
+    `curvature` says whose diagonal F_qq [d] is, estimated from m = `samples` examples, and what it
+    costs, in passes through one example:
 
-    Differs from the paper: the diagonal is the empirical Fisher's instead of the Hessian's.
+    - `empirical-fisher`: (1/m) Σ g_iq² with the data's labels; m backward passes.
+    - `true-fisher`: the same with labels drawn from the model; m backward passes.
+    - `ggn`: generalised Gauss-Newton, which is the true Fisher without its sampling noise; C × m
+      backward passes for C classes.
+    - `hessian`: exact; d × m Hessian-vector products, so for small nets only.
+    - `hutchinson`: the Hessian's, from `probes` random vectors; probes × m products.
+
+    The last two have negative entries, for which a positive score would promise a rise in loss that
+    the model doesn't predict. `negative` says what becomes of them before λ = `damping` is added:
+    `absolute` takes their size, as if curvature of either sign were worth keeping; `clip` takes 0,
+    so that λ or else the index ranks them; `keep` lets them score below zero and go first.
+
+    Differs from the paper: the diagonal is by default the empirical Fisher's (Theis et al. 2018),
+    `hessian` is exact where the paper leaves out second derivatives of the activation, and all
+    weights go at once, without retraining in between.
     """
 
     samples: Count = 1000
+    curvature: Curvature = "empirical-fisher"
+    damping: NonNegative = 0.0
+    probes: Count = 10
+    negative: Literal["absolute", "clip", "keep"] = "absolute"
 
     def scores(self, problem: Problem) -> Scores:
-        """w² F_qq / 2 for each weight."""
+        """w² (F_qq + λ) / 2 for each weight."""
         weights = problem.weights
-        total = {name: weight.new_zeros(weight.numel()) for name, weight in weights.items()}
-        for chunk in problem.signals(self.samples):
-            for name, signal in chunk.items():
-                total[name] += signal.gradients().square_().sum(0)
-        return {
-            name: weight.square() * total[name].view_as(weight) / (2 * self.samples)
-            for name, weight in weights.items()
-        }
+        diagonal = self.diagonal(problem)
+        if self.negative == "absolute":
+            diagonal = diagonal.abs()
+        elif self.negative == "clip":
+            diagonal = diagonal.clamp(min=0)
+        return unflatten(flatten(weights).square() * (diagonal + self.damping) / 2, like=weights)
+
+    def diagonal(self, problem: Problem) -> Tensor:
+        """F_qq [d] as estimated, with its sign and without damping."""
+        if self.curvature == "hessian":
+            return hessian_diagonal(problem, self.samples)
+        if self.curvature == "hutchinson":
+            return hutchinson_diagonal(problem, self.samples, self.probes)
+        if self.curvature == "ggn":
+            return ggn_diagonal(problem, self.samples)
+        if self.curvature == "true-fisher":
+            return fisher_diagonal(problem, self.samples, "true")
+        return fisher_diagonal(problem, self.samples, "empirical")

@@ -1,4 +1,4 @@
-"""Random pruning: what any criterion must beat."""
+"""Random pruning: what any criterion must beat (Blalock et al. 2020; Liu et al. 2022)."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,14 @@ from methods.method import Method
 
 @dataclass(frozen=True)
 class Random(Method):
-    """Remove weights uniformly at random; the mask changes with the job's seed."""
+    """Remove weights uniformly at random: score u ~ U(0, 1), independent for each weight.
+
+    The mask follows from the job's seed; all weights are equally likely to go, within what the
+    allocation takes from their layer. Touches no data. Cost: O(d).
+    """
 
     def scores(self, problem: Problem) -> Scores:
-        """Independent uniform numbers."""
+        """Independent uniform numbers, shaped like the weights."""
         generator = problem.generator("random scores")
         return {
             name: torch.rand(weight.shape, generator=generator).to(weight.device)

@@ -1,50 +1,91 @@
 """The optimal brain surgeon: what all methods share that remove weights by an inverse curvature."""
 
 from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
 
-import torch
+from torch import Tensor
 
 from bench.problem import Problem
 from bench.weights import Masks, Scores, Weights, flatten, unflatten
 from methods.curvature.inverse import Inverse
-from methods.method import Method, NonNegative
+from methods.method import Count, Method, NonNegative
+
+Schedule = Literal["linear", "polynomial", "geometric"]
+InverseT = TypeVar("InverseT", bound=Inverse)
 
 
 @dataclass(frozen=True)
-class Surgeon(Method):
+class Surgeon(Method, Generic[InverseT]):
     """Remove weights by w_q² / (2 [H⁻¹]_qq) and move the survivors (Hassibi & Stork 1992).
 
     A method of this family defines `inverse` alone: how its H⁻¹ is estimated. `update_scale`
-    multiplies the move of the survivors; 0 leaves them as they were.
+    multiplies the move of the survivors; 0 leaves them as they were. `recomputations` is how many
+    times H⁻¹ is estimated on the way to the target, each time at the weights left by then; 1 is
+    the plain method. `schedule` spreads the sparsities on the way: `linear`, `polynomial` (cubic,
+    steep at first) or `geometric` (each step keeps the same fraction).
 
     Differs from the paper: many weights are removed at once, with the sum of their single-weight
     updates, δ = -H⁻¹ (pruned ⊙ w / diag H⁻¹), as in WoodFisher.
     """
 
     update_scale: NonNegative = 1.0
+    recomputations: Count = 1
+    schedule: Schedule = "linear"
 
-    def inverse(self, problem: Problem) -> Inverse:
-        """An estimate of H⁻¹ from the problem's calibration data."""
+    def inverse(self, problem: Problem) -> InverseT:
+        """An estimate of H⁻¹ at the problem's weights, from its calibration data."""
         raise NotImplementedError(f"{type(self).__name__} defines no inverse")
 
+    def origin(self, problem: Problem, inverse: InverseT) -> Tensor:
+        """The weights [d] from which removal starts; a first-order method steps ahead here."""
+        return flatten(problem.weights)
+
+    def move(self, removed: Tensor, inverse: InverseT, keep: Tensor) -> Tensor:
+        """The move [d] of all weights that takes the values `removed` [d] out of the model.
+
+        `removed` is zero where `keep` is True.
+        """
+        return -inverse.product(removed / inverse.diagonal)
+
     def prune(self, problem: Problem) -> Weights:
-        """Estimate once, select, and move the survivors."""
-        inverse = self.inverse(problem)
-        masks = problem.select(saliencies(problem.weights, inverse))
-        return self.operate(problem.weights, inverse, masks)
+        """Estimate, select and move the survivors, as often as `recomputations` says."""
+        masks: Masks | None = None
+        weights = problem.weights
+        here = problem
+        for sparsity in self.sparsities(problem.target.sparsity):
+            if masks is not None:
+                here = problem.at(weights, masks)
+            inverse = self.inverse(here)
+            start = self.origin(here, inverse)
+            scores = unflatten(saliencies(start, inverse), like=weights)
+            masks = here.select(scores, sparsity, within=masks)
+            weights = unflatten(self.operate(start, inverse, flatten(masks)), like=weights)
+        return weights
 
     def scores(self, problem: Problem) -> Scores:
         """w_q² / (2 [H⁻¹]_qq) for each weight."""
-        return saliencies(problem.weights, self.inverse(problem))
+        inverse = self.inverse(problem)
+        return unflatten(saliencies(self.origin(problem, inverse), inverse), like=problem.weights)
 
-    def operate(self, weights: Weights, inverse: Inverse, masks: Masks) -> Weights:
-        """The weights with the masked ones at zero and the others moved to make up for them."""
-        vector, keep = flatten(weights), flatten(masks)
-        removed = torch.where(keep, 0, vector / inverse.diagonal)
-        moved = vector - self.update_scale * inverse.product(removed)
-        return unflatten(moved * keep, like=weights)
+    def operate(self, start: Tensor, inverse: InverseT, keep: Tensor) -> Tensor:
+        """The weights [d] with the removed ones at zero and the others moved to make up for it."""
+        removed = start.masked_fill(keep, 0)
+        if self.update_scale > 0:
+            start = start + self.update_scale * self.move(removed, inverse, keep)
+        return start.masked_fill(~keep, 0)
+
+    def sparsities(self, target: float) -> list[float]:
+        """The sparsity after each estimate; the last is the target."""
+        steps = self.recomputations
+        if self.schedule == "linear":
+            way = [target * step / steps for step in range(1, steps)]
+        elif self.schedule == "polynomial":
+            way = [target * (1 - (1 - step / steps) ** 3) for step in range(1, steps)]
+        else:
+            way = [1 - (1 - target) ** (step / steps) for step in range(1, steps)]
+        return [*way, target]
 
 
-def saliencies(weights: Weights, inverse: Inverse) -> Scores:
-    """The loss that removing each weight alone adds to the quadratic model: w² / (2 diag H⁻¹)."""
-    return unflatten(flatten(weights).square() / (2 * inverse.diagonal), like=weights)
+def saliencies(weights: Tensor, inverse: Inverse) -> Tensor:
+    """What removing each weight alone adds to the quadratic model [d]: w² / (2 diag H⁻¹)."""
+    return weights.square() / (2 * inverse.diagonal)

@@ -1,20 +1,27 @@
 """WoodFisher (Singh & Alistarh 2020, Efficient Second-Order Approximation)."""
 
 from dataclasses import dataclass
+from typing import Literal
 
-from bench.problem import Problem
-from methods.curvature.low_rank import LowRankInverse
+from torch import Tensor
+
+from bench.problem import Fisher, Problem
+from methods.curvature.blocks import Blocks, block_inverse
+from methods.curvature.inverse import FisherInverse
 from methods.method import Count, Positive
 from methods.surgeon import Surgeon
 
 
 @dataclass(frozen=True)
-class WoodFisher(Surgeon):
+class WoodFisher(Surgeon[FisherInverse]):
     """OBS with the inverse of the empirical Fisher, F = λI + (1/m) Σ g_i g_iᵀ.
 
     `samples` is m, `batch` the examples whose mean gradient is one g_i, `damping` is λ: a large one
     makes F⁻¹ ∝ I, which is magnitude pruning. A larger batch shrinks F, so λ doesn't transfer.
-    Cost: m × batch backward passes, O(m²d) time, O(md) memory.
+    `fisher` is `true` for labels drawn from the model. `blocks` is `full`, `layer`, or the width of
+    chunks of contiguous weights inside a layer, between which F is taken as zero. `update` is the
+    `sum` of single-weight moves as in the paper, or the exact `joint` one for all that is removed.
+    Cost: m × batch backward passes; O(m²d) time and O(md) memory, with chunks of c < m O(mcd).
 
     Differs from the paper: the same inverse comes from one m×m factor instead of m rank-one updates
     of a d×d matrix, and the count of removed weights is exact.
@@ -23,7 +30,18 @@ class WoodFisher(Surgeon):
     samples: Count = 1000
     batch: Count = 1
     damping: Positive = 1e-5
+    fisher: Fisher = "empirical"
+    blocks: Blocks = "full"
+    update: Literal["sum", "joint"] = "sum"
 
-    def inverse(self, problem: Problem) -> LowRankInverse:
-        """The inverse Fisher over all prunable weights at once."""
-        return LowRankInverse(problem.gradients(self.samples, self.batch), self.damping)
+    def inverse(self, problem: Problem) -> FisherInverse:
+        """The damped inverse Fisher with the requested blocks."""
+        gradients = problem.gradients(self.samples, self.batch, self.fisher)
+        layers = [weight.numel() for weight in problem.weights.values()]
+        return block_inverse(gradients, self.damping, layers, self.blocks)
+
+    def move(self, removed: Tensor, inverse: FisherInverse, keep: Tensor) -> Tensor:
+        """The sum of single-weight moves, or the joint one."""
+        if self.update == "joint":
+            return inverse.joint_move(removed, keep)
+        return super().move(removed, inverse, keep)

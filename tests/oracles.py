@@ -18,3 +18,31 @@ def woodfisher_recursion(gradients: Tensor, damping: float) -> Tensor:
         product = inverse @ gradient
         inverse -= torch.outer(product, product) / (len(gradients) + gradient @ product)
     return inverse
+
+
+def block_mask(sizes: list[int], blocks: str | int) -> Tensor:
+    """Ones [d, d] inside the blocks, zeros outside: `full`, `layer`, or chunks within layers."""
+    parts: list[int] = []
+    for size in sizes:
+        if blocks == "layer":
+            parts.append(size)
+        elif blocks != "full":
+            parts += [blocks] * (size // blocks) + [size % blocks] * (size % blocks > 0)
+    if blocks == "full":
+        parts = [sum(sizes)]
+    return torch.block_diag(*[torch.ones(n, n, dtype=torch.float64) for n in parts])
+
+
+def sum_of_single_moves(weights: Tensor, inverse: Tensor, keep: Tensor) -> Tensor:
+    """Σ_q -(w_q / [H⁻¹]_qq) H⁻¹e_q over the removed q (Hassibi & Stork 1992, eq. 5, summed)."""
+    move = torch.zeros_like(weights)
+    for q in (~keep).nonzero().squeeze(1):
+        move -= weights[q] / inverse[q, q] * inverse[:, q]
+    return move
+
+
+def joint_obs(weights: Tensor, inverse: Tensor, keep: Tensor) -> Tensor:
+    """-H⁻¹E (EᵀH⁻¹E)⁻¹ Eᵀw with E the removed columns of the identity."""
+    columns = torch.eye(len(weights), dtype=weights.dtype)[:, ~keep]
+    inner = columns.T @ inverse @ columns
+    return -inverse @ columns @ torch.linalg.solve(inner, columns.T @ weights)

@@ -1,7 +1,8 @@
 """The meter counts what is handed out and stops a job before it passes a limit."""
 
 import pytest
-from tiny import tiny_mlp, tiny_problem
+import torch
+from tiny import PLENTY, tiny_mlp, tiny_problem
 
 from bench.budget import Budget, Meter, OverBudget
 
@@ -29,9 +30,15 @@ def test_over_the_limit_raises_and_is_not_charged() -> None:
 
 
 def test_moving_the_problem_costs_a_recomputation() -> None:
-    problem = tiny_problem(tiny_mlp(), budget=Budget(recomputations=1))
-    moved = problem.at({name: weight * 0 for name, weight in problem.weights.items()})
-    assert all(weight.abs().sum() == 0 for weight in moved.weights.values())
+    problem = tiny_problem(tiny_mlp(), budget=PLENTY.model_copy(update={"recomputations": 1}))
+    half = problem.select(problem.weights, 0.5)
+    moved = problem.at(
+        {name: weight * half[name] for name, weight in problem.weights.items()}, half
+    )
+    for name, weight in moved.weights.items():
+        assert torch.equal(weight != 0, half[name])
+    removed = ~torch.cat([mask.flatten() for mask in half.values()])
+    assert not moved.gradients(5)[:, removed].any()
     assert all(weight.abs().sum() > 0 for weight in problem.weights.values())
     with pytest.raises(OverBudget, match="2 recomputations"):
-        moved.at(problem.weights)
+        moved.at(problem.weights, half)

@@ -112,7 +112,7 @@ def test_compensation_lowers_the_quadratic_loss() -> None:
         ("woodfisher", {"damping": "small"}, "valid number, not 'small'"),
         ("woodfisher", {"samples": 0}, "greater than or equal to 1, not 0"),
         ("obd", {"samples": 1.5}, "valid integer, not 1.5"),
-        ("magnitude", {"damping": 1}, "it has none"),
+        ("random", {"damping": 1}, "it has none"),
     ],
 )
 def test_wrong_fields_are_refused_with_a_sentence(name, fields, message) -> None:

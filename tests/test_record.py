@@ -92,7 +92,7 @@ def test_an_unwritable_folder_is_said_before_any_job(tmp_path) -> None:
 def test_the_key_is_pinned_and_depends_on_every_field() -> None:
     job = make_job()
     assert job.key == Job.model_validate(json.loads(job.model_dump_json())).key
-    assert job.key == "1bc1a79388d3e246"
+    assert job.key == "424f5f079df69752"
     changes = {
         "pair": "other",
         "method": "magnitude",
@@ -100,6 +100,7 @@ def test_the_key_is_pinned_and_depends_on_every_field() -> None:
         "allocation": "erk",
         "sparsity": 0.91,
         "seed": 1,
+        "recalibration": 10,
         "budget": job.budget.model_copy(update={"backward_passes": 1}),
     }
     keys = {make_job(**{name: value}).key for name, value in changes.items()}

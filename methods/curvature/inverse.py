@@ -1,4 +1,4 @@
-"""What an optimal brain surgeon needs of a curvature matrix: its inverse in two operations."""
+"""What an optimal brain surgeon needs of a curvature matrix: its inverse in a few operations."""
 
 from typing import Protocol
 
@@ -14,3 +14,18 @@ class Inverse(Protocol):
 
     def product(self, vector: Tensor) -> Tensor:
         """H⁻¹ times a vector [d]."""
+
+
+class FisherInverse(Inverse, Protocol):
+    """The inverse of a Fisher made of gradients, which also knows what only gradients can tell."""
+
+    @property
+    def mean_gradient(self) -> Tensor:
+        """The mean ḡ of the gradients that the Fisher is made of, [d]."""
+
+    def joint_move(self, removed: Tensor, keep: Tensor) -> Tensor:
+        """The move δ [d] that minimises δᵀFδ/2 with δ_q = -w_q for all removed q at once.
+
+        δ = -F⁻¹E (EᵀF⁻¹E)⁻¹ Eᵀw, with E the columns of the identity that are removed. `removed`
+        holds w [d], zero where `keep` is True.
+        """

@@ -31,16 +31,12 @@ class LowRankInverse:
             raise MethodError(f"damping must be above 0 for an inverse to exist, not {damping}")
         self.gradients = gradients
         self.damping = damping
-        samples = len(gradients)
-        kernel = _gram(gradients)
-        kernel.diagonal().add_(damping * samples)
-        factor, failed = torch.linalg.cholesky_ex(kernel)
-        if failed:
-            raise MethodError(
-                f"the Fisher of {samples} gradients is numerically singular with damping "
-                f"{damping:g}: use a larger damping"
-            )
-        self._factor = factor
+        self._factor = _factor(gradients, damping)
+
+    @property
+    def mean_gradient(self) -> Tensor:
+        """The mean of the m gradients, [d]."""
+        return self.gradients.mean(0)
 
     @functools.cached_property
     def diagonal(self) -> Tensor:
@@ -56,6 +52,34 @@ class LowRankInverse:
         projected = (self.gradients @ vector).double().unsqueeze(1)
         solved = torch.cholesky_solve(projected, self._factor).squeeze(1)
         return (vector - solved.to(vector.dtype) @ self.gradients) / self.damping
+
+    def joint_move(self, removed: Tensor, keep: Tensor) -> Tensor:
+        """The exact joint OBS move [d] from the survivors' side.
+
+        With R the survivors and P the removed, stationarity in δ_R reads F_RR δ_R = F_RP w_P, and
+        F_RP = G_RᵀG_P/m since λI has no entries off the diagonal. The push-through identity gives
+
+        δ_R = G_Rᵀ (λm I + G_R G_Rᵀ)⁻¹ G_P w_P,  δ_P = -w_P.
+        """
+        surviving = self.gradients * keep
+        factor = _factor(surviving, self.damping)
+        pull = (self.gradients @ removed).double().unsqueeze(1)
+        solved = torch.cholesky_solve(pull, factor).squeeze(1)
+        return solved.to(removed.dtype) @ surviving - removed
+
+
+def _factor(gradients: Tensor, damping: float) -> Tensor:
+    """The Cholesky factor [m, m] of λm I + G Gᵀ in double precision."""
+    kernel = _gram(gradients)
+    kernel.diagonal().add_(damping * len(gradients))
+    factor: Tensor
+    factor, failed = torch.linalg.cholesky_ex(kernel)
+    if failed:
+        raise MethodError(
+            f"the Fisher of {len(gradients)} gradients is numerically singular with damping "
+            f"{damping:g}: use a larger damping"
+        )
+    return factor
 
 
 def _columns(gradients: Tensor) -> Iterator[Tensor]:

@@ -1,0 +1,130 @@
+"""Block-diagonal inverse Fishers: a block a layer, or a chunk of contiguous weights of a layer."""
+
+import functools
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from bench.errors import MethodError
+from methods.curvature.inverse import FisherInverse
+from methods.curvature.low_rank import COLUMNS, LowRankInverse
+from methods.method import Count
+
+Blocks = Literal["full", "layer"] | Count
+"""One block over all weights, one a layer, or chunks of so many contiguous weights of a layer."""
+
+
+class BlockInverse:
+    """Inverses of the diagonal blocks, each over its own contiguous part of the flat vector."""
+
+    def __init__(self, parts: Sequence[FisherInverse], sizes: Sequence[int]) -> None:
+        """`sizes` are the widths of the parts and sum to d."""
+        self.parts, self.sizes = parts, list(sizes)
+
+    @functools.cached_property
+    def diagonal(self) -> Tensor:
+        """diag of the inverse, [d]."""
+        return torch.cat([part.diagonal for part in self.parts])
+
+    @property
+    def mean_gradient(self) -> Tensor:
+        """The mean gradient, [d]."""
+        return torch.cat([part.mean_gradient for part in self.parts])
+
+    def product(self, vector: Tensor) -> Tensor:
+        """The inverse times a vector [d]."""
+        pieces = zip(self.parts, vector.split(self.sizes), strict=True)
+        return torch.cat([part.product(piece) for part, piece in pieces])
+
+    def joint_move(self, removed: Tensor, keep: Tensor) -> Tensor:
+        """The exact joint OBS move [d], block by block."""
+        pieces = zip(self.parts, removed.split(self.sizes), keep.split(self.sizes), strict=True)
+        return torch.cat([part.joint_move(values, mask) for part, values, mask in pieces])
+
+
+class ChunkInverse:
+    """(λI + G_bᵀG_b/m)⁻¹ for each chunk b of c columns of G [m, d], c dividing d and below m.
+
+    Factors of the blocks' own side, c×c, in double precision; they are inverted in groups.
+    Cost: O(mcd) time, O(cd) memory.
+    """
+
+    def __init__(self, gradients: Tensor, damping: float, width: int) -> None:
+        self.damping, self.width = damping, width
+        self.mean_gradient = gradients.mean(0)
+        group = max(1, COLUMNS // width) * width
+        self._inverses = torch.cat(
+            [self._inverted(columns) for columns in gradients.split(group, dim=1)]
+        )
+
+    def _inverted(self, columns: Tensor) -> Tensor:
+        """The inverse blocks [blocks, c, c] of some columns [m, blocks * c]."""
+        blocked = _blocked(columns, self.width).double()
+        fisher = torch.bmm(blocked.mT, blocked).div_(len(columns))
+        fisher.diagonal(dim1=1, dim2=2).add_(self.damping)
+        factor, failed = torch.linalg.cholesky_ex(fisher)
+        if failed.any():
+            raise MethodError(
+                f"{int((failed > 0).sum())} blocks of the Fisher are numerically singular with "
+                f"damping {self.damping:g}: use a larger damping"
+            )
+        return torch.cholesky_inverse(factor).to(columns.dtype)
+
+    @functools.cached_property
+    def diagonal(self) -> Tensor:
+        """diag of the inverse, [d]."""
+        return self._inverses.diagonal(dim1=1, dim2=2).reshape(-1)
+
+    def product(self, vector: Tensor) -> Tensor:
+        """The inverse times a vector [d]."""
+        return torch.bmm(self._inverses, vector.view(-1, self.width, 1)).view(-1)
+
+    def joint_move(self, removed: Tensor, keep: Tensor) -> Tensor:
+        """The exact joint OBS move [d]: -F⁻¹_:P (F⁻¹_PP)⁻¹ w_P in each block.
+
+        Rows and columns of survivors in F⁻¹ are replaced by those of the identity, so that all
+        blocks are solved in one batch whatever the number of weights each loses.
+        """
+        gone = (~keep).view(-1, self.width)
+        inner = self._inverses.double() * (gone.unsqueeze(1) & gone.unsqueeze(2))
+        inner.diagonal(dim1=1, dim2=2).add_((~gone).double())
+        values = removed.view(-1, self.width, 1).double()
+        forces = torch.cholesky_solve(values, torch.linalg.cholesky(inner))
+        return -torch.bmm(self._inverses, forces.to(removed.dtype)).view(-1)
+
+
+def _blocked(columns: Tensor, width: int) -> Tensor:
+    """[m, blocks * c] as [blocks, m, c]."""
+    return columns.view(len(columns), -1, width).transpose(0, 1)
+
+
+def block_inverse(
+    gradients: Tensor, damping: float, layers: Sequence[int], blocks: Blocks
+) -> FisherInverse:
+    """The damped inverse Fisher of gradients [m, d] with this block structure.
+
+    `layers` are the sizes of the layers, which sum to d. Blocks narrower than m are inverted at
+    their own side, wider ones in the low-rank form; the last chunk of a layer may be narrower.
+    """
+    if blocks == "full":
+        return LowRankInverse(gradients, damping)
+    parts: list[FisherInverse] = []
+    sizes: list[int] = []
+    for layer in gradients.split(list(layers), dim=1):
+        width = layer.shape[1] if blocks == "layer" else min(blocks, layer.shape[1])
+        whole = layer.shape[1] // width * width
+        for columns in (layer[:, :whole], layer[:, whole:]):
+            if columns.shape[1]:
+                made = _equal_blocks(columns, damping, min(width, columns.shape[1]))
+                parts += made
+                sizes += [columns.shape[1] // len(made)] * len(made)
+    return BlockInverse(parts, sizes)
+
+
+def _equal_blocks(columns: Tensor, damping: float, width: int) -> list[FisherInverse]:
+    """Inverses for columns [m, n] in blocks of one width that divides n."""
+    if width < len(columns):
+        return [ChunkInverse(columns, damping, width)]
+    return [LowRankInverse(block, damping) for block in columns.split(width, dim=1)]

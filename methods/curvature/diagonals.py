@@ -1,0 +1,90 @@
+"""Diagonals of curvature matrices over the flat vector of d prunable weights."""
+
+import torch
+from torch import Tensor
+
+from bench.gradients import Signal
+from bench.problem import Fisher, Problem
+from bench.weights import flatten
+
+
+def fisher_diagonal(problem: Problem, samples: int, fisher: Fisher = "empirical") -> Tensor:
+    """diag F [d]: F_qq = (1/m) Σ_i g_iq² over the gradients g_i of m = `samples` examples.
+
+    Per-example gradients, never the square of their mean; with `true`, one label an example is
+    drawn from the model. Cost: m backward passes. Source: Theis et al. 2018; for `true`, Kunstner
+    et al. 2019.
+    """
+    total = _zeros(problem)
+    for chunk in problem.signals(samples, fisher):
+        total += _squares(chunk)
+    return total / samples
+
+
+def ggn_diagonal(problem: Problem, samples: int) -> Tensor:
+    """diag G [d] of the generalised Gauss-Newton matrix of m = `samples` examples.
+
+    G = (1/m) Σ_i J_iᵀ (diag p_i - p_i p_iᵀ) J_i with the Jacobian J_i and class probabilities p_i
+    of the logits. Exact: diag p - p pᵀ = Σ_c p_c (p - e_c)(p - e_c)ᵀ, where p - e_c is the gradient
+    of the logits for label c, so G_qq = (1/m) Σ_i Σ_c p_ic g_icq². This is also the true Fisher
+    with its expectation over labels taken exactly and, where the network is piecewise linear in
+    each weight (ReLU, max pooling, normalisation by stored statistics), the Hessian's diagonal.
+    Cost: m backward passes for each of the C classes. Source: Schraudolph 2002; Martens 2020.
+    """
+    total = _zeros(problem)
+    for label, probability in enumerate(problem.predictions(samples).unbind(1)):
+        chunks = problem.signals(samples, label)
+        for chunk, weight in zip(chunks, probability.split(problem.chunk), strict=True):
+            total += _squares(chunk, weight)
+    return total / samples
+
+
+def hessian_diagonal(problem: Problem, samples: int) -> Tensor:
+    """diag H [d] of the mean loss of m = `samples` examples: H_qq = e_qᵀ H e_q, entry by entry.
+
+    Exact; entries may be negative. For small nets only: d × m Hessian-vector products.
+    """
+    diagonal = _zeros(problem)
+    basis = torch.zeros_like(diagonal)
+    for q in range(len(diagonal)):
+        basis[q] = 1
+        diagonal[q] = problem.hessian_vector_product(basis, samples)[q]
+        basis[q] = 0
+    return diagonal
+
+
+def hutchinson_diagonal(problem: Problem, samples: int, probes: int) -> Tensor:
+    """diag H [d], estimated: (1/k) Σ v ⊙ H v over k = `probes` vectors v of random signs.
+
+    Unbiased, with variance Σ_{r≠q} H_qr² / k: exact where H is diagonal, and else an entry may be
+    negative by noise alone. Cost: k × m Hessian-vector products. Source: Hutchinson 1989; Bekas et
+    al. 2007.
+    """
+    total = _zeros(problem)
+    generator = problem.generator("Hutchinson probes")
+    for _ in range(probes):
+        signs = torch.randint(2, total.shape, generator=generator) * 2 - 1
+        probe = signs.to(total)
+        total += probe * problem.hessian_vector_product(probe, samples)
+    return total / probes
+
+
+def _zeros(problem: Problem) -> Tensor:
+    """A zero for each prunable weight [d]."""
+    return torch.zeros_like(flatten(problem.weights))
+
+
+def _squares(chunk: dict[str, Signal], weight: Tensor | None = None) -> Tensor:
+    """Σ_i weight_i g_i² [d] over a chunk's examples, each weighing one without `weight` [n]."""
+    return torch.cat([_layer_squares(signal, weight) for signal in chunk.values()])
+
+
+def _layer_squares(signal: Signal, weight: Tensor | None) -> Tensor:
+    """Σ_i weight_i g_i² of one layer [out * in]."""
+    if weight is None:
+        weight = signal.inputs.new_ones(len(signal.inputs))
+    if signal.inputs.shape[2] == 1:
+        # With one position g = δ aᵀ, so Σ g² = (δ²)ᵀ a²: no gradient of an example is formed.
+        delta, inputs = signal.output_gradients.squeeze(2), signal.inputs.squeeze(2)
+        return ((delta.square() * weight[:, None]).T @ inputs.square()).flatten()
+    return weight @ signal.gradients().square_()

@@ -1,0 +1,216 @@
+"""Kronecker-factored curvature: a block a layer, held as its two factors and never as a matrix.
+
+A layer is y = W a, with δ the loss's gradient for y. In row-major order the gradient δ aᵀ of W
+[out, in] is the vector δ ⊗ a, so that F = E[δδᵀ ⊗ aaᵀ] ≈ S ⊗ A, with S = E[δδᵀ] outside. (Papers
+that stack columns write A ⊗ S for the same matrix.)
+"""
+
+import functools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from bench.errors import MethodError
+from bench.gradients import Signal
+from methods.curvature.inverse import Inverse
+
+
+@dataclass(frozen=True)
+class Factors:
+    """S `output` [out, out] and A `input` [in, in] of one layer, in double precision."""
+
+    output: Tensor
+    input: Tensor
+
+    def damped(self, damping: float, pi: bool = False) -> "Factors":
+        """S + (√λ/π) I and A + π√λ I, so that the product's own damping is λ = `damping`.
+
+        Without `pi`, π = 1. With it, π² = (tr A / dim A) / (tr S / dim S), which shares the damping
+        by the factors' sizes; 1 where either is zero. Source: Martens & Grosse 2015, section 6.3.
+        """
+        ratio = 1.0
+        if pi:
+            sizes = [float(factor.diagonal().mean()) for factor in (self.input, self.output)]
+            ratio = (sizes[0] / sizes[1]) ** 0.5 if min(sizes) > 0 else 1.0
+        root = damping**0.5
+        return Factors(_shifted(self.output, root / ratio), _shifted(self.input, root * ratio))
+
+    @property
+    def diagonal(self) -> Tensor:
+        """diag(S ⊗ A), [out * in]."""
+        return torch.outer(self.output.diagonal(), self.input.diagonal()).flatten()
+
+
+class KroneckerInverse:
+    """(S ⊗ A)⁻¹ = S⁻¹ ⊗ A⁻¹ of one layer, over its flattened weights [out * in].
+
+    diagonal = diag S⁻¹ ⊗ diag A⁻¹ and product = S⁻¹ V A⁻¹ with V [out, in]. Two Cholesky factors in
+    double precision. Cost: O(out³ + in³) time, O(out² + in²) memory.
+    """
+
+    def __init__(self, factors: Factors, dtype: torch.dtype) -> None:
+        """Takes damped factors and gives results in `dtype`; `MethodError` if one is singular."""
+        self.output = _inverted(factors.output)
+        self.input = _inverted(factors.input)
+        self.dtype = dtype
+
+    @property
+    def diagonal(self) -> Tensor:
+        """The diagonal, [out * in]."""
+        return Factors(self.output, self.input).diagonal.to(self.dtype)
+
+    def product(self, vector: Tensor) -> Tensor:
+        """The inverse times a vector [out * in]."""
+        values = vector.view(len(self.output), len(self.input)).double()
+        return (self.output @ values @ self.input).flatten().to(self.dtype)
+
+
+class SharedInverse(KroneckerInverse):
+    """(I ⊗ H)⁻¹ of one layer: all its output units share H [in, in]."""
+
+    def __init__(self, shared: Tensor, units: int, dtype: torch.dtype) -> None:
+        """Takes the damped H and the count of output units."""
+        identity = torch.eye(units, dtype=shared.dtype, device=shared.device)
+        super().__init__(Factors(identity, shared), dtype)
+
+    def joint_move(self, removed: Tensor, keep: Tensor) -> Tensor:
+        """The exact joint OBS move [out * in], -H⁻¹E (EᵀH⁻¹E)⁻¹ Eᵀw for each output unit.
+
+        E is the unit's removed columns of the identity; `removed` holds w [out * in], zero where
+        `keep` is True. Cost: O(Σ r³ + r in) time over units with r weights removed.
+        """
+        move = self.input.new_zeros(len(self.output), len(self.input))
+        for unit, values, kept in zip(
+            move, removed.view(move.shape), keep.view(move.shape), strict=True
+        ):
+            gone = (~kept).nonzero().squeeze(1)
+            columns = self.input[:, gone]
+            forces = torch.linalg.solve(columns[gone], values[gone].double())
+            unit.copy_(-columns @ forces)
+        return move.flatten().to(self.dtype)
+
+
+class EigenInverse:
+    """(U (diag Λ + λI) Uᵀ)⁻¹ of one layer, where U = U_S ⊗ U_A holds the factors' eigenvectors.
+
+    diagonal = U_S² (1/(Λ+λ)) (U_A²)ᵀ with squares of entries, product = U_S (U_Sᵀ V U_A / (Λ+λ))
+    U_Aᵀ. Cost: O(out² in + out in²) time for each, O(out² + in² + out in) memory.
+    """
+
+    def __init__(self, basis: Factors, eigenvalues: Tensor, dtype: torch.dtype) -> None:
+        """Takes U_S and U_A with eigenvectors as columns, and Λ + λ [out, in], all above zero."""
+        self.basis, self.eigenvalues, self.dtype = basis, eigenvalues, dtype
+
+    @functools.cached_property
+    def diagonal(self) -> Tensor:
+        """The diagonal, [out * in]."""
+        output, given = self.basis.output.square(), self.basis.input.square()
+        return (output @ self.eigenvalues.reciprocal() @ given.T).flatten().to(self.dtype)
+
+    def product(self, vector: Tensor) -> Tensor:
+        """The inverse times a vector [out * in]."""
+        output, given = self.basis.output, self.basis.input
+        values = vector.view(self.eigenvalues.shape).double()
+        turned = (output.T @ values @ given) / self.eigenvalues
+        return (output @ turned @ given.T).flatten().to(self.dtype)
+
+
+class DiagonalInverse:
+    """The inverse of a diagonal matrix: with it, the optimal brain surgeon moves no survivor."""
+
+    def __init__(self, diagonal: Tensor) -> None:
+        """Takes the diagonal of the matrix itself, [d]; positive."""
+        self.diagonal = diagonal.reciprocal()
+
+    def product(self, vector: Tensor) -> Tensor:
+        """The inverse times a vector [d]."""
+        return self.diagonal * vector
+
+
+InverseT = TypeVar("InverseT", bound=Inverse)
+
+
+class LayerInverses(Generic[InverseT]):
+    """One inverse a layer, joined over the flat vector of all d weights."""
+
+    def __init__(self, parts: Sequence[InverseT]) -> None:
+        self.parts = parts
+
+    @functools.cached_property
+    def diagonal(self) -> Tensor:
+        """diag of the inverse, [d]."""
+        return torch.cat([part.diagonal for part in self.parts])
+
+    def product(self, vector: Tensor) -> Tensor:
+        """The inverse times a vector [d]."""
+        pieces = zip(self.parts, self.split(vector), strict=True)
+        return torch.cat([part.product(piece) for part, piece in pieces])
+
+    def split(self, vector: Tensor) -> Sequence[Tensor]:
+        """The vector [d] cut into those of the layers."""
+        pieces: Sequence[Tensor] = vector.split([len(part.diagonal) for part in self.parts])
+        return pieces
+
+
+def fisher_factors(chunks: Iterable[dict[str, Signal]]) -> dict[str, Factors]:
+    """S and A of each layer from the signals of m examples, [n, ...] of them in each chunk.
+
+    A = (1/m) Σ_i Σ_t a_it a_itᵀ and S = (1/m) Σ_i (1/T) Σ_t δ_it δ_itᵀ over the T positions of a
+    convolution, T = 1 for a linear layer: with positions uncorrelated and alike, a gradient
+    Σ_t δ_t a_tᵀ has the second moment T E[δδᵀ] ⊗ E[aaᵀ] = S ⊗ A. Cost: O(m T (out² + in²)) time.
+    Source: Martens & Grosse 2015; Grosse & Martens 2016 (KFC), equations 21 and 22.
+    """
+    inputs, outputs = Moments(), Moments()
+    for chunk in chunks:
+        inputs.add({name: signal.inputs for name, signal in chunk.items()})
+        outputs.add({name: signal.output_gradients for name, signal in chunk.items()})
+    positions = outputs.positions
+    return {
+        name: Factors(output / positions[name], inputs.means[name])
+        for name, output in outputs.means.items()
+    }
+
+
+class Moments:
+    """Second moments (1/n) Σ_i Σ_t x_it x_itᵀ of columns, a layer each, in double precision."""
+
+    def __init__(self) -> None:
+        self.examples = 0
+        self.positions: dict[str, int] = {}
+        self._totals: dict[str, Tensor] = {}
+
+    def add(self, columns: dict[str, Tensor]) -> None:
+        """Takes columns [n, side, positions] of n more examples for each layer."""
+        self.examples += len(next(iter(columns.values())))
+        for name, given in columns.items():
+            self.positions[name] = given.shape[2]
+            rows = given.double().transpose(1, 2).flatten(0, 1)
+            if name not in self._totals:
+                self._totals[name] = rows.new_zeros(rows.shape[1], rows.shape[1])
+            self._totals[name].addmm_(rows.T, rows)
+
+    @property
+    def means(self) -> dict[str, Tensor]:
+        """The moments [side, side] by layer: a sum over positions, a mean over examples."""
+        return {name: total / self.examples for name, total in self._totals.items()}
+
+
+def _shifted(factor: Tensor, amount: float) -> Tensor:
+    """factor + amount × I."""
+    moved = factor.clone()
+    moved.diagonal().add_(amount)
+    return moved
+
+
+def _inverted(factor: Tensor) -> Tensor:
+    """The inverse of a symmetric positive matrix [side, side]; `MethodError` if it is singular."""
+    lower, failed = torch.linalg.cholesky_ex(factor)
+    if failed:
+        raise MethodError(
+            f"a Kronecker factor of side {len(factor)} is numerically singular: use a larger "
+            "damping"
+        )
+    return torch.cholesky_inverse(lower)

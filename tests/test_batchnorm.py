@@ -1,0 +1,88 @@
+"""BatchNorm statistics are renewed alike for pruned and dense models, and the data is charged."""
+
+import copy
+
+import pytest
+import torch
+from tiny import PLENTY, tiny_conv
+from torch import nn
+
+from bench.batchnorm import BATCH, recalibrate
+from bench.budget import Budget
+from bench.dense import Dense
+from bench.evaluate import evaluate, forward_flops
+from bench.images import Images
+from bench.job import Job
+from bench.pairs import HALF, Pair
+from bench.run import run_job
+from bench.train import Recipe
+from datasets import Split
+
+
+def test_statistics_are_those_of_the_data() -> None:
+    net = tiny_conv().double()
+    inputs = torch.randn(2 * BATCH, 2, 6, 6, generator=torch.Generator().manual_seed(0)).double()
+    before = copy.deepcopy(net.state_dict())
+    with torch.no_grad():
+        recalibrate(net, inputs)
+        hidden = net[0](inputs)
+    assert not net.training and net[1].momentum == 0.1
+    torch.testing.assert_close(net[1].running_mean, hidden.mean((0, 2, 3)))
+    variances = [part.transpose(0, 1).flatten(1).var(1) for part in hidden.split(BATCH)]
+    torch.testing.assert_close(net[1].running_var, torch.stack(variances).mean(0))
+    changed = {name for name, t in net.state_dict().items() if not torch.equal(t, before[name])}
+    assert changed == {"1.running_mean", "1.running_var", "1.num_batches_tracked"}
+
+
+@pytest.fixture
+def dense() -> Dense:
+    """A small convolutional net whose stored statistics are far off, on random images."""
+
+    def net() -> nn.Module:
+        torch.manual_seed(0)
+        return nn.Sequential(
+            nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(),
+            nn.Linear(8 * 16, 10),
+        )  # fmt: skip
+
+    generator = torch.Generator().manual_seed(0)
+    shape = (300, 3, 6, 6)
+    images = torch.randint(256, shape, generator=generator, dtype=torch.uint8)
+    split = Split(images, torch.randint(10, (300,), generator=generator))
+    cpu = torch.device("cpu")
+    data = Images(split, HALF, cpu)
+    model = net().eval().requires_grad_(False)
+    model[1].running_mean.fill_(3)
+    pair = Pair("toy", net, "none", HALF, ".*weight", Recipe(epochs=1, learning_rate=1.0))
+    prunable = {"0.weight": "0", "4.weight": "4"}
+    flops = forward_flops(model, data.batch(torch.arange(1))[0])
+    return Dense(pair, cpu, model, prunable, "0" * 64, data, data, evaluate(model, data), flops)
+
+
+def record(dense: Dense, recalibration: int, budget: Budget, sparsity: float = 0.0):
+    job = Job(
+        pair="toy",
+        method="magnitude",
+        hyperparameters={"scale": "none"},
+        allocation="global",
+        sparsity=sparsity,
+        seed=0,
+        protocol="one-shot",
+        recalibration=recalibration,
+        budget=budget,
+    )
+    return run_job(job, dense, "study", "magnitude")
+
+
+def test_the_policy_holds_for_the_dense_model_alike(dense) -> None:
+    kept, renewed = (record(dense, examples, PLENTY) for examples in (0, 200))
+    assert kept.loss == pytest.approx(kept.dense_loss)
+    assert renewed.loss == pytest.approx(renewed.dense_loss)
+    assert renewed.loss != pytest.approx(kept.loss, rel=1e-3)
+    assert (kept.spent.calibration_examples, renewed.spent.calibration_examples) == (0, 200)
+
+
+def test_recalibration_is_charged_to_the_budget(dense) -> None:
+    over = record(dense, 200, Budget(calibration_examples=199), sparsity=0.5)
+    assert over.status == "over-budget"
+    assert "asked for 200 calibration examples, the budget allows 199" in over.reason
