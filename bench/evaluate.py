@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bench.gradients import fast_layout
 from bench.images import Images
 
 BATCH = 100
@@ -30,9 +31,7 @@ def evaluate(model: nn.Module, images: Images) -> Evaluation:
     loss = 0.0
     for positions in torch.arange(len(images)).split(BATCH):
         inputs, labels = images.batch(positions)
-        if inputs.dim() == 4:
-            inputs = inputs.contiguous(memory_format=torch.channels_last)  # a quarter faster
-        logits = model(inputs)
+        logits = model(fast_layout(inputs))
         ranked = logits.topk(5, dim=1).indices == labels.unsqueeze(1)
         first += int(ranked[:, 0].sum())
         top5 += int(ranked.sum())

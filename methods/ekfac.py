@@ -8,7 +8,8 @@ from torch import Tensor
 
 from bench.gradients import Signal
 from bench.problem import Fisher, Problem
-from methods.curvature.kronecker import EigenInverse, Factors, LayerInverses, fisher_factors
+from methods.curvature.joined import JoinedInverse
+from methods.curvature.kronecker import EigenInverse, Factors, fisher_factors
 from methods.method import Count, Positive
 from methods.surgeon import Surgeon
 
@@ -17,7 +18,7 @@ Kept = Signal | Tensor
 
 
 @dataclass(frozen=True)
-class EKFAC(Surgeon[LayerInverses[EigenInverse]]):
+class EKFAC(Surgeon[JoinedInverse[EigenInverse]]):
     """OBS with K-FAC's eigenvectors and the exact second moments along them, F = U (Λ + λI) Uᵀ.
 
     U = U_S ⊗ U_A are the eigenvectors of the undamped K-FAC factors of a layer, and
@@ -39,7 +40,7 @@ class EKFAC(Surgeon[LayerInverses[EigenInverse]]):
     damping: Positive = 1e-5
     fisher: Fisher = "empirical"
 
-    def inverse(self, problem: Problem) -> LayerInverses[EigenInverse]:
+    def inverse(self, problem: Problem) -> JoinedInverse[EigenInverse]:
         """The damped inverse, a block a layer."""
         kept: dict[str, list[Kept]] = {name: [] for name in problem.weights}
         factors = fisher_factors(_keeping(kept, problem.signals(self.samples, self.fisher)))
@@ -51,7 +52,7 @@ class EKFAC(Surgeon[LayerInverses[EigenInverse]]):
             )
             moments = second_moments(basis, kept.pop(name)) / self.samples
             parts.append(EigenInverse(basis, moments + self.damping, weight.dtype))
-        return LayerInverses(parts)
+        return JoinedInverse(parts)
 
 
 def second_moments(basis: Factors, chunks: Iterable[Kept]) -> Tensor:

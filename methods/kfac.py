@@ -5,10 +5,10 @@ from typing import Literal
 
 from bench.problem import Fisher, Problem
 from methods.curvature.inverse import Inverse
+from methods.curvature.joined import JoinedInverse
 from methods.curvature.kronecker import (
     DiagonalInverse,
     KroneckerInverse,
-    LayerInverses,
     fisher_factors,
 )
 from methods.method import Count, Positive
@@ -42,11 +42,11 @@ class KFAC(Surgeon[Inverse]):
     fisher: Fisher = "empirical"
     style: Literal["obs", "obd"] = "obs"
 
-    def inverse(self, problem: Problem) -> LayerInverses[Inverse]:
+    def inverse(self, problem: Problem) -> JoinedInverse[Inverse]:
         """The damped inverse, a block a layer."""
         dtype = next(iter(problem.weights.values())).dtype
         factors = fisher_factors(problem.signals(self.samples, self.fisher))
         damped = [layer.damped(self.damping, self.pi) for layer in factors.values()]
         if self.style == "obd":
-            return LayerInverses([DiagonalInverse(layer.diagonal.to(dtype)) for layer in damped])
-        return LayerInverses([KroneckerInverse(layer, dtype) for layer in damped])
+            return JoinedInverse([DiagonalInverse(layer.diagonal.to(dtype)) for layer in damped])
+        return JoinedInverse([KroneckerInverse(layer, dtype) for layer in damped])

@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from bench.problem import Problem, Target
-from methods.curvature.kronecker import LayerInverses, Moments, SharedInverse
+from methods.curvature.joined import JoinedJointInverse
+from methods.curvature.kronecker import Moments, SharedInverse
 from methods.method import Count, Positive
 from methods.surgeon import Surgeon
 
 
 @dataclass(frozen=True)
-class LOBS(Surgeon[LayerInverses[SharedInverse]]):
+class LOBS(Surgeon[JoinedJointInverse[SharedInverse]]):
     """OBS on the squared error of each layer's own output, (1/n) Σ_i Σ_t ‖δW x_it‖².
 
     Its Hessian is I ⊗ H with H = (1/n) Σ_i Σ_t x_it x_itᵀ + λI [in, in], shared by all output units
@@ -36,7 +36,7 @@ class LOBS(Surgeon[LayerInverses[SharedInverse]]):
     damping: Positive = 1e-5
     update: Literal["sum", "joint"] = "sum"
 
-    def inverse(self, problem: Problem) -> LayerInverses[SharedInverse]:
+    def inverse(self, problem: Problem) -> JoinedJointInverse[SharedInverse]:
         """The damped inverse, a block a layer."""
         moments = Moments()
         for columns in problem.inputs(self.samples):
@@ -47,14 +47,15 @@ class LOBS(Surgeon[LayerInverses[SharedInverse]]):
             shared = means[name]
             shared.diagonal().add_(self.damping)
             parts.append(SharedInverse(shared, len(weight), weight.dtype))
-        return LayerInverses(parts)
+        return JoinedJointInverse(parts)
 
-    def move(self, removed: Tensor, inverse: LayerInverses[SharedInverse], keep: Tensor) -> Tensor:
+    def move(
+        self, removed: Tensor, inverse: JoinedJointInverse[SharedInverse], keep: Tensor
+    ) -> Tensor:
         """The sum of single-weight moves, or the joint one."""
-        if self.update == "sum":
-            return super().move(removed, inverse, keep)
-        pieces = zip(inverse.parts, inverse.split(removed), inverse.split(keep), strict=True)
-        return torch.cat([part.joint_move(values, kept) for part, values, kept in pieces])
+        if self.update == "joint":
+            return inverse.joint_move(removed, keep)
+        return super().move(removed, inverse, keep)
 
     def remarks(self, target: Target) -> list[str]:
         """What a reader of the record should know about this use of the method."""

@@ -9,39 +9,12 @@ from torch import Tensor
 
 from bench.errors import MethodError
 from methods.curvature.inverse import FisherInverse
+from methods.curvature.joined import JoinedFisherInverse
 from methods.curvature.low_rank import COLUMNS, LowRankInverse
 from methods.method import Count
 
 Blocks = Literal["full", "layer"] | Count
 """One block over all weights, one a layer, or chunks of so many contiguous weights of a layer."""
-
-
-class BlockInverse:
-    """Inverses of the diagonal blocks, each over its own contiguous part of the flat vector."""
-
-    def __init__(self, parts: Sequence[FisherInverse], sizes: Sequence[int]) -> None:
-        """`sizes` are the widths of the parts and sum to d."""
-        self.parts, self.sizes = parts, list(sizes)
-
-    @functools.cached_property
-    def diagonal(self) -> Tensor:
-        """diag of the inverse, [d]."""
-        return torch.cat([part.diagonal for part in self.parts])
-
-    @property
-    def mean_gradient(self) -> Tensor:
-        """The mean gradient, [d]."""
-        return torch.cat([part.mean_gradient for part in self.parts])
-
-    def product(self, vector: Tensor) -> Tensor:
-        """The inverse times a vector [d]."""
-        pieces = zip(self.parts, vector.split(self.sizes), strict=True)
-        return torch.cat([part.product(piece) for part, piece in pieces])
-
-    def joint_move(self, removed: Tensor, keep: Tensor) -> Tensor:
-        """The exact joint OBS move [d], block by block."""
-        pieces = zip(self.parts, removed.split(self.sizes), keep.split(self.sizes), strict=True)
-        return torch.cat([part.joint_move(values, mask) for part, values, mask in pieces])
 
 
 class ChunkInverse:
@@ -111,16 +84,13 @@ def block_inverse(
     if blocks == "full":
         return LowRankInverse(gradients, damping)
     parts: list[FisherInverse] = []
-    sizes: list[int] = []
     for layer in gradients.split(list(layers), dim=1):
         width = layer.shape[1] if blocks == "layer" else min(blocks, layer.shape[1])
         whole = layer.shape[1] // width * width
         for columns in (layer[:, :whole], layer[:, whole:]):
             if columns.shape[1]:
-                made = _equal_blocks(columns, damping, min(width, columns.shape[1]))
-                parts += made
-                sizes += [columns.shape[1] // len(made)] * len(made)
-    return BlockInverse(parts, sizes)
+                parts += _equal_blocks(columns, damping, min(width, columns.shape[1]))
+    return JoinedFisherInverse(parts)
 
 
 def _equal_blocks(columns: Tensor, damping: float, width: int) -> list[FisherInverse]:

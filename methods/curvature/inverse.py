@@ -16,16 +16,20 @@ class Inverse(Protocol):
         """H⁻¹ times a vector [d]."""
 
 
-class FisherInverse(Inverse, Protocol):
-    """The inverse of a Fisher made of gradients, which also knows what only gradients can tell."""
+class JointInverse(Inverse, Protocol):
+    """An inverse that can also take many weights out at once, exactly."""
+
+    def joint_move(self, removed: Tensor, keep: Tensor) -> Tensor:
+        """The move δ [d] that minimises δᵀHδ/2 with δ_q = -w_q for all removed q at once.
+
+        δ = -H⁻¹E (EᵀH⁻¹E)⁻¹ Eᵀw, with E the columns of the identity that are removed. `removed`
+        holds w [d], zero where `keep` is True.
+        """
+
+
+class FisherInverse(JointInverse, Protocol):
+    """The inverse of a Fisher made of gradients, which also knows their mean."""
 
     @property
     def mean_gradient(self) -> Tensor:
         """The mean ḡ of the gradients that the Fisher is made of, [d]."""
-
-    def joint_move(self, removed: Tensor, keep: Tensor) -> Tensor:
-        """The move δ [d] that minimises δᵀFδ/2 with δ_q = -w_q for all removed q at once.
-
-        δ = -F⁻¹E (EᵀF⁻¹E)⁻¹ Eᵀw, with E the columns of the identity that are removed. `removed`
-        holds w [d], zero where `keep` is True.
-        """

@@ -6,16 +6,14 @@ that stack columns write A ⊗ S for the same matrix.)
 """
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
 from bench.errors import MethodError
 from bench.gradients import Signal
-from methods.curvature.inverse import Inverse
 
 
 @dataclass(frozen=True)
@@ -128,31 +126,6 @@ class DiagonalInverse:
     def product(self, vector: Tensor) -> Tensor:
         """The inverse times a vector [d]."""
         return self.diagonal * vector
-
-
-InverseT = TypeVar("InverseT", bound=Inverse)
-
-
-class LayerInverses(Generic[InverseT]):
-    """One inverse a layer, joined over the flat vector of all d weights."""
-
-    def __init__(self, parts: Sequence[InverseT]) -> None:
-        self.parts = parts
-
-    @functools.cached_property
-    def diagonal(self) -> Tensor:
-        """diag of the inverse, [d]."""
-        return torch.cat([part.diagonal for part in self.parts])
-
-    def product(self, vector: Tensor) -> Tensor:
-        """The inverse times a vector [d]."""
-        pieces = zip(self.parts, self.split(vector), strict=True)
-        return torch.cat([part.product(piece) for part, piece in pieces])
-
-    def split(self, vector: Tensor) -> Sequence[Tensor]:
-        """The vector [d] cut into those of the layers."""
-        pieces: Sequence[Tensor] = vector.split([len(part.diagonal) for part in self.parts])
-        return pieces
 
 
 def fisher_factors(chunks: Iterable[dict[str, Signal]]) -> dict[str, Factors]:
