@@ -93,6 +93,12 @@ def run(
     device: Annotated[
         str, _option("--device", "DEVICE", "Where to compute: cpu, cuda, cuda:1 (default: cpu).")
     ] = "cpu",
+    memory: Annotated[
+        int,
+        _option(
+            "--memory", "MIB", "Memory for one chunk of calibration data (default: 1024).", min=1
+        ),
+    ] = 1024,
 ) -> None:
     """Run a study's jobs, skipping those already recorded, and write its tables and figures.
 
@@ -108,7 +114,7 @@ def run(
     where = choose_device(device)
     store = RecordStore(results, loaded.name)
     store.prepare()
-    records = _run(loaded, entries, where, store)
+    records = _run(loaded, entries, where, store, memory * 2**20)
     _report(loaded, grid, entries, store, out or results / "reports" / loaded.name)
     if any(record.status == "failed" for record in records):
         sys.exit(1)
@@ -165,7 +171,7 @@ def _grid(name: str, overrides: list[str], plugins: list[Path]) -> "tuple[Study,
 
 
 def _run(
-    study: "Study", entries: "list[Entry]", device: Any, store: "RecordStore"
+    study: "Study", entries: "list[Entry]", device: Any, store: "RecordStore", memory: int
 ) -> "list[Record]":
     """Make the pairs ready, then run the jobs behind a progress bar."""
     from bench import screen
@@ -187,7 +193,7 @@ def _run(
     try:
         with screen.bar(study.name) as show:
             show(0, len(entries), study.name)
-            records = execute(study.name, entries, pairs, store, advance)
+            records = execute(study.name, entries, pairs, store, advance, memory)
     except KeyboardInterrupt:
         screen.messages.print(
             f"Stopped: {done} of {len(entries)} jobs are recorded. "

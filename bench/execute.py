@@ -9,6 +9,7 @@ from bench.dense import Dense, Progress, prepare
 from bench.environment import source_sha256
 from bench.errors import unknown
 from bench.pairs import PAIRS
+from bench.problem import MEMORY
 from bench.record import Record, RecordStore
 from bench.run import run_job
 from bench.study import Entry
@@ -53,11 +54,12 @@ def execute(
     pairs: dict[str, Dense],
     store: RecordStore,
     advance: Callable[[Record, bool], None],
+    memory: int = MEMORY,
 ) -> list[Record]:
     """The record of every entry, in order; what is finished isn't run again.
 
     Each record is on disk before `advance(record, was_finished)` is called, so that a killed run
-    loses at most the job it was in.
+    loses at most the job it was in. `memory` bounds one chunk of calibration examples, in bytes.
     """
     records = []
     for entry in entries:
@@ -65,7 +67,7 @@ def execute(
         record = finished(store, entry, dense)
         was_finished = record is not None
         if record is None:
-            record = run_job(entry.job, dense, study, entry.label)
+            record = run_job(entry.job, dense, study, entry.label, memory)
             store.write(record)
         records.append(record)
         advance(record, was_finished)

@@ -17,7 +17,7 @@ from bench.errors import MethodError, Skip
 from bench.evaluate import evaluate, forward_flops
 from bench.job import Job
 from bench.measure import measured
-from bench.problem import Problem, Target
+from bench.problem import MEMORY, Problem, Target
 from bench.record import Record, Status
 from bench.weights import Weights
 from methods import METHODS, build
@@ -34,13 +34,16 @@ class Outcome:
     figures: dict[str, Any] = field(default_factory=dict)
 
 
-def run_job(job: Job, dense: Dense, study: str, label: str) -> Record:
-    """Run the job and give its record; a method's failure is in the record, not an exception."""
+def run_job(job: Job, dense: Dense, study: str, label: str, memory: int = MEMORY) -> Record:
+    """Run the job and give its record; a method's failure is in the record, not an exception.
+
+    `memory` is the number of bytes that one chunk of calibration examples may take.
+    """
     meter = Meter(job.budget)
     outcome = Outcome()
     baseline = dense.recalibrated(job.recalibration, job.seed)
     try:
-        _run(job, dense, meter, outcome.figures)
+        _run(job, dense, meter, memory, outcome.figures)
     except OverBudget as error:
         outcome.status, outcome.reason = "over-budget", str(error)
     except Skip as error:
@@ -72,12 +75,12 @@ def run_job(job: Job, dense: Dense, study: str, label: str) -> Record:
     )
 
 
-def _run(job: Job, dense: Dense, meter: Meter, figures: dict[str, Any]) -> None:
+def _run(job: Job, dense: Dense, meter: Meter, memory: int, figures: dict[str, Any]) -> None:
     """Prune on a copy of the dense model, check, evaluate; fills `figures` as they come."""
     method = build(job.method, job.hyperparameters)
     model = copy.deepcopy(dense.model)
     target = Target(job.sparsity, job.allocation)
-    problem = Problem(model, dense.prunable, dense.train, target, job.seed, meter)
+    problem = Problem(model, dense.prunable, dense.train, target, job.seed, meter, memory)
     figures["prunable"] = sum(weight.numel() for weight in problem.weights.values())
     with untouched(model, dense.model):
         with measured(dense.device) as cost:

@@ -6,7 +6,7 @@ from tiny import slow_gradients, tiny_conv, tiny_mlp, tiny_problem
 from torch import nn
 
 from bench.errors import MethodError, Skip
-from bench.problem import CHUNK
+from bench.problem import CHUNK, Problem
 
 
 @pytest.mark.parametrize("net", [tiny_mlp, tiny_conv])
@@ -67,3 +67,15 @@ def test_grouped_convolutions_are_a_skip() -> None:
 def test_more_examples_than_there_are_is_said() -> None:
     with pytest.raises(MethodError, match="asked for 41 calibration examples, the pair has 40"):
         tiny_problem(tiny_mlp()).gradients(41)
+
+
+@pytest.mark.parametrize("memory", [1, 200_000, 2**30])
+def test_memory_bounds_the_chunk_and_changes_no_gradient(memory) -> None:
+    problem = tiny_problem(tiny_conv())
+    bounded = Problem(
+        problem._model, problem._prunable, problem._calibration._examples, problem.target, 0,
+        problem._meter, memory,
+    )  # fmt: skip
+    torch.testing.assert_close(bounded.gradients(13, batch=3), problem.gradients(13, batch=3))
+    assert bounded.chunk == {1: 1, 2**30: CHUNK}.get(memory, bounded.chunk)
+    assert (1 < bounded.chunk < CHUNK) == (memory == 200_000)
