@@ -16,6 +16,7 @@ from bench.errors import MethodError
 from bench.gradients import Signal, layer_inputs, signals
 from bench.hessian import hessian_vector_product
 from bench.job import Allocation
+from bench.rows import DenseRows, JoinedRows, empty_rows
 from bench.weights import Masks, Scores, Weights, flatten
 
 Fisher = Literal["empirical", "true"]
@@ -137,17 +138,38 @@ class Problem:
         charges as many backward passes. Columns of weights outside the support are zero. Cost: one
         forward and backward pass, and O(samples × batch × d) multiplications.
         """
-        weights = self.weights
-        like = next(iter(weights.values()))
-        rows = like.new_zeros(samples, sum(weight.numel() for weight in weights.values()))
-        columns = rows.split([weight.numel() for weight in weights.values()], dim=1)
-        row = torch.arange(samples, device=like.device).repeat_interleave(batch)
+        sizes = [weight.numel() for weight in self.weights.values()]
+        rows = next(iter(self.weights.values())).new_zeros(samples, sum(sizes))
+        columns = rows.split(sizes, dim=1)
+        row = torch.arange(samples, device=rows.device).repeat_interleave(batch)
         for chunk, rows_here in zip(
             self.signals(samples * batch, fisher), row.split(self.chunk), strict=True
         ):
             for layer, signal in zip(columns, chunk.values(), strict=True):
                 layer.index_add_(0, rows_here, signal.gradients(), alpha=1 / batch)
         return rows if self._support is None else rows.mul_(flatten(self._support))
+
+    def rows(self, samples: int, batch: int = 1, fisher: Fisher = "empirical") -> JoinedRows:
+        """The same gradients by layer, those of linear layers as factors where they can be.
+
+        They can't be where a row is the mean of several examples, or weights outside a support are
+        zero. Charges as `gradients`.
+        """
+        weights = self.weights
+        if batch > 1 or self._support is not None:
+            sizes = [weight.numel() for weight in weights.values()]
+            parts = self.gradients(samples, batch, fisher).split(sizes, dim=1)
+            return JoinedRows([DenseRows(part) for part in parts])
+        layers = {
+            name: empty_rows(self._model.get_submodule(module), weights[name], samples)
+            for name, module in self._prunable.items()
+        }
+        first = 0
+        for chunk in self.signals(samples, fisher):
+            for name, signal in chunk.items():
+                layers[name].fill(first, signal)
+            first += self.chunk
+        return JoinedRows(list(layers.values()))
 
     def predictions(self, samples: int) -> Tensor:
         """The model's class probabilities [samples, classes], in calibration order.

@@ -14,6 +14,7 @@ LAYERS = [
     {"methods", "dense"},
     {"pairs", "environment", "contract"},
     {"problem", "train", "evaluate", "record", "checkpoint", "measure", "batchnorm"},
+    {"rows"},
     {"allocation", "calibration", "gradients", "hessian", "images", "screen"},
     {"job", "weights"},
     {"budget"},

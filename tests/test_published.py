@@ -1,55 +1,25 @@
 """The published MLPNet on the full MNIST lands on the values that papers and others report."""
 
 from collections.abc import Callable
+from functools import partial
 from statistics import mean, stdev
 
 import pytest
-import torch
+from cells import accuracy_of, dense_of
 
-from bench.budget import Budget
-from bench.dense import Dense, prepare
-from bench.errors import UserError
-from bench.job import Job
-from bench.pairs import PAIRS
-from bench.run import run_job
-from methods import build, configuration
-
-
-@pytest.fixture(scope="module")
-def dense() -> Dense:
-    """The pair with its published checkpoint; skips with the reason where it can't be had."""
-    try:
-        return prepare(PAIRS["mlpnet-mnist"], torch.device("cpu"))
-    except UserError as error:
-        pytest.skip(str(error))
-
+from bench.dense import Dense
 
 Accuracy = Callable[..., float]
 
 
+@pytest.fixture(scope="module")
+def dense() -> Dense:
+    return dense_of("mlpnet-mnist")
+
+
 @pytest.fixture
 def accuracy(dense: Dense) -> Accuracy:
-    """Test accuracy of one pruned cell."""
-
-    def run(
-        method: str, sparsity: float, allocation: str, seed: int = 0, **fields: object
-    ) -> float:
-        job = Job(
-            pair="mlpnet-mnist",
-            method=method,
-            hyperparameters=configuration(build(method, fields)),
-            allocation=allocation,  # type: ignore[arg-type]
-            sparsity=sparsity,
-            seed=seed,
-            protocol="one-shot",
-            budget=Budget(calibration_examples=5000, backward_passes=5000),
-        )
-        record = run_job(job, dense, "published", method)
-        assert record.status == "ok", record.reason
-        assert record.accuracy is not None
-        return record.accuracy
-
-    return run
+    return partial(accuracy_of, dense)
 
 
 def test_the_dense_model_reaches_its_published_accuracy(dense: Dense) -> None:

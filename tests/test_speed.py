@@ -16,6 +16,7 @@ from bench.budget import Meter
 from bench.measure import measured
 from bench.models import MLPNet, ResNet20
 from bench.problem import Problem, Target
+from bench.rows import DenseRows, JoinedRows
 from methods import build
 from methods.curvature.blocks import block_inverse
 from methods.curvature.low_rank import LowRankInverse
@@ -86,10 +87,10 @@ def test_woodfisher_m1000_on_mlpnet(benchmark, mlpnet) -> None:
 
 def test_the_low_rank_form_against_the_recursion(compare, mlpnet) -> None:
     """m=100 on MLPNet: the d×d recursion, of which 2 updates are timed, takes 500 times longer."""
-    gradients = mlpnet.gradients(100)
+    rows = mlpnet.rows(100)
     ratio = compare(
-        lambda: LowRankInverse(gradients, 1e-5).diagonal,
-        lambda: woodfisher_recursion(gradients[:2], 1e-5),
+        lambda: LowRankInverse(rows, 1e-5).diagonal,
+        lambda: woodfisher_recursion(rows.dense()[:2], 1e-5),
         rounds=2,
     )
     assert ratio < 1 / 500 * 100 / 2
@@ -98,13 +99,14 @@ def test_the_low_rank_form_against_the_recursion(compare, mlpnet) -> None:
 def test_everything_but_the_gradients(compare, gradients, resnet20) -> None:
     """Full matrix, ResNet-20, m=1000: at most 3 times a Gram product and a triangular solve."""
     method = build("woodfisher", {"samples": SAMPLES})
+    sizes = [weight.numel() for weight in resnet20.weights.values()]
     factor = torch.eye(SAMPLES) * 2 + torch.ones(SAMPLES, SAMPLES).tril() / SAMPLES
 
     class Given(Problem):
         """The same problem with its gradients at hand."""
 
-        def gradients(self, *_: object) -> Tensor:
-            return gradients
+        def rows(self, *_: object) -> JoinedRows:
+            return JoinedRows([DenseRows(layer) for layer in gradients.split(sizes, dim=1)])
 
     given = copy.copy(resnet20)
     given.__class__ = Given
@@ -146,10 +148,11 @@ def test_peak_memory_of_woodfisher(benchmark, resnet20) -> None:
 
 def test_chunks_are_cheaper_than_the_full_matrix(compare, gradients, resnet20) -> None:
     """Blocks of 128 weights against one block, diagonal and a product each."""
-    layers = [weight.numel() for weight in resnet20.weights.values()]
+    sizes = [weight.numel() for weight in resnet20.weights.values()]
+    rows = JoinedRows([DenseRows(layer) for layer in gradients.split(sizes, dim=1)])
 
     def inverse(blocks) -> Tensor:
-        made = block_inverse(gradients, 1e-5, layers, blocks)
+        made = block_inverse(rows, 1e-5, blocks)
         return made.product(made.diagonal)
 
     assert compare(lambda: inverse(128), lambda: inverse("full"), rounds=2) < 1

@@ -1,13 +1,13 @@
 """Block-diagonal inverse Fishers: a block a layer, or a chunk of contiguous weights of a layer."""
 
 import functools
-from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from bench.errors import MethodError
+from bench.rows import DenseRows, JoinedRows
 from methods.curvature.inverse import FisherInverse
 from methods.curvature.joined import JoinedFisherInverse
 from methods.curvature.low_rank import COLUMNS, LowRankInverse
@@ -73,23 +73,24 @@ def _blocked(columns: Tensor, width: int) -> Tensor:
     return columns.view(len(columns), -1, width).transpose(0, 1)
 
 
-def block_inverse(
-    gradients: Tensor, damping: float, layers: Sequence[int], blocks: Blocks
-) -> FisherInverse:
+def block_inverse(rows: JoinedRows, damping: float, blocks: Blocks) -> FisherInverse:
     """The damped inverse Fisher of gradients [m, d] with this block structure.
 
-    `layers` are the sizes of the layers, which sum to d. Blocks narrower than m are inverted at
-    their own side, wider ones in the low-rank form; the last chunk of a layer may be narrower.
+    Blocks narrower than m are inverted at their own side, wider ones in the low-rank form; the last
+    chunk of a layer may be narrower than the others.
     """
     if blocks == "full":
-        return LowRankInverse(gradients, damping)
+        return LowRankInverse(rows, damping)
+    if blocks == "layer":
+        return JoinedFisherInverse([LowRankInverse(layer, damping) for layer in rows.layers])
     parts: list[FisherInverse] = []
-    for layer in gradients.split(list(layers), dim=1):
-        width = layer.shape[1] if blocks == "layer" else min(blocks, layer.shape[1])
-        whole = layer.shape[1] // width * width
-        for columns in (layer[:, :whole], layer[:, whole:]):
-            if columns.shape[1]:
-                parts += _equal_blocks(columns, damping, min(width, columns.shape[1]))
+    for layer in rows.layers:
+        gradients = layer.dense()
+        width = min(blocks, gradients.shape[1])
+        whole = gradients.shape[1] // width * width
+        parts += _equal_blocks(gradients[:, :whole], damping, width)
+        if whole < gradients.shape[1]:
+            parts += _equal_blocks(gradients[:, whole:], damping, gradients.shape[1] - whole)
     return JoinedFisherInverse(parts)
 
 
@@ -97,4 +98,4 @@ def _equal_blocks(columns: Tensor, damping: float, width: int) -> list[FisherInv
     """Inverses for columns [m, n] in blocks of one width that divides n."""
     if width < len(columns):
         return [ChunkInverse(columns, damping, width)]
-    return [LowRankInverse(block, damping) for block in columns.split(width, dim=1)]
+    return [LowRankInverse(DenseRows(block), damping) for block in columns.split(width, dim=1)]

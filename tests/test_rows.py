@@ -1,0 +1,60 @@
+"""Gradients kept as factors are the same matrix as those kept whole."""
+
+import pytest
+import torch
+from tiny import tiny_conv, tiny_mlp, tiny_problem
+
+from bench.rows import DenseRows, JoinedRows, OuterRows, Rows
+
+M = 140  # more than one block of rows of the Gram matrix
+
+
+def outer() -> OuterRows:
+    generator = torch.Generator().manual_seed(0)
+    return OuterRows(
+        torch.randn(M, 5, generator=generator, dtype=torch.float64),
+        torch.randn(M, 7, generator=generator, dtype=torch.float64),
+    )
+
+
+def dense() -> DenseRows:
+    generator = torch.Generator().manual_seed(1)
+    return DenseRows(torch.randn(M, 40, generator=generator, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("rows", [outer(), dense(), JoinedRows([outer(), dense()])])
+def test_every_operation_is_that_of_the_matrix(rows: Rows) -> None:
+    matrix = rows.dense()
+    assert rows.shape == tuple(matrix.shape)
+    assert rows.dtype == torch.float64
+    for width in (1, 16, 10_000):
+        torch.testing.assert_close(torch.cat(list(rows.columns(width)), dim=1), matrix)
+    torch.testing.assert_close(rows.gram().tril(), (matrix @ matrix.T).tril())
+    wide, tall = torch.randn(matrix.shape[1]).double(), torch.randn(M).double()
+    torch.testing.assert_close(rows.times(wide), matrix @ wide)
+    torch.testing.assert_close(rows.transposed_times(tall), matrix.T @ tall)
+
+
+def test_outer_products_are_row_major() -> None:
+    rows = OuterRows(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0, 5.0]]))
+    assert rows.dense().tolist() == [[3, 4, 5, 6, 8, 10]]
+
+
+@pytest.mark.parametrize("net", [tiny_mlp, tiny_conv])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_the_rows_of_a_problem_are_its_gradients(net, batch) -> None:
+    problem = tiny_problem(net())
+    rows = problem.rows(12, batch)
+    torch.testing.assert_close(rows.dense(), problem.gradients(12, batch))
+    kinds = [type(layer) for layer in rows.layers]
+    assert (OuterRows in kinds) == (batch == 1)
+    assert (DenseRows in kinds) == (batch > 1 or net is tiny_conv)
+    assert problem._meter.spent.backward_passes == 24 * batch
+
+
+def test_rows_outside_the_support_are_zero() -> None:
+    problem = tiny_problem(tiny_mlp())
+    half = problem.select(problem.weights, 0.5)
+    moved = problem.at(problem.weights, half)
+    removed = ~torch.cat([mask.flatten() for mask in half.values()])
+    assert not moved.rows(10).dense()[:, removed].any()
