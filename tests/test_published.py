@@ -53,7 +53,7 @@ def test_a_published_run_could_be_one_of_our_seeds(accuracy: Accuracy, method: s
 
 # Ranges around measurements of the formulas outside this suite; some single seeds lie outside.
 RANGES = {
-    ("woodfisher", 0.95, 1000): (83.5, 85.5),
+    ("woodfisher", 0.95, 1000): (83.5, 85.0),
     ("kfac", 0.9, 100): (90.5, 92.0),
     ("obd", 0.95, 4096): (77.5, 81.0),
     ("l-obs", 0.95, 5000): (81.3, 82.3),
@@ -65,7 +65,7 @@ RANGES = {
 @pytest.mark.parametrize("cell", RANGES, ids=lambda cell: "-".join(map(str, cell)))
 def test_criteria_land_where_they_were_measured(accuracy: Accuracy, cell) -> None:
     method, sparsity, samples = cell
-    seeds = range(1 if samples == 1000 else 4)
+    seeds = range(3 if samples == 1000 else 4)
     found = mean(accuracy(method, sparsity, "global", s, samples=samples) for s in seeds)
     low, high = RANGES[cell]
     assert low <= found <= high

@@ -112,6 +112,7 @@ def test_no_cells_give_an_empty_summary() -> None:
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.speed
 def test_ten_thousand_cells_take_seconds() -> None:
     one = make_cell("a", make_job())
     cells = [
