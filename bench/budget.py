@@ -54,6 +54,10 @@ class Meter:
         """
         self._set("calibration_examples", max(count, self._spent["calibration_examples"]))
 
+    def resume(self, spent: Budget) -> None:
+        """Go on from what an interrupted run of the same job had used."""
+        self._spent = spent.model_dump()
+
     @property
     def spent(self) -> Budget:
         """What has been used so far."""

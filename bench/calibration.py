@@ -21,19 +21,28 @@ class Examples(Protocol):
         """Inputs [n, ...] and labels [n] at these positions, on the model's device."""
 
 
+def seeded(seed: int, purpose: str) -> torch.Generator:
+    """A random generator that depends on the seed and the purpose only."""
+    # Hashed, since torch's generator on the CPU reads no more than 32 bits of its seed.
+    digest = hashlib.sha256(f"{seed} {purpose}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:4], "big"))
+
+
 class Calibration:
-    """Hands out training examples in the seed's order and counts them; the same for all methods."""
+    """Hands out training examples in the seed's order and counts them; the same for all methods.
+
+    `used` says whether any were asked for.
+    """
 
     def __init__(self, examples: Examples, seed: int, meter: Meter) -> None:
         self.seed = seed
         self._examples = examples
         self._meter = meter
+        self.used = False
 
     def generator(self, purpose: str) -> torch.Generator:
         """A random generator that depends on the seed and the purpose only."""
-        # Hashed, since torch's generator on the CPU reads no more than 32 bits of its seed.
-        digest = hashlib.sha256(f"{self.seed} {purpose}".encode()).digest()
-        return torch.Generator().manual_seed(int.from_bytes(digest[:4], "big"))
+        return seeded(self.seed, purpose)
 
     def first(self, count: int) -> tuple[Tensor, Tensor]:
         """The first `count` examples: inputs [count, ...], labels [count]."""
@@ -51,6 +60,7 @@ class Calibration:
                 f"asked for {count:,} calibration examples, the pair has {len(self._examples):,}"
             )
         self._meter.see_examples(count)
+        self.used = True
         return self._order[:count]
 
     @functools.cached_property

@@ -86,6 +86,9 @@ def run(
         list[float] | None, _option("--sparsity", "FRACTION", "Only this fraction removed.")
     ] = None,
     seed: Annotated[list[int] | None, _option("--seed", "N", "Only this seed.")] = None,
+    protocol: Annotated[
+        list[str] | None, _option("--protocol", "NAME", "Only this protocol.")
+    ] = None,
     set_: Overrides = None,
     plugin: Plugins = None,
     results: Results = DEFAULT_RESULTS,
@@ -105,11 +108,13 @@ def run(
     Exits with 1 if a job failed. A stopped run goes on where it was with the same command.
     """
     from bench.environment import choose_device
+    from bench.filters import Filters
     from bench.record import RecordStore
-    from bench.study import Filters
 
     loaded, grid = _grid(study, set_ or [], plugin or [])
-    filters = Filters(pair or (), method or (), allocation or (), sparsity or (), seed or ())
+    filters = Filters(
+        pair or (), method or (), allocation or (), sparsity or (), seed or (), protocol or ()
+    )
     entries = filters.apply(grid)
     where = choose_device(device)
     store = RecordStore(results, loaded.name)
@@ -162,7 +167,8 @@ def _load_plugins(paths: list[Path]) -> None:
 
 def _grid(name: str, overrides: list[str], plugins: list[Path]) -> "tuple[Study, list[Entry]]":
     """The study with plugins loaded and overrides applied, and all its jobs."""
-    from bench.study import load_study, overridden
+    from bench.filters import overridden
+    from bench.study import load_study
 
     study = load_study(name)
     _load_plugins([*map(Path, study.plugins), *plugins])

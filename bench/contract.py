@@ -11,13 +11,16 @@ from torch import Tensor, nn
 from bench.allocation import pruned_counts, pruned_total
 from bench.errors import MethodError
 from bench.problem import Target
-from bench.weights import Weights
+from bench.weights import Masks, Weights
 
 
-def check_weights(found: object, dense: Weights, target: Target) -> Weights:
+def check_weights(
+    found: object, dense: Weights, target: Target, support: Masks | None = None
+) -> Weights:
     """The method's weights, if they are whole, finite and have exactly the zeros asked for.
 
-    Raises `MethodError` with what was expected and what came.
+    Weights outside `support` must have stayed at zero. Raises `MethodError` with what was expected
+    and what came.
     """
     if not isinstance(found, dict):
         raise MethodError(f"returned {type(found).__name__}, expected a dict of weights by layer")
@@ -26,6 +29,9 @@ def check_weights(found: object, dense: Weights, target: Target) -> Weights:
     for name, weight in dense.items():
         _check_layer(name, found[name], weight)
     _check_zeros(found, target)
+    for name, mask in (support or {}).items():
+        if bool(found[name][~mask].any()):
+            raise MethodError(f"revived weights of layer {name} that were gone already")
     return found
 
 

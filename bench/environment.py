@@ -8,6 +8,7 @@ import platform
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 
 import torch
 
@@ -44,18 +45,19 @@ def environment(device: torch.device) -> Environment:
     )
 
 
-def source_sha256(method: type) -> str:
+def source_sha256(method: type, *modules: ModuleType) -> str:
     """A hash of the code a method's result depends on; comments and layout don't count.
 
-    Covers the method's module and all first-party modules that it imports, directly or not.
+    Covers the method's module, the `modules` that it runs in, and all first-party modules that
+    these import, directly or not.
     """
-    file = Path(inspect.getfile(method)).resolve()
-    return _closure_sha256(file)
+    files = [inspect.getfile(method), *(inspect.getfile(module) for module in modules)]
+    return _closure_sha256(*(Path(file).resolve() for file in files))
 
 
 @functools.cache
-def _closure_sha256(start: Path) -> str:
-    waiting, seen = [start], set[Path]()
+def _closure_sha256(*start: Path) -> str:
+    waiting, seen = list(start), set[Path]()
     while waiting:
         file = waiting.pop()
         if file not in seen:

@@ -1,10 +1,12 @@
 """What a model is worth and what it costs: accuracy, loss, and FLOPs of its nonzero weights."""
 
+import copy
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from bench.gradients import fast_layout
 from bench.images import Images
@@ -65,3 +67,14 @@ def forward_flops(model: nn.Module, inputs: Tensor) -> int:
         for handle in handles:
             handle.remove()
     return total
+
+
+def training_flops(model: nn.Module, inputs: Tensor, labels: Tensor) -> int:
+    """FLOPs of a forward and backward pass for one example [1, ...], counted by torch.
+
+    Masked weights are multiplied like others: what training takes on today's hardware.
+    """
+    copied = copy.deepcopy(model).requires_grad_(True)
+    with torch.enable_grad(), FlopCounterMode(display=False) as counter:
+        F.cross_entropy(copied(inputs), labels).backward()
+    return int(counter.get_total_flops())

@@ -6,14 +6,12 @@ from collections.abc import Callable, Sequence
 import torch
 
 from bench.dense import Dense, Progress, prepare
-from bench.environment import source_sha256
 from bench.errors import unknown
 from bench.pairs import PAIRS
 from bench.problem import MEMORY
 from bench.record import Record, RecordStore
-from bench.run import run_job
+from bench.run import run_job, source_of
 from bench.study import Entry
-from methods import METHODS
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +37,7 @@ def finished(store: RecordStore, entry: Entry, dense: Dense) -> Record | None:
     record = store.recover(entry.job.key)
     if record is None or record.status == "failed":
         return None
-    if record.source_sha256 != source_sha256(METHODS[entry.job.method]):
+    if record.source_sha256 != source_of(entry.job):
         log.warning("record %s is stale, the method's code has changed: %s", record.key, entry.job)
         return None
     if record.checkpoint_sha256 != dense.checkpoint_sha256:
@@ -67,7 +65,7 @@ def execute(
         record = finished(store, entry, dense)
         was_finished = record is not None
         if record is None:
-            record = run_job(entry.job, dense, study, entry.label, memory)
+            record = run_job(entry.job, dense, study, entry.label, memory, snapshots=store.folder)
             store.write(record)
         records.append(record)
         advance(record, was_finished)

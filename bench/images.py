@@ -60,3 +60,17 @@ def shift(images: Tensor, generator: torch.Generator, most: int = 2) -> Tensor:
         rows.view(count, 1, height, 1),
         columns.view(count, 1, 1, width),
     ]
+
+
+def crop_flip(images: Tensor, generator: torch.Generator) -> Tensor:
+    """The usual augmentation of CIFAR: shifted by up to 4 pixels, and mirrored or not."""
+    moved = shift(images, generator, most=4)
+    mirrored = torch.rand(len(images), generator=generator).to(images.device) < 0.5
+    return torch.where(mirrored.view(-1, 1, 1, 1), moved.flip(3), moved)
+
+
+AUGMENTATIONS: dict[str, Augmentation | None] = {
+    "none": None,
+    "shift": shift,
+    "crop-flip": crop_flip,
+}

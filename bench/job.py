@@ -7,9 +7,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bench.budget import Budget
+from bench.recipe import Recipe
+from bench.schedule import Gradual
 
 Allocation = Literal["global", "layerwise", "erk"]
-Protocol = Literal["one-shot"]
+Protocol = Literal["one-shot", "fine-tune", "gradual", "sparse-training"]
+"""Prune once; prune once and train; prune in the course of training; let the method train."""
 
 
 class Job(BaseModel):
@@ -18,7 +21,8 @@ class Job(BaseModel):
     `hyperparameters` holds every field of the method, defaults included, so that a changed default
     is another job. `sparsity` is the fraction of prunable weights removed, in [0, 1).
     `recalibration` is the number of calibration examples on which BatchNorm statistics are
-    estimated anew after pruning, of the dense model too; 0 keeps them.
+    estimated anew after pruning, of the dense model too; 0 keeps them. `training` is the recipe of
+    every protocol but one-shot, `schedule` that of gradual pruning.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -31,15 +35,23 @@ class Job(BaseModel):
     seed: int = Field(ge=0)
     protocol: Protocol
     recalibration: int = Field(0, ge=0)
+    training: Recipe | None = None
+    schedule: Gradual | None = None
     budget: Budget
 
     @property
     def key(self) -> str:
         """Sixteen hex digits of the sha256 of the canonical JSON of all fields."""
-        return hashlib.sha256(canonical_json(self.model_dump()).encode()).hexdigest()[:16]
+        absent = {name for name in ("training", "schedule") if getattr(self, name) is None}
+        identity = self.model_dump(exclude=absent)
+        return hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:16]
 
     def __str__(self) -> str:
-        return f"{self.pair} {self.method} {self.allocation} {self.sparsity:g} seed {self.seed}"
+        protocol = "" if self.protocol == "one-shot" else f" {self.protocol}"
+        return (
+            f"{self.pair} {self.method}{protocol} {self.allocation} {self.sparsity:g} "
+            f"seed {self.seed}"
+        )
 
 
 def canonical_json(value: Any) -> str:

@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import ExponentialLR
 from bench.checkpoint import Published, StateDict
 from bench.images import Normalisation
 from bench.models import MLPNet, ResNet20
-from bench.train import Recipe
+from bench.recipe import Recipe
 
 WOODFISHER = (
     "https://raw.githubusercontent.com/IST-DASLab/WoodFisher/"

@@ -54,23 +54,37 @@ class Problem:
         seed: int,
         meter: Meter,
         memory: int = MEMORY,
+        support: Masks | None = None,
     ) -> None:
         """`prunable` maps the name of each prunable parameter to the module that uses it.
 
-        `memory` is the number of bytes that one chunk of examples may take on the way.
+        `memory` is the number of bytes that one chunk of examples may take on the way. Weights
+        outside `support` are gone already, for good.
         """
         self.target = target
         self._model = model
         self._prunable = dict(prunable)
         self._calibration = Calibration(examples, seed, meter)
         self._meter = meter
-        self._support: Masks | None = None
+        self._support = support
         self._memory = memory
 
     @property
     def weights(self) -> Weights:
         """The prunable weights by parameter name, in the model's order."""
         return {name: self._model.get_parameter(name).detach() for name in self._prunable}
+
+    @property
+    def sparsity(self) -> float:
+        """The fraction of the prunable weights that is gone already."""
+        if self._support is None:
+            return 0.0
+        return 1 - float(flatten(self._support).double().mean())
+
+    @property
+    def used_data(self) -> bool:
+        """Whether the method has asked for calibration examples."""
+        return self._calibration.used
 
     def generator(self, purpose: str) -> torch.Generator:
         """A random generator that depends on the job's seed and the purpose only."""
@@ -79,11 +93,14 @@ class Problem:
     def select(
         self, scores: Scores, sparsity: float | None = None, within: Masks | None = None
     ) -> Masks:
-        """Masks that remove the smallest scores by the job's allocation, with exact counts."""
+        """Masks that remove the smallest scores by the job's allocation, with exact counts.
+
+        They stay inside `within`, by default the weights that are left.
+        """
         if missing := sorted(self._prunable.keys() ^ scores.keys()):
             raise MethodError(f"scores and prunable layers differ in {', '.join(missing)}")
         goal = self.target.sparsity if sparsity is None else sparsity
-        return select(scores, self.target.allocation, goal, within)
+        return select(scores, self.target.allocation, goal, within or self._support)
 
     def at(self, weights: Weights, support: Masks) -> "Problem":
         """The same problem at other weights, of which those outside `support` are gone for good.

@@ -14,6 +14,8 @@ from bench.budget import Budget
 from bench.errors import UserError
 from bench.files import replacing
 from bench.job import Allocation, Job, Protocol, canonical_json
+from bench.recipe import Recipe
+from bench.schedule import Gradual
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +42,10 @@ class Record(BaseModel):
     Accuracies are percent of the test split, `loss` is its mean cross-entropy. `nonzero` counts
     the prunable weights that are not exactly zero in what was evaluated. `flops` are the
     multiplications and additions with nonzero weights in one forward pass of one example.
-    `peak_bytes` is the rise of memory while the method ran.
+    `peak_bytes` is the rise of memory while the method ran. `mask_sha256` is the hash of which
+    weights are left. `train_seconds` are those of training without pruning, `train_flops` what its
+    forward and backward passes take with dense weights, `train_losses` its mean loss by epoch.
+    `emergent_sparsity` is what a method came to by itself before it was brought to the target.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -60,6 +65,8 @@ class Record(BaseModel):
     seed: int
     protocol: Protocol
     recalibration: int
+    training: Recipe | None = None
+    schedule: Gradual | None = None
     budget: Budget
     spent: Budget
 
@@ -77,6 +84,12 @@ class Record(BaseModel):
     peak_bytes: int | None = None
     flops: int | None = None
     dense_flops: int | None = None
+    mask_sha256: str | None = None
+    train_seconds: float | None = None
+    train_examples: int | None = None
+    train_flops: int | None = None
+    train_losses: list[float] = Field(default_factory=list)
+    emergent_sparsity: float | None = None
 
     notes: list[str] = Field(default_factory=list)
     checkpoint_sha256: str | None = None

@@ -1,24 +1,29 @@
 """One job from the dense checkpoint to its record; owns the clock and the test split."""
 
-import copy
 import datetime
+import hashlib
 import logging
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from bench import protocols
 from bench.batchnorm import recalibrate
 from bench.budget import Meter, OverBudget
-from bench.contract import check_weights, untouched
+from bench.case import Case
+from bench.contract import check_weights
 from bench.dense import Dense
 from bench.environment import environment, source_sha256
 from bench.errors import MethodError, Skip
 from bench.evaluate import evaluate, forward_flops
 from bench.job import Job
-from bench.measure import measured
-from bench.problem import MEMORY, Problem, Target
+from bench.problem import MEMORY
 from bench.record import Record, Status
+from bench.retrain import Retraining
+from bench.snapshot import Snapshot
+from bench.train import Progress
 from bench.weights import Weights
 from methods import METHODS, build
 
@@ -34,16 +39,29 @@ class Outcome:
     figures: dict[str, Any] = field(default_factory=dict)
 
 
-def run_job(job: Job, dense: Dense, study: str, label: str, memory: int = MEMORY) -> Record:
+def run_job(
+    job: Job,
+    dense: Dense,
+    study: str,
+    label: str,
+    memory: int = MEMORY,
+    progress: Progress = lambda *_: None,
+    snapshots: Path | None = None,
+) -> Record:
     """Run the job and give its record; a method's failure is in the record, not an exception.
 
-    `memory` is the number of bytes that one chunk of calibration examples may take.
+    `memory` is the number of bytes that one chunk of calibration examples may take. A training
+    calls `progress(step, steps)`, and keeps its state in the folder `snapshots` until it ends.
     """
     meter = Meter(job.budget)
     outcome = Outcome()
     baseline = dense.recalibrated(job.recalibration, job.seed)
+    snapshot = None if snapshots is None else _snapshot(job, dense, snapshots)
     try:
-        _run(job, dense, meter, memory, outcome.figures)
+        case = Case(
+            job, dense, build(job.method, job.hyperparameters), meter, memory, outcome.figures
+        )
+        _run(case, progress, snapshot)
     except OverBudget as error:
         outcome.status, outcome.reason = "over-budget", str(error)
     except Skip as error:
@@ -54,6 +72,8 @@ def run_job(job: Job, dense: Dense, study: str, label: str, memory: int = MEMORY
         log.debug("%s failed", job, exc_info=True)
         outcome.status = "failed"
         outcome.reason = f"{type(error).__name__}: {error}".strip()
+    if snapshot is not None:
+        snapshot.remove()
     return Record(
         key=job.key,
         study=study,
@@ -68,33 +88,45 @@ def run_job(job: Job, dense: Dense, study: str, label: str, memory: int = MEMORY
         dense_flops=dense.flops,
         parameters=dense.parameters,
         checkpoint_sha256=dense.checkpoint_sha256,
-        source_sha256=source_sha256(METHODS[job.method]),
+        source_sha256=source_of(job),
         environment=environment(dense.device),
         finished=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         **outcome.figures,
     )
 
 
-def _run(job: Job, dense: Dense, meter: Meter, memory: int, figures: dict[str, Any]) -> None:
-    """Prune on a copy of the dense model, check, evaluate; fills `figures` as they come."""
-    method = build(job.method, job.hyperparameters)
-    model = copy.deepcopy(dense.model)
-    target = Target(job.sparsity, job.allocation)
-    problem = Problem(model, dense.prunable, dense.train, target, job.seed, meter, memory)
-    figures["prunable"] = sum(weight.numel() for weight in problem.weights.values())
-    with untouched(model, dense.model):
-        with measured(dense.device) as cost:
-            found = method.prune(problem)
-        figures |= {"prune_seconds": cost.seconds, "peak_bytes": cost.peak_bytes}
-    weights = check_weights(found, problem.weights, target)
-    with torch.no_grad():
-        for name, weight in weights.items():
-            model.get_parameter(name).copy_(weight)
+def source_of(job: Job) -> str:
+    """The hash of the code that the job's result depends on: the method's, and the training's."""
+    training = [] if job.training is None else [protocols]
+    return source_sha256(METHODS[job.method], *training)
+
+
+def _snapshot(job: Job, dense: Dense, folder: Path) -> Snapshot:
+    """Where an unfinished training of this job is kept, and what it depends on."""
+    identity = {
+        "key": job.key,
+        "source": source_of(job),
+        "checkpoint": dense.checkpoint_sha256,
+        "environment": environment(dense.device).model_dump(exclude={"commit"}),
+    }
+    return Snapshot(folder / f"{job.key}.training", identity)
+
+
+def _run(case: Case, progress: Progress, snapshot: Snapshot | None) -> None:
+    """Prune and train by the job's protocol, check, evaluate; fills the case's figures."""
+    job, dense, figures = case.job, case.dense, case.figures
+    figures["prunable"] = sum(weight.numel() for weight in case.weights.values())
+    if job.protocol == "one-shot":
+        protocols.one_shot(case)
+    else:
+        protocols.TRAINED[job.protocol](case, Retraining(case, progress, snapshot))
+    model, weights = case.model, case.weights
+    check_weights(weights, weights, case.target)
     if job.recalibration:
-        recalibrate(model, problem.examples(job.recalibration)[0])
+        recalibrate(model, case.problem(job.sparsity).examples(job.recalibration)[0])
     result = evaluate(model, dense.test)
     figures |= _sparsity(weights)
-    figures["notes"] = method.remarks(target) + figures["notes"]
+    figures["notes"] = case.method.remarks(case.target) + figures["notes"]
     figures["flops"] = forward_flops(model, dense.test.batch(torch.arange(1))[0])
     if not torch.isfinite(torch.tensor(result.loss)):
         raise MethodError(f"the pruned model's test loss is {result.loss}")
@@ -109,5 +141,14 @@ def _sparsity(weights: Weights) -> dict[str, Any]:
         "layer_sparsity": {
             name: 1 - left[name] / weight.numel() for name, weight in weights.items()
         },
+        "mask_sha256": _mask_sha256(weights),
         "notes": [f"layer {name} lost all its weights" for name in left if left[name] == 0],
     }
+
+
+def _mask_sha256(weights: Weights) -> str:
+    """The hash of which weights are left, layer by layer."""
+    digest = hashlib.sha256()
+    for name, weight in weights.items():
+        digest.update(name.encode() + (weight != 0).cpu().numpy().tobytes())
+    return digest.hexdigest()

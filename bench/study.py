@@ -2,30 +2,39 @@
 
 import itertools
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, NamedTuple, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from bench.budget import Budget
 from bench.errors import UserError, unknown
 from bench.job import Allocation, Job, Protocol
 from bench.pairs import PAIRS
-from methods import build, configuration
+from bench.recipe import Recipe
+from bench.schedule import Gradual
+from methods import METHODS, build, configuration
 
 ALLOCATIONS: tuple[str, ...] = get_args(Allocation)
 Sparsity = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 
 
+TABLES: dict[str, type[BaseModel]] = {"budget": Budget, "training": Recipe, "gradual": Gradual}
+
+
 @dataclass(frozen=True)
 class Entry:
-    """A job of a study under the label that its tables show."""
+    """A job of a study under the label that its tables show.
+
+    `family` is the method's label in the study file; `label` adds the protocol where it has two.
+    """
 
     label: str
     job: Job
+    family: str = ""
 
 
 class Study(BaseModel):
@@ -33,7 +42,9 @@ class Study(BaseModel):
 
     `methods` maps the label that tables show to the method's fields; a label that isn't the
     method's own name says so with `method = "..."`. `sparsities` are fractions removed.
-    `recalibration` examples renew BatchNorm statistics after pruning, of the dense model too.
+    Each runs in those of the `protocols` that it can. `training` is the one recipe of all that
+    trains, `gradual` the one schedule of all gradual pruning. `recalibration` examples renew
+    BatchNorm statistics after pruning, of the dense model too.
     `plugins` are paths from the file's own folder.
     """
 
@@ -47,46 +58,113 @@ class Study(BaseModel):
     allocations: list[Allocation] = Field(min_length=1)
     sparsities: list[Sparsity] = Field(min_length=1)
     seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
-    protocol: Protocol = "one-shot"
+    protocols: list[Protocol] = Field(["one-shot"], min_length=1)
+    training: Recipe | None = None
+    gradual: Gradual | None = None
     recalibration: int = Field(0, ge=0)
     budget: Budget
     plugins: list[str] = []
 
-    @field_validator("pairs", "allocations", "sparsities", "seeds")
+    @field_validator("pairs", "allocations", "sparsities", "seeds", "protocols")
     @classmethod
     def _distinct(cls, values: list[Any]) -> list[Any]:
         if len(set(values)) < len(values):
             raise ValueError("the same value is listed twice")
         return values
 
+    @model_validator(mode="after")
+    def _trainable(self) -> "Study":
+        """What trains has a recipe and steps to spend, and gradual pruning fits into them."""
+        trained = [protocol for protocol in self.protocols if protocol != "one-shot"]
+        for table, users in (
+            ("training", trained),
+            ("gradual", [name for name in trained if name == "gradual"]),
+        ):
+            if users and getattr(self, table) is None:
+                raise ValueError(f"the protocol {users[0]} needs a table [{table}]")
+            if not users and getattr(self, table) is not None:
+                raise ValueError(f"no protocol of the study uses the table [{table}]")
+        if trained and not self.budget.training_steps:
+            raise ValueError(f"the protocol {trained[0]} needs budget.training_steps above 0")
+        if self.gradual is not None and self.training is not None:
+            self._check_schedule(self.gradual, self.training.epochs)
+        return self
+
+    def _check_schedule(self, gradual: Gradual, epochs: int) -> None:
+        if gradual.end > epochs:
+            raise ValueError(
+                f"gradual pruning ends after {gradual.end:g} epochs, the training after {epochs}"
+            )
+        if min(self.sparsities) < gradual.initial_sparsity:
+            raise ValueError(
+                f"gradual pruning starts at the sparsity {gradual.initial_sparsity:g}, above the "
+                f"target {min(self.sparsities):g}"
+            )
+
     def entries(self) -> list[Entry]:
         """All jobs of the grid; raises `UserError` for unknown names and impossible fields."""
         for pair in self.pairs:
             if pair not in PAIRS:
                 raise unknown("pair", pair, PAIRS)
-        configured = {label: _configured(label, fields) for label, fields in self.methods.items()}
-        grid = itertools.product(
-            self.pairs, self.allocations, configured, self.sparsities, self.seeds
-        )
+        rows = [row for label, fields in self.methods.items() for row in self._rows(label, fields)]
+        if unused := [
+            name for name in self.protocols if name not in {row.protocol for row in rows}
+        ]:
+            raise UserError(f"No method of the study runs in the protocol {unused[0]}.")
+        grid = itertools.product(self.pairs, self.allocations, rows, self.sparsities, self.seeds)
         entries = [
-            Entry(
-                label,
-                Job(
-                    pair=pair,
-                    method=configured[label][0],
-                    hyperparameters=configured[label][1],
-                    allocation=allocation,
-                    sparsity=sparsity,
-                    seed=seed,
-                    protocol=self.protocol,
-                    recalibration=self.recalibration,
-                    budget=self.budget,
-                ),
-            )
-            for pair, allocation, label, sparsity, seed in grid
+            Entry(row.label, self._job(row, pair, allocation, sparsity, seed), row.family)
+            for pair, allocation, row, sparsity, seed in grid
         ]
         _refuse_twins(entries)
         return entries
+
+    def _rows(self, label: str, fields: dict[str, Any]) -> "list[_Row]":
+        """The method in each protocol that both it and the study have."""
+        name, configured = _configured(label, fields)
+        fitting = [protocol for protocol in self.protocols if protocol in METHODS[name].protocols]
+        if not fitting:
+            raise UserError(
+                f"Method {label!r} runs in the protocols {', '.join(METHODS[name].protocols)}, the "
+                f"study has {', '.join(self.protocols)}: add one to protocols."
+            )
+        return [
+            _Row(
+                label if len(fitting) == 1 else f"{label}, {protocol}",
+                label,
+                name,
+                configured,
+                protocol,
+            )
+            for protocol in fitting
+        ]
+
+    def _job(
+        self, row: "_Row", pair: str, allocation: Allocation, sparsity: float, seed: int
+    ) -> Job:
+        return Job(
+            pair=pair,
+            method=row.method,
+            hyperparameters=row.hyperparameters,
+            allocation=allocation,
+            sparsity=sparsity,
+            seed=seed,
+            protocol=row.protocol,
+            recalibration=self.recalibration,
+            training=None if row.protocol == "one-shot" else self.training,
+            schedule=self.gradual if row.protocol == "gradual" else None,
+            budget=self.budget,
+        )
+
+
+class _Row(NamedTuple):
+    """A row of the study's tables: a configured method in one protocol."""
+
+    label: str
+    family: str
+    method: str
+    hyperparameters: dict[str, Any]
+    protocol: Protocol
 
 
 def _configured(label: str, fields: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -142,71 +220,12 @@ def _mistakes(error: ValidationError) -> str:
     for item in error.errors():
         key = ".".join(map(str, item["loc"]))
         if item["type"] == "extra_forbidden":
-            known = Budget.model_fields if key.startswith("budget.") else Study.model_fields
+            known = TABLES.get(key.partition(".")[0], Study).model_fields
             lines.append(f"  {key}: {unknown('key', key.rpartition('.')[2], known)}")
         elif item["type"] == "missing":
             lines.append(f"  {key}: this key is needed.")
+        elif item["type"] == "value_error":
+            lines.append(f"  {key + ': ' if key else ''}{item['ctx']['error']}.")
         else:
             lines.append(f"  {key}: {item['msg']}, not {item['input']!r}.")
     return "\n".join(lines)
-
-
-@dataclass(frozen=True)
-class Filters:
-    """The part of a grid that a run is limited to; an empty filter lets everything pass."""
-
-    pairs: Sequence[str] = ()
-    methods: Sequence[str] = ()
-    allocations: Sequence[str] = ()
-    sparsities: Sequence[float] = ()
-    seeds: Sequence[int] = ()
-
-    def apply(self, entries: Sequence[Entry]) -> list[Entry]:
-        """The entries that pass; raises `UserError` for a value the grid doesn't have."""
-        for sparsity in self.sparsities:
-            if not 0 <= sparsity < 1:
-                raise UserError(
-                    f"A sparsity is the fraction removed, at least 0 and below 1, not {sparsity}."
-                )
-        left = list(entries)
-        for kind, wanted, value in (
-            ("pair", self.pairs, lambda entry: entry.job.pair),
-            ("method", self.methods, lambda entry: entry.label),
-            ("allocation", self.allocations, lambda entry: entry.job.allocation),
-            ("sparsity", self.sparsities, lambda entry: entry.job.sparsity),
-            ("seed", self.seeds, lambda entry: entry.job.seed),
-        ):
-            _refuse_absent(kind, wanted, [value(entry) for entry in entries])
-            left = [entry for entry in left if not wanted or value(entry) in wanted]
-        if not left:
-            raise UserError("No job of the study passes all filters together: loosen one.")
-        return left
-
-
-def _refuse_absent(kind: str, wanted: Iterable[Any], present: Sequence[Any]) -> None:
-    for value in wanted:
-        if value not in present:
-            names = [str(item) for item in dict.fromkeys(present)]
-            raise unknown(f"{kind} of this study called", str(value), names)
-
-
-def overridden(study: Study, assignments: Sequence[str]) -> Study:
-    """The study with `METHOD.FIELD=VALUE` applied to each method of that label."""
-    methods = {label: dict(fields) for label, fields in study.methods.items()}
-    for assignment in assignments:
-        target, equals, text = assignment.partition("=")
-        label, dot, field = target.rpartition(".")
-        if not (equals and dot):
-            raise UserError(f"--set takes METHOD.FIELD=VALUE, not {assignment!r}.")
-        if label not in methods:
-            raise unknown("method of this study called", label, methods)
-        methods[label][field] = _value(text)
-    return study.model_copy(update={"methods": methods})
-
-
-def _value(text: str) -> Any:
-    """A number or a truth value where the text is one in TOML, else the text itself."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text

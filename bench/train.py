@@ -1,87 +1,258 @@
-"""The one training loop of the suite."""
+"""The one training loop of the suite: dense models, fine-tuning, gradual and sparse training."""
 
-from collections.abc import Callable
-from typing import Literal
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
-from torch import nn
-from torch.optim import SGD, AdamW, Optimizer
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim import Optimizer
 
-from bench.images import Augmentation, Images, shift
+from bench.budget import Meter
+from bench.errors import MethodError
+from bench.gradients import fast_layout
+from bench.images import AUGMENTATIONS, Augmentation
+from bench.optimizer import make_optimizer, make_schedule, stop_weight_decay
+from bench.recipe import Recipe
+from bench.weights import Masks
 
-AUGMENTATIONS: dict[str, Augmentation | None] = {"none": None, "shift": shift}
-
-
-class Recipe(BaseModel):
-    """How a model is trained; the learning rate changes at every step.
-
-    `batch` is in examples, `epochs` are passes over the training split.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    epochs: int = Field(ge=1)
-    batch: int = Field(128, ge=1)
-    optimizer: Literal["sgd", "adamw"] = "sgd"
-    learning_rate: float = Field(gt=0)
-    momentum: float = Field(0.9, ge=0, lt=1)
-    nesterov: bool = True
-    weight_decay: float = Field(0.0, ge=0)
-    schedule: Literal["cosine", "onecycle"] = "cosine"
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
-    augmentation: Literal["none", "shift"] = "none"
-    seed: int = Field(0, ge=0)
+Progress = Callable[[int, int], None]
 
 
-class Diverged(Exception):
+class Diverged(MethodError):
     """The training loss became NaN or infinite."""
 
 
-def train(
-    model: nn.Module, images: Images, recipe: Recipe, progress: Callable[[int, int], None]
-) -> None:
-    """Train the model in place; calls `progress(step, steps)` after each step.
+class TrainingImages(Protocol):
+    """Training images by position, augmented and ready for the model."""
 
-    The same model, images, recipe and thread count give the same bits. Raises `Diverged`.
+    def __len__(self) -> int: ...
+
+    def batch(
+        self, positions: Tensor, augmentation: Augmentation | None, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Inputs [n, ...] and labels [n] at these positions, on the model's device."""
+
+
+class Sparsifier:
+    """Decides in the course of training which weights are left; this one changes nothing."""
+
+    def attach(self, training: "Training") -> None:
+        """Called once, before the optimiser is made; may reparametrize the model."""
+
+    def before_step(self, training: "Training") -> None:
+        """Called before each step, and once more after the last."""
+
+    def on_gradients(self, training: "Training") -> None:
+        """Called when a step's gradients are there, those of removed weights too."""
+
+    def state(self) -> dict[str, Any]:
+        """What must survive an interruption beside model, masks and optimiser."""
+        return {}
+
+    def restore(self, training: "Training", state: dict[str, Any]) -> None:
+        """Take up what `state` gave, after model and masks are restored."""
+
+
+class Saver(Protocol):
+    """Keeps the state of an unfinished training; `saved` is what an interrupted one left."""
+
+    saved: dict[str, Any] | None
+
+    def due(self) -> bool:
+        """Whether it's time to save again."""
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Keep this state instead of the one before."""
+
+
+class Training:
+    """A model in training: the loop, and all that a `Sparsifier` may read and set.
+
+    `parameters` are the trained tensors behind the prunable weights by name, `step` counts the
+    steps done of `steps`. Weights outside the masks are exactly zero at every step, and so are
+    their entries in the optimiser. `figures` are findings for the job's record.
     """
-    generator = torch.Generator().manual_seed(recipe.seed)
-    steps_per_epoch = -(-len(images) // recipe.batch)
-    optimizer = _optimizer(model, recipe)
-    schedule = _schedule(optimizer, recipe, steps_per_epoch * recipe.epochs)
-    augmentation = AUGMENTATIONS[recipe.augmentation]
-    step = 0
-    model.train()
-    for _ in range(recipe.epochs):
-        for positions in torch.randperm(len(images), generator=generator).split(recipe.batch):
-            inputs, labels = images.batch(positions, augmentation, generator)
-            loss = F.cross_entropy(model(inputs), labels, label_smoothing=recipe.label_smoothing)
-            if not torch.isfinite(loss):
-                raise Diverged(f"the training loss was {loss.item()} at step {step}")
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            step += 1
-            progress(step, steps_per_epoch * recipe.epochs)
-    model.eval()
 
+    def __init__(
+        self,
+        model: nn.Module,
+        prunable: Mapping[str, str],
+        images: TrainingImages,
+        recipe: Recipe,
+        generator: torch.Generator,
+        meter: Meter | None = None,
+        progress: Progress = lambda *_: None,
+        saver: Saver | None = None,
+    ) -> None:
+        """`prunable` maps the name of each prunable parameter to its module.
 
-def _optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
-    if recipe.optimizer == "adamw":
-        return AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    return SGD(
-        model.parameters(),
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        nesterov=recipe.nesterov and recipe.momentum > 0,
-        weight_decay=recipe.weight_decay,
-    )
+        All randomness comes from `generator`. Charges each training step to `meter`, calls
+        `progress(step, steps)` after it, and lets `saver` keep the state where one is given.
+        """
+        self.model = model.to(memory_format=torch.channels_last)
+        self.prunable = dict(prunable)
+        self.recipe = recipe
+        self.generator = generator
+        self.parameters = {name: model.get_parameter(name) for name in prunable}
+        self.steps_per_epoch = -(-len(images) // recipe.batch)
+        self.steps = recipe.epochs * self.steps_per_epoch
+        self.step = 0
+        self.losses: list[float] = []
+        self.figures: dict[str, Any] = {}
+        self._masks: dict[str, Tensor] = {}
+        self._images, self._meter, self._progress, self._saver = images, meter, progress, saver
+        self._augmentation = AUGMENTATIONS[recipe.augmentation]
+        self._optimizer: Optimizer | None = None
+        self._order = torch.empty(0, dtype=torch.long)
+        self._loss = torch.zeros((), device=next(model.parameters()).device)
 
+    @property
+    def masks(self) -> Masks | None:
+        """True where a weight is left; None before anything was removed."""
+        return {name: mask.bool() for name, mask in self._masks.items()} or None
 
-def _schedule(optimizer: Optimizer, recipe: Recipe, steps: int) -> LRScheduler:
-    if recipe.schedule == "onecycle":
-        return OneCycleLR(optimizer, max_lr=recipe.learning_rate, total_steps=steps + 1)
-    return CosineAnnealingLR(optimizer, T_max=steps)
+    def set_masks(self, masks: Masks) -> None:
+        """Zero all weights outside the masks, with their momentum, and keep them at zero."""
+        for name, parameter in self.parameters.items():
+            mask = masks[name].to(parameter.dtype)
+            self._masks[name] = mask
+            with torch.no_grad():
+                parameter.mul_(mask)
+            if self._optimizer is not None:
+                for value in self._optimizer.state[parameter].values():
+                    if torch.is_tensor(value) and value.shape == mask.shape:
+                        value.mul_(mask)
+
+    def pruning_ended(self) -> None:
+        """Say that no more weights will be removed: weight decay stops if the recipe says so."""
+        if not self.recipe.decay_after_pruning:
+            stop_weight_decay(self.optimizer)
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimiser; raises `MethodError` before the training runs."""
+        if self._optimizer is None:
+            raise MethodError("asked for the optimiser before the training began")
+        return self._optimizer
+
+    def run(self, sparsifier: Sparsifier | None = None) -> None:
+        """Train to the end of the recipe, from where an interrupted training was.
+
+        The same model, images, recipe, generator and thread count give the same bits, however
+        often it was interrupted. Raises `Diverged`, and `OverBudget` before a step too many.
+        """
+        sparsifier = sparsifier or Sparsifier()
+        sparsifier.attach(self)
+        self.model.requires_grad_(True)
+        self._optimizer = make_optimizer(self.model, self.recipe)
+        self._schedule = make_schedule(self._optimizer, self.recipe, self.steps_per_epoch)
+        self.step = 0
+        saved = self._saver.saved if self._saver is not None else None
+        with self._own_randomness():
+            if saved is not None:
+                self._restore(saved, sparsifier)
+            self._loop(sparsifier)
+        self.model.requires_grad_(False).eval()
+
+    def _loop(self, sparsifier: Sparsifier) -> None:
+        while True:
+            sparsifier.before_step(self)
+            if self.step >= self.steps:
+                return
+            self._one_step(sparsifier)
+            self._progress(self.step, self.steps)
+            if self._saver is not None and self._saver.due():
+                self._saver.save(self._state(sparsifier))
+
+    def _one_step(self, sparsifier: Sparsifier) -> None:
+        if self._meter is not None:
+            self._meter.charge("training_steps", 1)
+        positions = self._next_positions()
+        inputs, labels = self._images.batch(positions, self._augmentation, self.generator)
+        self._train_mode()
+        with self._precision(inputs.device):
+            logits = self.model(fast_layout(inputs))
+        loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.recipe.label_smoothing)
+        self.optimizer.zero_grad()
+        loss.backward()
+        sparsifier.on_gradients(self)
+        for name, mask in self._masks.items():
+            self.parameters[name].grad.mul_(mask)  # type: ignore[union-attr]
+        self.optimizer.step()
+        self._schedule.step()
+        self._loss += loss.detach()
+        self.step += 1
+        if self.step % self.steps_per_epoch == 0:
+            self._end_epoch()
+
+    def _next_positions(self) -> Tensor:
+        if not len(self._order):
+            self._order = torch.randperm(len(self._images), generator=self.generator)
+        positions, self._order = self._order.tensor_split([self.recipe.batch])
+        return positions
+
+    def _end_epoch(self) -> None:
+        """Keep the epoch's mean loss; one that isn't finite stays so, so this is seen in time."""
+        loss = float(self._loss) / self.steps_per_epoch
+        if not torch.isfinite(self._loss):
+            raise Diverged(f"the training loss was {loss} in epoch {len(self.losses) + 1}")
+        self.losses.append(loss)
+        self._loss.zero_()
+
+    def _train_mode(self) -> None:
+        """Undo what evaluating in between did; cheap where nothing did."""
+        if self.model.training:
+            return
+        self.model.train()
+        if self.recipe.batchnorm == "frozen":
+            for module in self.model.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+
+    @contextlib.contextmanager
+    def _own_randomness(self) -> Iterator[None]:
+        """Dropout and the like draw from a stream of this training; the global one is untouched."""
+        device = self._loss.device
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(self.generator.initial_seed())
+            yield
+
+    def _precision(self, device: torch.device) -> contextlib.AbstractContextManager[Any]:
+        if self.recipe.precision == "float32":
+            return contextlib.nullcontext()
+        return torch.autocast(device.type, torch.bfloat16)
+
+    def _state(self, sparsifier: Sparsifier) -> dict[str, Any]:
+        """All that the rest of the training depends on."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self._schedule.state_dict(),
+            "masks": self._masks,
+            "generator": self.generator.get_state(),
+            "randomness": torch.get_rng_state(),
+            "order": self._order.clone(),
+            "step": self.step,
+            "loss": self._loss,
+            "losses": self.losses,
+            "figures": self.figures,
+            "sparsifier": sparsifier.state(),
+        }
+
+    def _restore(self, saved: dict[str, Any], sparsifier: Sparsifier) -> None:
+        self.model.load_state_dict(saved["model"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self._schedule.load_state_dict(saved["schedule"])
+        device = self._loss.device
+        self._masks = {name: mask.to(device) for name, mask in saved["masks"].items()}
+        self.generator.set_state(saved["generator"])
+        torch.set_rng_state(saved["randomness"])
+        self._order = saved["order"]
+        self.step = saved["step"]
+        self._loss = saved["loss"].to(device)
+        self.losses = saved["losses"]
+        self.figures = saved["figures"]
+        sparsifier.restore(self, saved["sparsifier"])

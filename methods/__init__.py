@@ -8,12 +8,17 @@ from pydantic import TypeAdapter, ValidationError
 
 from bench.errors import UserError, unknown
 from methods.ekfac import EKFAC
+from methods.gmp import GMP
 from methods.kfac import KFAC
 from methods.lobs import LOBS
 from methods.magnitude import Magnitude
 from methods.method import Method
 from methods.obd import OBD
 from methods.random import Random
+from methods.rigl import RigL
+from methods.scratch import Scratch
+from methods.set import SET
+from methods.str import STR
 from methods.woodfisher import WoodFisher
 from methods.woodtaylor import WoodTaylor
 
@@ -26,6 +31,11 @@ METHODS: dict[str, type[Method]] = {
     "ekfac": EKFAC,
     "woodfisher": WoodFisher,
     "woodtaylor": WoodTaylor,
+    "str": STR,
+    "gmp": GMP,
+    "rigl": RigL,
+    "set": SET,
+    "scratch": Scratch,
 }
 """Every method by name; the order is the order of table rows."""
 

@@ -1,10 +1,11 @@
 """What every method is: scores that rank the weights, and what happens to the survivors."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from bench.job import Protocol
 from bench.problem import Problem, Target
 from bench.weights import Masks, Scores, Weights
 
@@ -13,6 +14,9 @@ Count = Annotated[int, Field(ge=1)]
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 """A finite number above zero."""
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+"""A number from 0 to 1."""
 
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 """A finite number, zero allowed."""
@@ -23,8 +27,10 @@ class Method:
     """A pruning method; its fields are its hyper-parameters.
 
     A criterion defines `scores`. One that moves the survivors defines `compensate` too, and one
-    that doesn't split this way defines `prune` alone.
+    that doesn't split this way defines `prune` alone. `protocols` are those that it can run in.
     """
+
+    protocols: ClassVar[tuple[Protocol, ...]] = ("one-shot", "fine-tune", "gradual")
 
     def prune(self, problem: Problem) -> Weights:
         """The pruned weights: removed ones are exactly zero, and exact zeros are the mask."""

@@ -6,6 +6,7 @@ from typing import Generic, Literal, TypeVar
 from torch import Tensor
 
 from bench.problem import Problem
+from bench.schedule import cubic
 from bench.weights import Masks, Scores, Weights, flatten, unflatten
 from methods.curvature.inverse import Inverse
 from methods.method import Count, Method, NonNegative
@@ -52,7 +53,7 @@ class Surgeon(Method, Generic[InverseT]):
         masks: Masks | None = None
         weights = problem.weights
         here = problem
-        for sparsity in self.sparsities(problem.target.sparsity):
+        for sparsity in self.sparsities(problem.target.sparsity, problem.sparsity):
             if masks is not None:
                 here = problem.at(weights, masks)
             inverse = self.inverse(here)
@@ -74,15 +75,16 @@ class Surgeon(Method, Generic[InverseT]):
             start = start + self.update_scale * self.move(removed, inverse, keep)
         return start.masked_fill(~keep, 0)
 
-    def sparsities(self, target: float) -> list[float]:
-        """The sparsity after each estimate; the last is the target."""
+    def sparsities(self, target: float, start: float = 0.0) -> list[float]:
+        """The sparsity after each estimate, on from `start`; the last is the target."""
         steps = self.recomputations
         if self.schedule == "linear":
-            way = [target * step / steps for step in range(1, steps)]
+            way = [start + (target - start) * step / steps for step in range(1, steps)]
         elif self.schedule == "polynomial":
-            way = [target * (1 - (1 - step / steps) ** 3) for step in range(1, steps)]
+            way = [cubic(step / steps, start, target) for step in range(1, steps)]
         else:
-            way = [1 - (1 - target) ** (step / steps) for step in range(1, steps)]
+            left = (1 - target) / (1 - start)
+            way = [1 - (1 - start) * left ** (step / steps) for step in range(1, steps)]
         return [*way, target]
 
 

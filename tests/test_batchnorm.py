@@ -14,8 +14,8 @@ from bench.evaluate import evaluate, forward_flops
 from bench.images import Images
 from bench.job import Job
 from bench.pairs import HALF, Pair
+from bench.recipe import Recipe
 from bench.run import run_job
-from bench.train import Recipe
 from datasets import Split
 
 

@@ -16,11 +16,14 @@ from methods import METHODS, build
 FEW = {name: {"samples": 20} for name in METHODS if "samples" in METHODS[name].__dataclass_fields__}
 
 
+PRUNING = [name for name, method in METHODS.items() if "one-shot" in method.protocols]
+
+
 def small(name: str):
     return build(name, FEW.get(name, {}))
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", PRUNING)
 @pytest.mark.parametrize("allocation", ["global", "layerwise", "erk"])
 @pytest.mark.parametrize("sparsity", [0.0, 0.31, 0.9])
 def test_counts_are_exact_and_the_model_is_untouched(name, allocation, sparsity) -> None:
@@ -33,13 +36,13 @@ def test_counts_are_exact_and_the_model_is_untouched(name, allocation, sparsity)
     assert int((flatten(found) == 0).sum()) == pruned_total(sparsity, size)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", PRUNING)
 def test_the_same_seed_gives_the_same_bits(name) -> None:
     one, other = (flatten(small(name).prune(tiny_problem(tiny_mlp(), seed=5))) for _ in range(2))
     assert torch.equal(one, other)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", PRUNING)
 def test_without_a_budget_no_data_is_had(name) -> None:
     problem = tiny_problem(tiny_mlp(), budget=Budget())
     if name in FEW:
@@ -50,7 +53,7 @@ def test_without_a_budget_no_data_is_had(name) -> None:
         assert problem._meter.spent == Budget()
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", PRUNING)
 def test_scores_order_the_supports(name) -> None:
     low, high = (tiny_problem(tiny_mlp(), sparsity=sparsity) for sparsity in (0.4, 0.8))
     kept_low, kept_high = (flatten(small(name).prune(p)) != 0 for p in (low, high))

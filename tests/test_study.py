@@ -4,7 +4,8 @@ import pytest
 from conftest import SMALL
 
 from bench.errors import UserError
-from bench.study import Filters, built_in, load_study, overridden
+from bench.filters import Filters, overridden
+from bench.study import built_in, load_study
 
 
 def study_with(tmp_path, old: str, new: str):

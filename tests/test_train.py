@@ -9,7 +9,8 @@ from bench.evaluate import evaluate, forward_flops
 from bench.images import Images, Normalisation, shift
 from bench.models import MLPNet
 from bench.pairs import MNIST, PAIRS
-from bench.train import Diverged, Recipe, train
+from bench.recipe import Recipe
+from bench.train import Diverged, Training
 
 CPU = torch.device("cpu")
 
@@ -19,10 +20,11 @@ def images() -> Images:
     return Images(datasets.load("mnist5k").train, MNIST, CPU)
 
 
-def trained(images: Images, **changes) -> MLPNet:
+def trained(images: Images, seed: int = 0, **changes) -> MLPNet:
     torch.manual_seed(0)
     model = MLPNet()
-    train(model, images, Recipe(**{"epochs": 1, "learning_rate": 0.05} | changes), lambda *_: None)
+    recipe = Recipe(**{"epochs": 1, "learning_rate": 0.05} | changes)
+    Training(model, {}, images, recipe, torch.Generator().manual_seed(seed)).run()
     return model
 
 

@@ -1,0 +1,77 @@
+"""What one job works on: its own copy of the dense model, its meter, and its figures so far."""
+
+import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from bench.budget import Meter
+from bench.contract import check_weights, untouched
+from bench.dense import Dense
+from bench.job import Job
+from bench.measure import measured
+from bench.problem import Problem, Target
+from bench.weights import Masks, Weights
+from methods.method import Method
+
+
+@dataclass
+class Case:
+    """A job at work; `figures` are what its record will say."""
+
+    job: Job
+    dense: Dense
+    method: Method
+    meter: Meter
+    memory: int
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.model = copy.deepcopy(self.dense.model)
+        self.target = Target(self.job.sparsity, self.job.allocation)
+
+    @property
+    def weights(self) -> Weights:
+        """The prunable weights of the model as they are now."""
+        return {name: self.model.get_parameter(name).detach() for name in self.dense.prunable}
+
+    def install(self, weights: Weights) -> None:
+        """Put these weights into the model."""
+        with torch.no_grad():
+            for name, weight in weights.items():
+                self.model.get_parameter(name).copy_(weight)
+
+    def problem(self, sparsity: float, support: Masks | None = None) -> Problem:
+        """The model as it is now, to be pruned to this sparsity; `support` is what is left."""
+        return Problem(
+            self.model,
+            self.dense.prunable,
+            self.dense.train,
+            Target(sparsity, self.job.allocation),
+            self.job.seed,
+            self.meter,
+            self.memory,
+            support,
+        )
+
+    def prune(self, sparsity: float, support: Masks | None = None) -> None:
+        """Let the method prune to this sparsity: on the clock, metered, checked.
+
+        An estimate of curvature that isn't the job's first is charged as a recomputation.
+        """
+        problem = self.problem(sparsity, support)
+        estimated = self.meter.spent.calibration_examples > 0
+        with untouched(self.model, copy.deepcopy(self.model)):
+            with measured(self.dense.device) as cost:
+                found = self.method.prune(problem)
+            self._add_cost(cost.seconds, cost.peak_bytes)
+        if estimated and problem.used_data:
+            self.meter.charge("recomputations", 1)
+        self.install(check_weights(found, problem.weights, problem.target, support))
+
+    def _add_cost(self, seconds: float, peak_bytes: int | None) -> None:
+        """All prunings of a job count in its seconds, the greatest in its memory."""
+        self.figures["prune_seconds"] = self.figures.get("prune_seconds", 0.0) + seconds
+        if peak_bytes is not None:
+            self.figures["peak_bytes"] = max(peak_bytes, self.figures.get("peak_bytes", 0))

@@ -1,0 +1,91 @@
+"""The ways from a dense model to a pruned one; all prune by the job and train by its recipe."""
+
+from collections.abc import Callable
+
+import torch
+
+from bench.case import Case
+from bench.errors import MethodError
+from bench.job import Protocol
+from bench.retrain import Retraining
+from bench.train import Sparsifier, Training
+from methods.sparse_training import SparseTraining
+
+
+def one_shot(case: Case) -> None:
+    """Prune the dense model once."""
+    case.prune(case.target.sparsity)
+
+
+def fine_tune(case: Case, retraining: Retraining) -> None:
+    """Prune the dense model once, then train the weights that are left."""
+    if retraining.saved is None:
+        case.prune(case.target.sparsity)
+    training = retraining.begin()
+    training.set_masks({name: weight != 0 for name, weight in case.weights.items()})
+    training.run(Fixed())
+    retraining.finish(training)
+
+
+def gradual(case: Case, retraining: Retraining) -> None:
+    """Prune by the job's schedule in the course of the training."""
+    training = retraining.begin()
+    training.run(Pruning(case, training.steps_per_epoch))
+    retraining.finish(training)
+
+
+def sparse_training(case: Case, retraining: Retraining) -> None:
+    """Let the method find its mask in the course of the training."""
+    method = case.method
+    if not isinstance(method, SparseTraining):
+        raise MethodError(f"{case.job.method} doesn't train: it needs another protocol")
+    if method.start == "scratch":
+        _start_anew(case)
+    training = retraining.begin()
+    method.train(training, case.target)
+    retraining.finish(training)
+
+
+TRAINED: dict[Protocol, Callable[[Case, Retraining], None]] = {
+    "fine-tune": fine_tune,
+    "gradual": gradual,
+    "sparse-training": sparse_training,
+}
+
+
+class Fixed(Sparsifier):
+    """The masks stay as they are."""
+
+    def before_step(self, training: Training) -> None:
+        """Pruning has ended before the first step."""
+        if training.step == 0:
+            training.pruning_ended()
+
+
+class Pruning(Sparsifier):
+    """The job's method prunes by the job's schedule, each time within what is left."""
+
+    def __init__(self, case: Case, steps_per_epoch: int) -> None:
+        if case.job.schedule is None:
+            raise MethodError("gradual pruning needs a schedule")
+        self._case = case
+        self._plan = case.job.schedule.sparsities(case.target.sparsity, steps_per_epoch)
+
+    def before_step(self, training: Training) -> None:
+        """Prune where the plan says so, in evaluation mode."""
+        if training.step not in self._plan:
+            return
+        training.model.requires_grad_(False).eval()
+        self._case.prune(self._plan[training.step], training.masks)
+        training.set_masks({name: weight != 0 for name, weight in self._case.weights.items()})
+        training.model.requires_grad_(True)
+        if training.step == max(self._plan):
+            training.pruning_ended()
+
+
+def _start_anew(case: Case) -> None:
+    """New weights that follow from the job's seed, in place of the dense ones."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(case.problem(0.0).generator("new weights").initial_seed())
+        fresh = case.dense.pair.model()
+    case.model.load_state_dict(fresh.state_dict())

@@ -1,0 +1,53 @@
+"""How a model is trained: optimiser, learning rate, augmentation; equal for all rows of a study."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from bench.images import AUGMENTATIONS
+
+
+class Recipe(BaseModel):
+    """A training recipe; the learning rate follows its schedule at every step.
+
+    `epochs` are passes over the training split, `batch` is in examples. `schedule`: `step`
+    multiplies the learning rate by `gamma` at each epoch of `milestones`, `exponential` by `gamma`
+    in the course of each epoch; `cosine` and `onecycle` end near zero with the last step.
+    `decay_after_pruning = false` stops weight decay once the last weights are pruned. `batchnorm`
+    is `train` for statistics that follow the training, `frozen` for those of the dense model.
+    `precision` is that of the forward pass; weights and optimiser stay in float32.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    epochs: int = Field(ge=1)
+    batch: int = Field(128, ge=1)
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: float = Field(gt=0, allow_inf_nan=False)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    nesterov: bool = True
+    weight_decay: float = Field(0.0, ge=0, allow_inf_nan=False)
+    decay_after_pruning: bool = True
+    schedule: Literal["constant", "step", "exponential", "cosine", "onecycle"] = "cosine"
+    milestones: list[int] = []
+    gamma: float = Field(0.1, gt=0, le=1)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    augmentation: str = "none"
+    batchnorm: Literal["train", "frozen"] = "train"
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Recipe":
+        if self.augmentation not in AUGMENTATIONS:
+            raise ValueError(
+                f"augmentation must be one of {', '.join(AUGMENTATIONS)}, not {self.augmentation!r}"
+            )
+        if (self.schedule == "step") != bool(self.milestones):
+            raise ValueError(
+                "milestones (epochs at which the learning rate falls) go with schedule = 'step'"
+            )
+        if any(not 0 < epoch < self.epochs for epoch in self.milestones):
+            raise ValueError(
+                f"milestones must lie inside the {self.epochs} epochs, not {self.milestones}"
+            )
+        return self

@@ -1,0 +1,106 @@
+"""RigL (Evci et al. 2020, Rigging the Lottery: Making All Tickets Winners)."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from bench.allocation import select
+from bench.problem import Target
+from bench.train import Sparsifier, Training
+from bench.weights import Masks
+from methods.method import Count, Fraction
+from methods.sparse_training import SparseTraining
+
+
+@dataclass(frozen=True)
+class RigL(SparseTraining):
+    """Train sparse from the first step; drop the smallest |w|, grow where |gradient| is largest.
+
+    The first mask is random with the job's allocation. Every `interval` steps, until the fraction
+    `end` of the training, each layer drops the share f of its weights and grows as many, from zero:
+    f = fraction/2 · (1 + cos(π t / T_end)) where `decay` is `cosine`, else always `fraction`.
+    `growth` is by the dense `gradient` of one batch, or `random` with new random weights. Every
+    layer keeps its count. Cost: O(d log d) for each change of the mask.
+
+    Differs from the paper: the step at which the mask changes also updates the weights, and where
+    too few weights have a gradient, dropped ones return.
+    """
+
+    start: Literal["dense", "scratch"] = "scratch"
+    fraction: Fraction = 0.3
+    interval: Count = 100
+    end: Fraction = 0.75
+    decay: Literal["cosine", "constant"] = "cosine"
+    growth: Literal["gradient", "random"] = "gradient"
+
+    def sparsifier(self, target: Target) -> Sparsifier:
+        """Changes the mask at the planned steps."""
+        return _Rewiring(self, target)
+
+
+class _Rewiring(Sparsifier):
+    def __init__(self, method: RigL, target: Target) -> None:
+        self._method, self._target = method, target
+
+    def before_step(self, training: Training) -> None:
+        if training.step == 0:
+            training.set_masks(random_masks(training, self._target))
+        if training.step == round(self._method.end * training.steps):
+            training.pruning_ended()
+
+    def on_gradients(self, training: Training) -> None:
+        method, step, masks = self._method, training.step, training.masks
+        last = method.end * training.steps
+        if step == 0 or step % method.interval or step >= last or masks is None:
+            return
+        share = method.fraction
+        if method.decay == "cosine":
+            share *= (1 + math.cos(math.pi * step / last)) / 2
+        training.set_masks(
+            {name: self._rewired(training, name, masks[name], share) for name in masks}
+        )
+
+    def _rewired(self, training: Training, name: str, mask: Tensor, share: float) -> Tensor:
+        """The layer's mask with the share of its weights dropped, and as many others grown."""
+        weight = training.parameters[name].detach()
+        kept = int(mask.sum())
+        count = min(round(share * kept), mask.numel() - kept)
+        left, size = mask.flatten().clone(), weight.abs().flatten()
+        dropped = size.masked_fill(~left, math.inf).argsort(stable=True)[:count]
+        left[dropped] = False
+        merit = self._merit(training, name).masked_fill(left, -math.inf)
+        grown = merit.argsort(stable=True, descending=True)[:count]
+        # A weight without a gradient would stay at zero: the largest of the dropped ones return.
+        grown = grown[merit[grown] > 0]
+        returned = dropped[~torch.isin(dropped, grown)].flip(0)[: count - len(grown)]
+        left[grown] = left[returned] = True
+        if self._method.growth == "random":
+            weight.view(-1)[grown] = self._new_weights(training, weight, len(grown))
+        return left.view_as(mask)
+
+    def _merit(self, training: Training, name: str) -> Tensor:
+        """What growing each weight of the layer promises, flattened: the larger the better."""
+        parameter = training.parameters[name]
+        if self._method.growth == "random":
+            draw = torch.rand(parameter.numel(), generator=training.generator)
+            return draw.to(parameter.device)
+        assert parameter.grad is not None
+        return parameter.grad.abs().flatten()
+
+    def _new_weights(self, training: Training, weight: Tensor, count: int) -> Tensor:
+        """Draws [count] from torch's usual initial distribution of the layer, U(-b, b)."""
+        bound = weight[0].numel() ** -0.5
+        draw = torch.rand(count, generator=training.generator).to(weight.device)
+        return float(bound) * (2 * draw - 1)
+
+
+def random_masks(training: Training, target: Target) -> Masks:
+    """Random masks with the target's exact counts."""
+    scores = {
+        name: torch.rand(weight.shape, generator=training.generator).to(weight.device)
+        for name, weight in training.parameters.items()
+    }
+    return select(scores, target.allocation, target.sparsity)

@@ -1,0 +1,36 @@
+"""What every sparse-training method is: it acts on the one training loop, step by step."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from bench.errors import MethodError
+from bench.job import Protocol
+from bench.problem import Problem, Target
+from bench.train import Sparsifier, Training
+from bench.weights import Weights
+from methods.method import Method
+
+
+@dataclass(frozen=True)
+class SparseTraining(Method):
+    """A method that finds its mask while it trains; defines `sparsifier`.
+
+    `start` is where training starts: at the pair's `dense` checkpoint, or from `scratch` with new
+    weights that follow from the job's seed.
+    """
+
+    protocols: ClassVar[tuple[Protocol, ...]] = ("sparse-training",)
+
+    start: Literal["dense", "scratch"] = "dense"
+
+    def sparsifier(self, target: Target) -> Sparsifier:
+        """What reaches this target in the course of one training."""
+        raise NotImplementedError(f"{type(self).__name__} defines no sparsifier")
+
+    def train(self, training: Training, target: Target) -> None:
+        """Run the training; the budget allows the steps of one."""
+        training.run(self.sparsifier(target))
+
+    def prune(self, problem: Problem) -> Weights:
+        """Not without training: raises `MethodError`."""
+        raise MethodError(f"{type(self).__name__} trains: it runs in the protocol sparse-training")
