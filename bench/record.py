@@ -43,9 +43,10 @@ class Record(BaseModel):
     the prunable weights that are not exactly zero in what was evaluated. `flops` are the
     multiplications and additions with nonzero weights in one forward pass of one example.
     `peak_bytes` is the rise of memory while the method ran. `mask_sha256` is the hash of which
-    weights are left. `train_seconds` are those of training without pruning, `train_flops` what its
-    forward and backward passes take with dense weights, `train_losses` its mean loss by epoch.
-    `emergent_sparsity` is what a method came to by itself before it was brought to the target.
+    weights are left, `weights_sha256` that of the whole model as evaluated. `train_seconds` are
+    those of training without pruning, `train_flops` what its forward and backward passes take with
+    dense weights, `train_losses` its mean loss by epoch. `emergent_sparsity` is what a method came
+    to by itself before it was brought to the target.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -85,6 +86,7 @@ class Record(BaseModel):
     flops: int | None = None
     dense_flops: int | None = None
     mask_sha256: str | None = None
+    weights_sha256: str | None = None
     train_seconds: float | None = None
     train_examples: int | None = None
     train_flops: int | None = None

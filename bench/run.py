@@ -3,11 +3,13 @@
 import datetime
 import hashlib
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from bench import protocols
 from bench.batchnorm import recalibrate
@@ -125,7 +127,10 @@ def _run(case: Case, progress: Progress, snapshot: Snapshot | None) -> None:
     if job.recalibration:
         recalibrate(model, case.problem(job.sparsity).examples(job.recalibration)[0])
     result = evaluate(model, dense.test)
-    figures |= _sparsity(weights)
+    figures |= _sparsity(weights) | {
+        "mask_sha256": _sha256({name: weight != 0 for name, weight in weights.items()}),
+        "weights_sha256": _sha256(model.state_dict()),
+    }
     figures["notes"] = case.method.remarks(case.target) + figures["notes"]
     figures["flops"] = forward_flops(model, dense.test.batch(torch.arange(1))[0])
     if not torch.isfinite(torch.tensor(result.loss)):
@@ -141,14 +146,13 @@ def _sparsity(weights: Weights) -> dict[str, Any]:
         "layer_sparsity": {
             name: 1 - left[name] / weight.numel() for name, weight in weights.items()
         },
-        "mask_sha256": _mask_sha256(weights),
         "notes": [f"layer {name} lost all its weights" for name in left if left[name] == 0],
     }
 
 
-def _mask_sha256(weights: Weights) -> str:
-    """The hash of which weights are left, layer by layer."""
+def _sha256(tensors: Mapping[str, Tensor]) -> str:
+    """The hash of all bits of the tensors and of their names."""
     digest = hashlib.sha256()
-    for name, weight in weights.items():
-        digest.update(name.encode() + (weight != 0).cpu().numpy().tobytes())
+    for name, tensor in tensors.items():
+        digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

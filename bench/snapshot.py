@@ -1,6 +1,7 @@
 """The state of an unfinished training on disk, so that a killed job goes on where it was."""
 
 import logging
+import os
 import time
 from pathlib import Path
 from pickle import UnpicklingError
@@ -12,19 +13,21 @@ from bench.files import replacing
 
 log = logging.getLogger(__name__)
 
-SECONDS = 30.0
-"""Time between two snapshots: what a killed job loses at most."""
+SECONDS = "30"
+"""Time between two snapshots, which is what a killed job loses at most."""
 
 
 class Snapshot:
     """One file with the latest state of one job's training, written whole or not at all.
 
     `identity` is what the state depends on (code, checkpoint, versions, threads): a state of
-    another identity isn't taken up. Read without running pickles.
+    another identity isn't taken up. Read without running pickles. `BENCH_SNAPSHOT_SECONDS` sets
+    the time between two.
     """
 
-    def __init__(self, path: Path, identity: dict[str, Any], seconds: float = SECONDS) -> None:
-        self._path, self._identity, self._seconds = path, identity, seconds
+    def __init__(self, path: Path, identity: dict[str, Any]) -> None:
+        self._path, self._identity = path, identity
+        self._seconds = float(os.environ.get("BENCH_SNAPSHOT_SECONDS", SECONDS))
         self._last = time.monotonic()
 
     def due(self) -> bool:

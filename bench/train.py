@@ -146,7 +146,7 @@ class Training:
         """
         sparsifier = sparsifier or Sparsifier()
         sparsifier.attach(self)
-        self.model.requires_grad_(True)
+        self.model.requires_grad_(True).eval()
         self._optimizer = make_optimizer(self.model, self.recipe)
         self._schedule = make_schedule(self._optimizer, self.recipe, self.steps_per_epoch)
         self.step = 0
