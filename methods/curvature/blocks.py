@@ -8,9 +8,11 @@ from torch import Tensor
 
 from bench.errors import MethodError
 from bench.rows import DenseRows, JoinedRows
+from bench.sweep import SweptRows
 from methods.curvature.inverse import FisherInverse
 from methods.curvature.joined import JoinedFisherInverse
 from methods.curvature.low_rank import COLUMNS, LowRankInverse
+from methods.curvature.swept import SweptInverse
 from methods.method import Count
 
 Blocks = Literal["full", "layer"] | Count
@@ -73,7 +75,7 @@ def _blocked(columns: Tensor, width: int) -> Tensor:
     return columns.view(len(columns), -1, width).transpose(0, 1)
 
 
-def block_inverse(rows: JoinedRows, damping: float, blocks: Blocks) -> FisherInverse:
+def block_inverse(rows: JoinedRows | SweptRows, damping: float, blocks: Blocks) -> FisherInverse:
     """The damped inverse Fisher of gradients [m, d] with this block structure.
 
     Blocks narrower than m are inverted at their own side, wider ones in the low-rank form; the last
@@ -81,6 +83,8 @@ def block_inverse(rows: JoinedRows, damping: float, blocks: Blocks) -> FisherInv
     """
     if blocks == "full":
         return LowRankInverse(rows, damping)
+    if isinstance(rows, SweptRows):
+        return SweptInverse(rows, lambda group: block_inverse(group, damping, blocks))
     if blocks == "layer":
         return JoinedFisherInverse([LowRankInverse(layer, damping) for layer in rows.layers])
     parts: list[FisherInverse] = []
