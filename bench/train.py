@@ -10,9 +10,15 @@ from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 
-from bench.images import Augmentation, Images, shift
+from bench.folder_images import resized_crop
+from bench.images import Augmentation, shift
+from bench.inputs import Inputs
 
-AUGMENTATIONS: dict[str, Augmentation | None] = {"none": None, "shift": shift}
+AUGMENTATIONS: dict[str, Augmentation | None] = {
+    "none": None,
+    "shift": shift,
+    "resized-crop": resized_crop,
+}
 
 
 class Recipe(BaseModel):
@@ -32,7 +38,7 @@ class Recipe(BaseModel):
     weight_decay: float = Field(0.0, ge=0)
     schedule: Literal["cosine", "onecycle"] = "cosine"
     label_smoothing: float = Field(0.0, ge=0, lt=1)
-    augmentation: Literal["none", "shift"] = "none"
+    augmentation: Literal["none", "shift", "resized-crop"] = "none"
     seed: int = Field(0, ge=0)
 
 
@@ -41,7 +47,7 @@ class Diverged(Exception):
 
 
 def train(
-    model: nn.Module, images: Images, recipe: Recipe, progress: Callable[[int, int], None]
+    model: nn.Module, images: Inputs, recipe: Recipe, progress: Callable[[int, int], None]
 ) -> None:
     """Train the model in place; calls `progress(step, steps)` after each step.
 
