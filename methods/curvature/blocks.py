@@ -7,12 +7,13 @@ import torch
 from torch import Tensor
 
 from bench.errors import MethodError
-from bench.rows import DenseRows, JoinedRows
+from bench.rows import JoinedRows
 from bench.sweep import SweptRows
 from methods.curvature.inverse import FisherInverse
 from methods.curvature.joined import JoinedFisherInverse
 from methods.curvature.low_rank import COLUMNS, LowRankInverse
 from methods.curvature.swept import SweptInverse
+from methods.curvature.wide_chunks import WideChunkInverse
 from methods.method import Count
 
 Blocks = Literal["full", "layer"] | Count
@@ -92,14 +93,14 @@ def block_inverse(rows: JoinedRows | SweptRows, damping: float, blocks: Blocks) 
         gradients = layer.dense()
         width = min(blocks, gradients.shape[1])
         whole = gradients.shape[1] // width * width
-        parts += _equal_blocks(gradients[:, :whole], damping, width)
+        parts.append(_equal_blocks(gradients[:, :whole], damping, width))
         if whole < gradients.shape[1]:
-            parts += _equal_blocks(gradients[:, whole:], damping, gradients.shape[1] - whole)
+            parts.append(_equal_blocks(gradients[:, whole:], damping, gradients.shape[1] - whole))
     return JoinedFisherInverse(parts)
 
 
-def _equal_blocks(columns: Tensor, damping: float, width: int) -> list[FisherInverse]:
-    """Inverses for columns [m, n] in blocks of one width that divides n."""
+def _equal_blocks(columns: Tensor, damping: float, width: int) -> FisherInverse:
+    """The inverse for columns [m, n] in blocks of one width that divides n."""
     if width < len(columns):
-        return [ChunkInverse(columns, damping, width)]
-    return [LowRankInverse(DenseRows(block), damping) for block in columns.split(width, dim=1)]
+        return ChunkInverse(columns, damping, width)
+    return WideChunkInverse(columns, damping, width)
