@@ -8,7 +8,8 @@ from rich.table import Table
 
 import datasets
 from bench.checkpoint import Published
-from bench.pairs import PAIRS
+from bench.pairs import PAIRS, Pair
+from bench.recipe import Recipe
 from bench.study import built_in, load_study
 from methods import METHODS
 
@@ -39,12 +40,16 @@ def _methods() -> Table:
 def _pairs() -> Table:
     table = _table("Pairs", "name", "model", "dataset", "dense model")
     for pair in PAIRS.values():
-        if isinstance(pair.dense, Published):
-            dense = f"published, {pair.dense_accuracy:.2f} %"
-        else:
-            dense = "trained here on first use"
-        table.add_row(pair.name, pair.model.__name__, pair.dataset, dense)
+        table.add_row(pair.name, pair.model.__name__, pair.dataset, _dense(pair))
     return table
+
+
+def _dense(pair: Pair) -> str:
+    """Where the dense model comes from, and how good it is where that is known."""
+    if isinstance(pair.dense, Recipe):
+        return "trained here on first use"
+    kind = "published" if isinstance(pair.dense, Published) else f"your {pair.dense.file}"
+    return kind if pair.dense_accuracy is None else f"{kind}, {pair.dense_accuracy:.2f} %"
 
 
 def _studies() -> Table:

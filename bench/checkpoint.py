@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as serialize
 from torch import Tensor, nn
@@ -43,14 +44,12 @@ class Published:
 
     def path(self) -> Path:
         """The verified file on this machine; raises `UserError` where it can't be had."""
-        kept = data_folder() / "checkpoints" / self.file
-        for path in [folder / "checkpoints" / self.file for folder in mirrors()] + [kept]:
-            if path.is_file():
-                verify(path, self.sha256)
-                return path
-        self._download(kept)
-        verify(kept, self.sha256)
-        return kept
+        path = _found(self.file)
+        if path is None:
+            path = _kept(self.file)
+            self._download(path)
+        verify(path, self.sha256)
+        return path
 
     def load(self) -> tuple[StateDict, str]:
         """The state dict and the file's sha256; the file is read without running its pickles."""
@@ -75,9 +74,54 @@ class Published:
         except (OSError, HTTPException) as error:
             raise UserError(
                 f"The checkpoint {self.file} is not on this machine and can't be downloaded from "
-                f"{self.url} ({error}). Place it as {target}, or name a folder that holds "
-                f"checkpoints/{self.file} in BENCH_MIRROR."
+                f"{self.url} ({error}). {_by_hand(self.file)}"
             ) from error
+
+
+@dataclass(frozen=True)
+class Supplied:
+    """A safetensors file that the user places; which one it was, the sha256 of the record says.
+
+    For weights whose checksum isn't known here: the pair's expected accuracy takes its place.
+    `origin` says where it is to be had. Its names are those of our model.
+    """
+
+    file: str
+    origin: str
+
+    def load(self) -> tuple[StateDict, str]:
+        """The state dict and the file's sha256; raises `UserError` where it can't be had."""
+        path = _found(self.file)
+        if path is None:
+            raise UserError(
+                f"The checkpoint {self.file} is not on this machine, and is yours to get from "
+                f"{self.origin}. {_by_hand(self.file)}"
+            )
+        try:
+            return load_file(path), sha256(path)
+        except SafetensorError as error:
+            raise UserError(
+                f"The checkpoint {path} is no whole safetensors file ({error}): get it anew from "
+                f"{self.origin}."
+            ) from error
+
+
+def _kept(file: str) -> Path:
+    """Where a checkpoint lies in BENCH_DATA."""
+    return data_folder() / "checkpoints" / file
+
+
+def _found(file: str) -> Path | None:
+    """The checkpoint on this machine: in a mirror, or in BENCH_DATA."""
+    places = [folder / "checkpoints" / file for folder in mirrors()] + [_kept(file)]
+    return next((path for path in places if path.is_file()), None)
+
+
+def _by_hand(file: str) -> str:
+    return (
+        f"Place it as {_kept(file)}, or name a folder that holds checkpoints/{file} in "
+        "BENCH_MIRROR."
+    )
 
 
 def save(path: Path, model: nn.Module, facts: dict[str, Any]) -> str:

@@ -154,8 +154,7 @@ def fetch(
 
     with screen.bar(f"fetching {dataset}") as show:
         fetched = datasets.fetch(dataset, source, lambda what, n, of: show(n, of, what))
-    state = "obtained" if fetched.fresh else "verified, was cached already"
-    screen.results.print(f"{dataset}: {state} (from {fetched.source}), {fetched.path}")
+    screen.results.print(str(fetched), markup=False)
 
 
 def _load_plugins(paths: list[Path]) -> None:

@@ -18,7 +18,7 @@ from bench.budget import Budget, Meter
 from bench.errors import UserError
 from bench.evaluate import Evaluation, evaluate, forward_flops
 from bench.folders import data_folder
-from bench.images import Images
+from bench.inputs import Inputs
 from bench.job import canonical_json
 from bench.pairs import Pair
 from bench.problem import Problem, Target
@@ -26,8 +26,6 @@ from bench.recipe import Recipe
 from bench.train import Training
 
 Progress = Callable[[str, int, int], None]
-SLACK = 0.021
-"""Percent by which a known dense accuracy may be missed: two of 10,000 images, for rounding."""
 
 SEED = 0
 """Of the initial weights and the training of every dense model: a pair has one."""
@@ -42,8 +40,8 @@ class Dense:
     model: nn.Module
     prunable: dict[str, str]
     checkpoint_sha256: str
-    train: Images
-    test: Images
+    train: Inputs
+    test: Inputs
     evaluation: Evaluation
     flops: int
 
@@ -71,9 +69,10 @@ def prepare(pair: Pair, device: torch.device, progress: Progress = lambda *_: No
     Asserts the pair's dense accuracy where it is known beforehand.
     """
     data = datasets.load(pair.dataset)
-    images = functools.partial(Images, normalisation=pair.normalisation, device=device)
-    train_images, test_images = images(data.train), images(data.test)
-    model = pair.model()
+    train_images, test_images = pair.inputs(data.train, device), pair.inputs(data.test, device)
+    model = pair.model().to(device).eval().requires_grad_(False)
+    example, _ = test_images.batch(torch.arange(1))
+    _assert_classes(pair, data, outputs=model(example).shape[1])
     if isinstance(pair.dense, Recipe):
         state, digest = _trained(pair, pair.dense, data, progress)
     else:
@@ -84,7 +83,6 @@ def prepare(pair: Pair, device: torch.device, progress: Progress = lambda *_: No
         raise UserError(
             f"The checkpoint of pair {pair.name} is for another architecture: {error}"
         ) from error
-    model.to(device).eval().requires_grad_(False)
     evaluation = evaluate(model, test_images)
     _assert_accuracy(pair, evaluation)
     return Dense(
@@ -96,17 +94,27 @@ def prepare(pair: Pair, device: torch.device, progress: Progress = lambda *_: No
         train=train_images,
         test=test_images,
         evaluation=evaluation,
-        flops=forward_flops(model, test_images.batch(torch.arange(1))[0]),
+        flops=forward_flops(model, example),
     )
+
+
+def _assert_classes(pair: Pair, data: datasets.Dataset, outputs: int) -> None:
+    if data.classes != outputs:
+        raise UserError(
+            f"The dataset {data.name} has {data.classes:,} classes on this machine, the model of "
+            f"pair {pair.name} tells {outputs:,} apart: give it the data that its weights were "
+            "trained on, or make a pair of your own."
+        )
 
 
 def _assert_accuracy(pair: Pair, evaluation: Evaluation) -> None:
     expected = pair.dense_accuracy
-    if expected is not None and abs(evaluation.accuracy - expected) > SLACK:
+    if expected is not None and abs(evaluation.accuracy - expected) > pair.slack:
         raise UserError(
-            f"The dense model of pair {pair.name} reaches {evaluation.accuracy:.2f} % on the test "
-            f"split, expected {expected:.2f} %: preprocessing or weights differ, so nothing that "
-            "is pruned from it could be compared."
+            f"The dense model of pair {pair.name} reaches {evaluation.accuracy:.2f} % on the "
+            f"{evaluation.examples:,} images of the test split, expected {expected:.2f} %: "
+            "preprocessing, images or weights differ, so nothing that is pruned from it could be "
+            "compared."
         )
 
 
@@ -125,12 +133,12 @@ def _trained(
             Training(
                 model,
                 pair.prunable_parameters(model),
-                Images(data.train, pair.normalisation, cpu),
+                pair.inputs(data.train, cpu),
                 recipe,
                 torch.Generator().manual_seed(SEED),
                 progress=functools.partial(progress, f"training the dense model of {pair.name}"),
             ).run()
-            result = evaluate(model, Images(data.validation, pair.normalisation, cpu))
+            result = evaluate(model, pair.inputs(data.validation, cpu))
             facts = {
                 "pair": pair.name,
                 "recipe": recipe.model_dump(),

@@ -67,10 +67,3 @@ def crop_flip(images: Tensor, generator: torch.Generator) -> Tensor:
     moved = shift(images, generator, most=4)
     mirrored = torch.rand(len(images), generator=generator).to(images.device) < 0.5
     return torch.where(mirrored.view(-1, 1, 1, 1), moved.flip(3), moved)
-
-
-AUGMENTATIONS: dict[str, Augmentation | None] = {
-    "none": None,
-    "shift": shift,
-    "crop-flip": crop_flip,
-}

@@ -5,14 +5,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 from torch.optim import SGD
 from torch.optim.lr_scheduler import ExponentialLR
 
-from bench.checkpoint import Published, StateDict
+from bench.checkpoint import Published, StateDict, Supplied
+from bench.folder_images import Interpolation
 from bench.images import Normalisation
-from bench.models import MLPNet, ResNet20
+from bench.inputs import Inputs, inputs_of
+from bench.models import MLPNet, MobileNetV1, ResNet20, resnet50
 from bench.recipe import Recipe
+from datasets import AnySplit
 
 WOODFISHER = (
     "https://raw.githubusercontent.com/IST-DASLab/WoodFisher/"
@@ -22,6 +26,9 @@ MNIST = Normalisation((0.1307,), (0.3081,))
 # Not the normalisation of the WoodFisher code, with which the stored BatchNorm statistics of the
 # published checkpoint give 53.52 % instead of 91.43 %.
 HALF = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+# Of 50,000 JPEG files: decoders and resizers differ by some hundredths of a percent.
+JPEG_SLACK = 0.1
 
 
 @dataclass(frozen=True)
@@ -29,8 +36,10 @@ class Pair:
     """A model and a dataset with everything that is held equal between methods.
 
     `prunable` is a pattern for the names of the parameters that may be pruned. The dense model is
-    `Published`, or trained by the suite with a `Recipe` on first use. `dense_accuracy` (percent,
-    test) is asserted before anything is pruned, where it is known beforehand.
+    `Published`, `Supplied` by the user, or trained by the suite with a `Recipe` on first use.
+    `dense_accuracy` (percent, test) is asserted before anything is pruned, where it is known
+    beforehand; `slack` is by how much it may be missed, by default two of 10,000 images, for
+    rounding. `interpolation` is how images from files are resized.
     """
 
     name: str
@@ -38,8 +47,14 @@ class Pair:
     dataset: str
     normalisation: Normalisation
     prunable: str
-    dense: Published | Recipe
+    dense: Published | Supplied | Recipe
     dense_accuracy: float | None = None
+    slack: float = 0.021
+    interpolation: Interpolation = "bilinear"
+
+    def inputs(self, split: AnySplit, device: torch.device) -> Inputs:
+        """A split of its dataset as its model wants it."""
+        return inputs_of(split, self.normalisation, device, self.interpolation)
 
     def prunable_parameters(self, model: nn.Module) -> dict[str, str]:
         """The name of each prunable parameter, with the module that uses it."""
@@ -106,6 +121,46 @@ PAIRS: dict[str, Pair] = {
                 extract=_resnet20_weights,
             ),
             dense_accuracy=91.43,
+        ),
+        Pair(
+            name="resnet50-imagenet",
+            model=resnet50,
+            dataset="imagenet",
+            normalisation=IMAGENET,
+            # All 53 convolutions and the fc, 25,502,912 of 25,557,032 parameters, the first
+            # convolution too: so in the tables of STR (its file of budgets counts conv1) and in the
+            # configuration of WoodFisher (resnet50.yaml lists conv1). Neither prunes biases or
+            # BatchNorm.
+            prunable=r"(conv1|layer\d\.\d\.(conv\d|downsample\.0)|fc)\.weight",
+            dense=Published(
+                file="resnet50-0676ba61.pth",
+                sha256="0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a",
+                url="https://download.pytorch.org/models/resnet50-0676ba61.pth",
+                extract=dict,
+            ),
+            dense_accuracy=76.13,
+            slack=JPEG_SLACK,
+        ),
+        Pair(
+            name="mobilenetv1-imagenet",
+            model=MobileNetV1,
+            dataset="imagenet",
+            # As timm's configuration of these weights has it, and so bicubic.
+            normalisation=HALF,
+            interpolation="bicubic",
+            # All convolutions, the depthwise ones too, and the last layer, 4,209,088 of 4,231,976
+            # parameters, as STR and WoodFisher (mobilenetv1.yaml lists both convolutions of every
+            # block). Depthwise weights are 44,640 of them.
+            prunable=r"(conv_stem|blocks\.\d\.\d\.conv_(dw|pw)|classifier)\.weight",
+            dense=Supplied(
+                file="mobilenetv1_100.ra4_e3600_r224_in1k.safetensors",
+                origin=(
+                    "https://huggingface.co/timm/mobilenetv1_100.ra4_e3600_r224_in1k, where it is "
+                    "named model.safetensors"
+                ),
+            ),
+            dense_accuracy=75.38,
+            slack=JPEG_SLACK,
         ),
     )
 }

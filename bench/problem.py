@@ -2,7 +2,7 @@
 
 import copy
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,13 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from bench.allocation import select
+from bench.assemble import layer_rows, mean_gradients, row_bytes
 from bench.budget import Meter
 from bench.calibration import Calibration, Examples
 from bench.errors import MethodError
-from bench.gradients import Signal, layer_inputs, signals
+from bench.gradients import Signal, footprint, layer_inputs, signals
 from bench.hessian import hessian_vector_product
 from bench.job import Allocation
-from bench.rows import DenseRows, JoinedRows, empty_rows
+from bench.rows import DenseRows, JoinedRows
+from bench.sweep import ROWS_MEMORY, SweptRows, layer_groups
 from bench.weights import Masks, Scores, Weights, flatten
 
 Fisher = Literal["empirical", "true"]
@@ -55,11 +57,13 @@ class Problem:
         meter: Meter,
         memory: int = MEMORY,
         support: Masks | None = None,
+        rows_memory: int = ROWS_MEMORY,
     ) -> None:
         """`prunable` maps the name of each prunable parameter to the module that uses it.
 
-        `memory` is the number of bytes that one chunk of examples may take on the way. Weights
-        outside `support` are gone already, for good.
+        `memory` is the number of bytes that one chunk of examples may take on the way,
+        `rows_memory` what all gradients may that are kept. Weights outside `support` are gone
+        already, for good.
         """
         self.target = target
         self._model = model
@@ -68,11 +72,17 @@ class Problem:
         self._meter = meter
         self._support = support
         self._memory = memory
+        self._rows_memory = rows_memory
 
     @property
     def weights(self) -> Weights:
         """The prunable weights by parameter name, in the model's order."""
         return {name: self._model.get_parameter(name).detach() for name in self._prunable}
+
+    @property
+    def support(self) -> Masks | None:
+        """The weights that are left, the others are gone for good; None where all are."""
+        return self._support
 
     @property
     def sparsity(self) -> float:
@@ -130,13 +140,18 @@ class Problem:
             yield {name: columns[module] for name, module in self._prunable.items()}
 
     def signals(
-        self, samples: int, fisher: Fisher | int = "empirical"
+        self,
+        samples: int,
+        fisher: Fisher | int = "empirical",
+        layers: Sequence[str] | None = None,
     ) -> Iterator[dict[str, Signal]]:
         """Layer inputs and output gradients of `samples` examples, a chunk at a time.
 
         `empirical` takes the data's labels, `true` draws them from the model's own prediction, a
-        number takes that class for every example. Charges one backward pass an example.
+        number takes that class for every example. `layers` are the prunable parameters wanted, all
+        by default. Charges one backward pass an example, for however few layers.
         """
+        modules = {name: self._prunable[name] for name in layers or self._prunable}
         chunks = self._calibration.chunks(samples, self.chunk)
         self._meter.charge("backward_passes", samples)
         draw = self.generator("labels of the true Fisher")
@@ -145,48 +160,55 @@ class Problem:
                 labels = _sampled_labels(self._model, inputs, draw)
             else:
                 labels = own if fisher == "empirical" else torch.full_like(own, fisher)
-            by_module = signals(self._model, list(self._prunable.values()), inputs, labels)
-            yield {name: by_module[module] for name, module in self._prunable.items()}
+            by_module = signals(self._model, list(modules.values()), inputs, labels)
+            yield {name: by_module[module] for name, module in modules.items()}
 
-    def gradients(self, samples: int, batch: int = 1, fisher: Fisher = "empirical") -> Tensor:
+    def gradients(
+        self,
+        samples: int,
+        batch: int = 1,
+        fisher: Fisher = "empirical",
+        layers: Sequence[str] | None = None,
+    ) -> Tensor:
         """Gradients of the prunable weights [samples, d], each the mean over `batch` examples.
 
         Layers are flattened and joined in the model's order. Takes samples × batch examples and
         charges as many backward passes. Columns of weights outside the support are zero. Cost: one
         forward and backward pass, and O(samples × batch × d) multiplications.
         """
-        sizes = [weight.numel() for weight in self.weights.values()]
-        rows = next(iter(self.weights.values())).new_zeros(samples, sum(sizes))
-        columns = rows.split(sizes, dim=1)
-        row = torch.arange(samples, device=rows.device).repeat_interleave(batch)
-        for chunk, rows_here in zip(
-            self.signals(samples * batch, fisher), row.split(self.chunk), strict=True
-        ):
-            for layer, signal in zip(columns, chunk.values(), strict=True):
-                layer.index_add_(0, rows_here, signal.gradients(), alpha=1 / batch)
-        return rows if self._support is None else rows.mul_(flatten(self._support))
+        weights = {name: self.weights[name] for name in layers or self._prunable}
+        chunks = self.signals(samples * batch, fisher, layers)
+        rows = mean_gradients(chunks, weights, samples, batch)
+        if self._support is not None:
+            rows.mul_(flatten({name: self._support[name] for name in weights}))
+        return rows
 
-    def rows(self, samples: int, batch: int = 1, fisher: Fisher = "empirical") -> JoinedRows:
+    def rows(
+        self, samples: int, batch: int = 1, fisher: Fisher = "empirical"
+    ) -> JoinedRows | SweptRows:
         """The same gradients by layer, those of linear layers as factors where they can be.
 
         They can't be where a row is the mean of several examples, or weights outside a support are
-        zero. Charges as `gradients`.
+        zero. Where all take more than `rows_memory` bytes, they are produced some layers at a time,
+        anew in each sweep over them. Charges as `gradients`, once or for each group and sweep.
         """
-        weights = self.weights
-        if batch > 1 or self._support is not None:
-            sizes = [weight.numel() for weight in weights.values()]
-            parts = self.gradients(samples, batch, fisher).split(sizes, dim=1)
+        weights, whole = self.weights, batch > 1 or self._support is not None
+        modules = {name: self._model.get_submodule(path) for name, path in self._prunable.items()}
+
+        def produce(layers: Sequence[str]) -> JoinedRows:
+            here = {name: weights[name] for name in layers}
+            if not whole:
+                return layer_rows(self.signals(samples, fisher, layers), modules, here, samples)
+            sizes = [weight.numel() for weight in here.values()]
+            parts = self.gradients(samples, batch, fisher, layers).split(sizes, dim=1)
             return JoinedRows([DenseRows(part) for part in parts])
-        layers = {
-            name: empty_rows(self._model.get_submodule(module), weights[name], samples)
-            for name, module in self._prunable.items()
-        }
-        first = 0
-        for chunk in self.signals(samples, fisher):
-            for name, signal in chunk.items():
-                layers[name].fill(first, signal)
-            first += self.chunk
-        return JoinedRows(list(layers.values()))
+
+        sizes = row_bytes(modules, weights, whole)
+        groups = layer_groups(sizes, self._rows_memory // samples)
+        if len(groups) == 1:
+            return produce(groups[0])
+        widths = [sum(weights[name].numel() for name in group) for group in groups]
+        return SweptRows(produce, groups, widths, samples, next(iter(weights.values())).dtype)
 
     def predictions(self, samples: int) -> Tensor:
         """The model's class probabilities [samples, classes], in calibration order.
@@ -217,13 +239,8 @@ class Problem:
     @functools.cached_property
     def chunk(self) -> int:
         """How many examples go through the model at once, by the memory that one of them takes."""
-        floats = 0
         inputs, _ = self._calibration.first(1)
-        columns = layer_inputs(self._model, list(self._prunable.values()), inputs)
-        for name, module in self._prunable.items():
-            weight = self._model.get_parameter(name)
-            _, rows, positions = columns[module].shape
-            floats += rows * positions + len(weight) * positions + weight.numel()
+        floats = footprint(self._model, list(self._prunable.values()), inputs)
         # Twice, since the backward pass holds as much again in activations.
         return max(1, min(CHUNK, self._memory // (2 * floats * inputs.element_size())))
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from bench.images import AUGMENTATIONS
+from bench.augmentation import AUGMENTATIONS
 
 
 class Recipe(BaseModel):

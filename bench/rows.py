@@ -199,6 +199,11 @@ def empty_rows(module: nn.Module, weight: Tensor, samples: int) -> LayerRows:
     return DenseRows(weight.new_zeros(samples, weight.numel()))
 
 
+def row_length(module: nn.Module, weight: Tensor) -> int:
+    """How many numbers one gradient takes in those rows."""
+    return sum(weight.shape) if isinstance(module, nn.Linear) else weight.numel()
+
+
 def _outer(outputs: Tensor, inputs: Tensor) -> Tensor:
     """Row-wise outer products of [m, out] and [m, in], [m, out * in]."""
     return (outputs.unsqueeze(2) * inputs.unsqueeze(1)).flatten(1)

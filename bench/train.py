@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
+from bench.augmentation import AUGMENTATIONS
 from bench.budget import Meter
 from bench.errors import MethodError
 from bench.gradients import fast_layout
-from bench.images import AUGMENTATIONS, Augmentation
+from bench.inputs import Inputs
 from bench.optimizer import make_optimizer, make_schedule, stop_weight_decay
 from bench.recipe import Recipe
 from bench.weights import Masks
@@ -23,17 +24,6 @@ Progress = Callable[[int, int], None]
 
 class Diverged(MethodError):
     """The training loss became NaN or infinite."""
-
-
-class TrainingImages(Protocol):
-    """Training images by position, augmented and ready for the model."""
-
-    def __len__(self) -> int: ...
-
-    def batch(
-        self, positions: Tensor, augmentation: Augmentation | None, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """Inputs [n, ...] and labels [n] at these positions, on the model's device."""
 
 
 class Sparsifier:
@@ -80,7 +70,7 @@ class Training:
         self,
         model: nn.Module,
         prunable: Mapping[str, str],
-        images: TrainingImages,
+        images: Inputs,
         recipe: Recipe,
         generator: torch.Generator,
         meter: Meter | None = None,

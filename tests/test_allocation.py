@@ -77,3 +77,14 @@ def test_what_was_removed_stays_removed(allocation) -> None:
 def test_nan_scores_are_refused() -> None:
     with pytest.raises(MethodError, match="layer a contain NaN"):
         select({"a": torch.tensor([1.0, float("nan")])}, "global", 0.5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from([0.0, -0.0, 1.0, 2.0, -3.0, float("inf")]), min_size=1), st.data())
+def test_the_same_weights_go_as_by_a_stable_sort(values, data) -> None:
+    pruned = data.draw(st.integers(0, len(values) - 1))
+    scores = torch.tensor(values)
+    mask = select({"a": scores}, "global", pruned / len(values))["a"]
+    assert (~mask).nonzero().squeeze(1).tolist() == sorted(
+        scores.argsort(stable=True)[:pruned].tolist()
+    )

@@ -9,6 +9,7 @@ from bench.errors import MethodError
 from bench.weights import flatten, unflatten
 from methods import build
 from methods.curvature.blocks import ChunkInverse
+from methods.curvature.wide_chunks import WideChunkInverse
 
 SAMPLES = 30
 BLOCKS = ["full", "layer", 1, 4, 7, 50, 1000]
@@ -221,3 +222,5 @@ def test_a_large_damping_is_magnitude_whatever_the_blocks(blocks, update) -> Non
 def test_singular_blocks_are_said() -> None:
     with pytest.raises(MethodError, match="2 blocks of the Fisher are numerically singular"):
         ChunkInverse(torch.full((5, 6), 1e3), 1e-30, 3)
+    with pytest.raises(MethodError, match="2 blocks of the Fisher are numerically singular"):
+        WideChunkInverse(torch.full((5, 12), 1e3), 1e-30, 6)

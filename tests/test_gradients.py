@@ -7,6 +7,10 @@ from torch import nn
 
 from bench.errors import MethodError, Skip
 from bench.problem import CHUNK, Problem
+from methods.curvature.diagonals import fisher_diagonal
+from methods.ekfac import EKFAC
+from methods.kfac import KFAC
+from methods.lobs import LOBS
 
 
 @pytest.mark.parametrize("net", [tiny_mlp, tiny_conv])
@@ -58,8 +62,40 @@ def test_a_layer_used_twice_is_a_skip() -> None:
         problem.gradients(4)
 
 
-def test_grouped_convolutions_are_a_skip() -> None:
-    net = nn.Sequential(nn.Conv2d(2, 4, 3, groups=2), nn.Flatten(), nn.Linear(64, 3))
+def grouped() -> nn.Sequential:
+    """In groups, depthwise with a stride, pointwise with a stride, as MobileNet and ResNet."""
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(2, 8, 3, padding=1, groups=2),
+        nn.ReLU6(inplace=True),
+        nn.Conv2d(8, 8, 3, stride=2, padding=1, groups=8, bias=False),
+        nn.Tanh(),
+        nn.Conv2d(8, 4, 1, stride=2, bias=False),
+        nn.Flatten(),
+        nn.Linear(16, 3),
+    )
+
+
+def test_gradients_of_grouped_convolutions_equal_single_backward_passes() -> None:
+    problem = tiny_problem(grouped())
+    torch.testing.assert_close(problem.gradients(9), slow_gradients(problem, 9))
+    torch.testing.assert_close(problem.rows(9).dense(), slow_gradients(problem, 9))
+
+
+def test_squares_of_grouped_convolutions_are_those_of_their_gradients() -> None:
+    problem = tiny_problem(grouped())
+    expected = slow_gradients(problem, 9).square().mean(0)
+    torch.testing.assert_close(fisher_diagonal(problem, 9), expected)
+
+
+@pytest.mark.parametrize("method", [KFAC(samples=4), LOBS(samples=4), EKFAC(samples=4)])
+def test_one_matrix_of_inputs_for_a_grouped_convolution_is_a_skip(method) -> None:
+    with pytest.raises(Skip, match="works in groups"):
+        method.prune(tiny_problem(grouped()))
+
+
+def test_an_unsupported_layer_is_a_skip() -> None:
+    net = nn.Sequential(nn.Conv2d(2, 4, 3, padding="same"), nn.Flatten(), nn.Linear(144, 3))
     with pytest.raises(Skip, match="not supported"):
         tiny_problem(net).gradients(4)
 

@@ -101,7 +101,11 @@ def test_a_good_study_loads(tmp_path) -> None:
             "epochs = 10\nschedule = 'step'\nmilestones = [12]",
             "milestones must lie inside the 10 epochs, not [12]",
         ),
-        ("epochs = 10", "epochs = 10\naugmentation = 'flip'", "none, shift, crop-flip, not 'flip'"),
+        (
+            "epochs = 10",
+            "epochs = 10\naugmentation = 'flip'",
+            "none, shift, crop-flip, resized-crop, not 'flip'",
+        ),
         ("epochs = 10", "epochs = 10\nmomentun = 0.5", "Did you mean 'momentum'"),
         ("[training]\nepochs = 10\nlearning_rate = 0.1", "", "gradual needs a table [training]"),
         ("[gradual]\nstart = 2.0\nend = 8.0", "", "gradual needs a table [gradual]"),

@@ -7,10 +7,13 @@ import torch
 from torch import Tensor
 
 from bench.errors import MethodError
-from bench.rows import DenseRows, JoinedRows
+from bench.rows import JoinedRows
+from bench.sweep import SweptRows
 from methods.curvature.inverse import FisherInverse
 from methods.curvature.joined import JoinedFisherInverse
 from methods.curvature.low_rank import COLUMNS, LowRankInverse
+from methods.curvature.swept import SweptInverse
+from methods.curvature.wide_chunks import WideChunkInverse
 from methods.method import Count
 
 Blocks = Literal["full", "layer"] | Count
@@ -73,7 +76,7 @@ def _blocked(columns: Tensor, width: int) -> Tensor:
     return columns.view(len(columns), -1, width).transpose(0, 1)
 
 
-def block_inverse(rows: JoinedRows, damping: float, blocks: Blocks) -> FisherInverse:
+def block_inverse(rows: JoinedRows | SweptRows, damping: float, blocks: Blocks) -> FisherInverse:
     """The damped inverse Fisher of gradients [m, d] with this block structure.
 
     Blocks narrower than m are inverted at their own side, wider ones in the low-rank form; the last
@@ -81,6 +84,8 @@ def block_inverse(rows: JoinedRows, damping: float, blocks: Blocks) -> FisherInv
     """
     if blocks == "full":
         return LowRankInverse(rows, damping)
+    if isinstance(rows, SweptRows):
+        return SweptInverse(rows, lambda group: block_inverse(group, damping, blocks))
     if blocks == "layer":
         return JoinedFisherInverse([LowRankInverse(layer, damping) for layer in rows.layers])
     parts: list[FisherInverse] = []
@@ -88,14 +93,14 @@ def block_inverse(rows: JoinedRows, damping: float, blocks: Blocks) -> FisherInv
         gradients = layer.dense()
         width = min(blocks, gradients.shape[1])
         whole = gradients.shape[1] // width * width
-        parts += _equal_blocks(gradients[:, :whole], damping, width)
+        parts.append(_equal_blocks(gradients[:, :whole], damping, width))
         if whole < gradients.shape[1]:
-            parts += _equal_blocks(gradients[:, whole:], damping, gradients.shape[1] - whole)
+            parts.append(_equal_blocks(gradients[:, whole:], damping, gradients.shape[1] - whole))
     return JoinedFisherInverse(parts)
 
 
-def _equal_blocks(columns: Tensor, damping: float, width: int) -> list[FisherInverse]:
-    """Inverses for columns [m, n] in blocks of one width that divides n."""
+def _equal_blocks(columns: Tensor, damping: float, width: int) -> FisherInverse:
+    """The inverse for columns [m, n] in blocks of one width that divides n."""
     if width < len(columns):
-        return [ChunkInverse(columns, damping, width)]
-    return [LowRankInverse(DenseRows(block), damping) for block in columns.split(width, dim=1)]
+        return ChunkInverse(columns, damping, width)
+    return WideChunkInverse(columns, damping, width)

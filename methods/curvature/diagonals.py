@@ -1,7 +1,7 @@
 """Diagonals of curvature matrices over the flat vector of d prunable weights."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from bench.gradients import Signal
 from bench.problem import Fisher, Problem
@@ -82,8 +82,8 @@ def _squares(chunk: dict[str, Signal], weight: Tensor | None = None) -> Tensor:
 def _layer_squares(signal: Signal, weight: Tensor | None) -> Tensor:
     """Σ_i weight_i g_i² of one layer [out * in]."""
     if weight is None:
-        weight = signal.inputs.new_ones(len(signal.inputs))
-    if signal.inputs.shape[2] == 1:
+        weight = signal.delta.new_ones(len(signal.delta))
+    if isinstance(signal.module, nn.Linear):
         # With one position g = δ aᵀ, so Σ g² = (δ²)ᵀ a²: no gradient of an example is formed.
         delta, inputs = signal.output_gradients.squeeze(2), signal.inputs.squeeze(2)
         return ((delta.square() * weight[:, None]).T @ inputs.square()).flatten()

@@ -1,0 +1,36 @@
+"""A split as the model wants it, whether it is in memory or decoded on the way."""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from bench.folder_images import FolderImages, Interpolation
+from bench.images import Augmentation, Images, Normalisation
+from datasets import AnySplit, Split
+
+
+class Inputs(Protocol):
+    """One split of a dataset behind its pair's normalisation, by position."""
+
+    def __len__(self) -> int: ...
+
+    def batch(
+        self,
+        positions: Tensor,
+        augmentation: Augmentation | None = None,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Inputs [n, c, h, w] and labels [n] on the device, augmented before normalisation."""
+
+
+def inputs_of(
+    split: AnySplit,
+    normalisation: Normalisation,
+    device: torch.device,
+    interpolation: Interpolation = "bilinear",
+) -> Inputs:
+    """The split ready for a model; `interpolation` is how files are resized."""
+    if isinstance(split, Split):
+        return Images(split, normalisation, device)
+    return FolderImages(split, normalisation, device, interpolation)
