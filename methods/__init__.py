@@ -12,6 +12,7 @@ from methods.kfac import KFAC
 from methods.lobs import LOBS
 from methods.magnitude import Magnitude
 from methods.method import Method
+from methods.obc import OBC
 from methods.obd import OBD
 from methods.random import Random
 from methods.woodfisher import WoodFisher
@@ -26,6 +27,7 @@ METHODS: dict[str, type[Method]] = {
     "ekfac": EKFAC,
     "woodfisher": WoodFisher,
     "woodtaylor": WoodTaylor,
+    "obc": OBC,
 }
 """Every method by name; the order is the order of table rows."""
 
