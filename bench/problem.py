@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from bench.allocation import select
 from bench.budget import Meter
 from bench.calibration import Calibration, Examples
 from bench.errors import MethodError
-from bench.gradients import Signal, layer_inputs, signals
+from bench.gradients import Signal, fast_layout, layer_inputs, signals
 from bench.hessian import hessian_vector_product
 from bench.job import Allocation
 from bench.rows import DenseRows, JoinedRows, empty_rows
@@ -156,7 +158,8 @@ class Problem:
         zero. Charges as `gradients`.
         """
         weights = self.weights
-        if batch > 1 or self._support is not None:
+        whole = self._support is None or bool(flatten(self._support).all())
+        if batch > 1 or not whole:
             sizes = [weight.numel() for weight in weights.values()]
             parts = self.gradients(samples, batch, fisher).split(sizes, dim=1)
             return JoinedRows([DenseRows(part) for part in parts])
@@ -180,6 +183,21 @@ class Problem:
         with torch.no_grad():
             logits = [self._model(inputs) for inputs, _ in chunks]
         return torch.cat(logits).softmax(dim=1)
+
+    def loss(self, weights: Weights, samples: int) -> float:
+        """The mean loss of `samples` examples in the model with these weights instead of its own.
+
+        For a method that keeps the best of several candidates: charges a tuning trial, and the
+        examples seen; no backward pass.
+        """
+        chunks = self._calibration.chunks(samples, self.chunk)
+        self._meter.charge("tuning_trials", 1)
+        total = 0.0
+        with torch.no_grad():
+            for inputs, labels in chunks:
+                logits = functional_call(self._model, weights, fast_layout(inputs))
+                total += float(F.cross_entropy(logits, labels, reduction="sum"))
+        return total / samples
 
     def hessian_vector_product(self, vector: Tensor, samples: int) -> Tensor:
         """The Hessian of the mean loss of `samples` examples times a vector: [d] to [d].

@@ -7,6 +7,8 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from bench.errors import UserError, unknown
+from methods.cbs import CBS
+from methods.chita import CHITA, CHITAPlusPlus
 from methods.ekfac import EKFAC
 from methods.kfac import KFAC
 from methods.lobs import LOBS
@@ -28,6 +30,9 @@ METHODS: dict[str, type[Method]] = {
     "woodfisher": WoodFisher,
     "woodtaylor": WoodTaylor,
     "obc": OBC,
+    "cbs": CBS,
+    "chita": CHITA,
+    "chita++": CHITAPlusPlus,
 }
 """Every method by name; the order is the order of table rows."""
 
