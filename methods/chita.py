@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from bench.problem import Fisher, Problem
+from bench.rows import DenseRows
 from bench.weights import Weights, flatten, unflatten
 from methods.curvature.feasible import Feasible
 from methods.curvature.quadratic import Point, Projection, Quadratic, descent, thresholded
@@ -68,11 +69,11 @@ class CHITA(Method):
 
     def _stage(self, problem: Problem, feasible: Feasible) -> Tensor:
         """The weights [d] after one stage."""
-        rows = problem.rows(self.samples, self.batch, self.fisher)
+        rows = DenseRows(problem.rows(self.samples, self.batch, self.fisher).dense())
         dense = flatten(problem.weights)
         target = rows.times(dense) - self.first_order / self.batch
         model = Quadratic(rows, target, dense, self.damping)
-        live = torch.cat([layer.dense().any(0) for layer in rows.layers]) & feasible.inside
+        live = rows.matrix.any(0) & feasible.inside
         # A weight without gradient is kept only where there are not enough others.
         scores = dense.double().abs()
         scores = torch.where(live, scores + scores.max() + 1, scores)
