@@ -115,14 +115,15 @@ class Problem:
             yield {name: columns[module] for name, module in self._prunable.items()}
 
     def signals(
-        self, samples: int, fisher: Fisher | int = "empirical"
+        self, samples: int, fisher: Fisher | int = "empirical", skip: int = 0
     ) -> Iterator[dict[str, Signal]]:
         """Layer inputs and output gradients of `samples` examples, a chunk at a time.
 
         `empirical` takes the data's labels, `true` draws them from the model's own prediction, a
-        number takes that class for every example. Charges one backward pass an example.
+        number takes that class for every example. The first `skip` examples are passed over.
+        Charges one backward pass an example.
         """
-        chunks = self._calibration.chunks(samples, self.chunk)
+        chunks = self._calibration.chunks(samples, self.chunk, skip)
         self._meter.charge("backward_passes", samples)
         draw = self.generator("labels of the true Fisher")
         for inputs, own in chunks:
@@ -133,7 +134,9 @@ class Problem:
             by_module = signals(self._model, list(self._prunable.values()), inputs, labels)
             yield {name: by_module[module] for name, module in self._prunable.items()}
 
-    def gradients(self, samples: int, batch: int = 1, fisher: Fisher = "empirical") -> Tensor:
+    def gradients(
+        self, samples: int, batch: int = 1, fisher: Fisher = "empirical", skip: int = 0
+    ) -> Tensor:
         """Gradients of the prunable weights [samples, d], each the mean over `batch` examples.
 
         Layers are flattened and joined in the model's order. Takes samples × batch examples and
@@ -145,13 +148,15 @@ class Problem:
         columns = rows.split(sizes, dim=1)
         row = torch.arange(samples, device=rows.device).repeat_interleave(batch)
         for chunk, rows_here in zip(
-            self.signals(samples * batch, fisher), row.split(self.chunk), strict=True
+            self.signals(samples * batch, fisher, skip), row.split(self.chunk), strict=True
         ):
             for layer, signal in zip(columns, chunk.values(), strict=True):
                 layer.index_add_(0, rows_here, signal.gradients(), alpha=1 / batch)
         return rows if self._support is None else rows.mul_(flatten(self._support))
 
-    def rows(self, samples: int, batch: int = 1, fisher: Fisher = "empirical") -> JoinedRows:
+    def rows(
+        self, samples: int, batch: int = 1, fisher: Fisher = "empirical", skip: int = 0
+    ) -> JoinedRows:
         """The same gradients by layer, those of linear layers as factors where they can be.
 
         They can't be where a row is the mean of several examples, or weights outside a support are
@@ -161,14 +166,14 @@ class Problem:
         whole = self._support is None or bool(flatten(self._support).all())
         if batch > 1 or not whole:
             sizes = [weight.numel() for weight in weights.values()]
-            parts = self.gradients(samples, batch, fisher).split(sizes, dim=1)
+            parts = self.gradients(samples, batch, fisher, skip).split(sizes, dim=1)
             return JoinedRows([DenseRows(part) for part in parts])
         layers = {
             name: empty_rows(self._model.get_submodule(module), weights[name], samples)
             for name, module in self._prunable.items()
         }
         first = 0
-        for chunk in self.signals(samples, fisher):
+        for chunk in self.signals(samples, fisher, skip):
             for name, signal in chunk.items():
                 layers[name].fill(first, signal)
             first += self.chunk

@@ -27,8 +27,8 @@ class CHITA(Method):
     all weights, which may enlarge the active set. The last of up to `rounds` is the one in which no
     weights change places. A weight without any gradient is kept only for want of others.
     `stages` repeats this at sparsities that near the target by half each time from `base`, with new
-    gradients at each stage; weights that an earlier stage removed may come back, those outside the
-    job's support never.
+    gradients at each stage, if `fresh` of other examples too; weights that an earlier stage removed
+    may come back, those outside the job's support never.
     Cost: stages × m × batch backward passes; O(md) time a step and O(m²k) a round for k weights
     kept; O(md) memory.
 
@@ -46,6 +46,7 @@ class CHITA(Method):
     rounds: Count = 3
     stages: Count = 1
     base: NonNegative = 0.1
+    fresh: bool = False
 
     def prune(self, problem: Problem) -> Weights:
         """Stage after stage, each around the weights of the one before."""
@@ -54,7 +55,8 @@ class CHITA(Method):
         for stage, sparsity in enumerate(self.sparsities(problem.target.sparsity)):
             if stage > 0:
                 here = problem.at(weights, unflatten(inside, like=weights))
-            found = self._stage(here, Feasible(here, sparsity, inside))
+            skip = stage * self.samples * self.batch if self.fresh else 0
+            found = self._stage(here, Feasible(here, sparsity, inside), skip)
             weights = unflatten(found, like=weights)
         return weights
 
@@ -67,9 +69,9 @@ class CHITA(Method):
         ]
         return [*way, target]
 
-    def _stage(self, problem: Problem, feasible: Feasible) -> Tensor:
+    def _stage(self, problem: Problem, feasible: Feasible, skip: int = 0) -> Tensor:
         """The weights [d] after one stage."""
-        rows = DenseRows(problem.rows(self.samples, self.batch, self.fisher).dense())
+        rows = DenseRows(problem.rows(self.samples, self.batch, self.fisher, skip).dense())
         dense = flatten(problem.weights)
         target = rows.times(dense) - self.first_order / self.batch
         model = Quadratic(rows, target, dense, self.damping)

@@ -169,24 +169,27 @@ def test_pruned_weights_are_the_least_on_their_support(net, allocation, name) ->
     assert value(found) <= value(refit(H, mean, model.centre, plain, 0.3)) + 1e-12
 
 
-def test_each_stage_starts_from_the_weights_and_gradients_of_the_one_before() -> None:
-    problem = tiny_problem(tiny_mlp(), sparsity=0.6)
+@pytest.mark.parametrize("fresh", [False, True])
+def test_each_stage_starts_from_the_weights_of_the_one_before(fresh) -> None:
+    """By hand: single stages at moved problems; each with its own examples where they are fresh."""
+    problem = tiny_problem(tiny_mlp(), count=90, sparsity=0.6)
     fields = {"samples": SAMPLES, "damping": DAMPING, "first_order": 0.5}
-    method = build("chita", fields | {"stages": 3})
+    method = build("chita", fields | {"stages": 3, "fresh": fresh})
     found = flatten(method.prune(problem))
-    assert problem._meter.spent.recomputations == 2
-    assert problem._meter.spent.backward_passes == 3 * SAMPLES
+    spent = problem._meter.spent
+    assert (spent.recomputations, spent.backward_passes) == (2, 3 * SAMPLES)
+    assert spent.calibration_examples == (3 * SAMPLES if fresh else SAMPLES)
     assert method.sparsities(0.6) == pytest.approx([0.1, 0.1 + 0.5 * 2 / 3, 0.6])
-    single = build("chita", fields)
-    here = problem
-    for sparsity in method.sparsities(0.6):
-        weights = single._stage(here, Feasible(here, sparsity))
-        here = problem.at(
-            unflatten(weights, problem.weights),
-            {name: torch.ones_like(w) > 0 for name, w in problem.weights.items()},
-        )
+    here, every = problem, {name: torch.ones_like(w) > 0 for name, w in problem.weights.items()}
+    for stage, sparsity in enumerate(method.sparsities(0.6)):
+        skip = stage * SAMPLES if fresh else 0
+        centre, gradients = flatten(here.weights), slow_gradients(here, skip + SAMPLES)[skip:]
+        weights = build("chita", fields)._stage(here, Feasible(here, sparsity), skip)
+        H = dense_fisher(gradients, DAMPING)
+        expected = refit(H, gradients.mean(0), centre, weights != 0, 0.5)
+        torch.testing.assert_close(weights, expected, rtol=1e-6, atol=1e-8)
+        here = problem.at(unflatten(weights, problem.weights), every)
     torch.testing.assert_close(found, weights)
-    torch.testing.assert_close(here.gradients(5), slow_gradients(here, 5))
 
 
 def test_weights_without_gradient_go_first() -> None:
