@@ -103,9 +103,13 @@ class CHITA(Method):
 
 @dataclass(frozen=True)
 class CHITAPlusPlus(CHITA):
-    """CHITA in stages, with the first-order term: each stage is also a step of training."""
+    """CHITA in stages, each around the weights that the one before has moved.
 
-    first_order: NonNegative = 1.0
+    Differs from the paper: no first-order term by default. The authors take α = 1 and new examples
+    at each stage, which makes a stage a step of training too: `first_order = 1` with `fresh`. On
+    the same examples again and again it fits those alone.
+    """
+
     stages: Count = 15
 
 
