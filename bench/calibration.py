@@ -48,9 +48,9 @@ class Calibration:
         """The first `count` examples: inputs [count, ...], labels [count]."""
         return self._examples.batch(self._positions(count))
 
-    def chunks(self, count: int, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The first `count` examples, `size` at a time; they are charged before the first."""
-        positions = self._positions(count)
+    def chunks(self, count: int, size: int, skip: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """`count` examples after the first `skip`, `size` at a time; charged before the first."""
+        positions = self._positions(skip + count)[skip:]
         return (self._examples.batch(chunk) for chunk in positions.split(size))
 
     def _positions(self, count: int) -> Tensor:

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from bench.allocation import select
 from bench.assemble import layer_rows, mean_gradients, row_bytes
 from bench.budget import Meter
 from bench.calibration import Calibration, Examples
 from bench.errors import MethodError
-from bench.gradients import Signal, footprint, layer_inputs, signals
+from bench.gradients import Signal, fast_layout, footprint, layer_inputs, signals
 from bench.hessian import hessian_vector_product
 from bench.job import Allocation
 from bench.rows import DenseRows, JoinedRows
@@ -144,15 +146,17 @@ class Problem:
         samples: int,
         fisher: Fisher | int = "empirical",
         layers: Sequence[str] | None = None,
+        skip: int = 0,
     ) -> Iterator[dict[str, Signal]]:
         """Layer inputs and output gradients of `samples` examples, a chunk at a time.
 
         `empirical` takes the data's labels, `true` draws them from the model's own prediction, a
         number takes that class for every example. `layers` are the prunable parameters wanted, all
-        by default. Charges one backward pass an example, for however few layers.
+        by default. The first `skip` examples are passed over. Charges one backward pass an example,
+        for however few layers.
         """
         modules = {name: self._prunable[name] for name in layers or self._prunable}
-        chunks = self._calibration.chunks(samples, self.chunk)
+        chunks = self._calibration.chunks(samples, self.chunk, skip)
         self._meter.charge("backward_passes", samples)
         draw = self.generator("labels of the true Fisher")
         for inputs, own in chunks:
@@ -169,6 +173,7 @@ class Problem:
         batch: int = 1,
         fisher: Fisher = "empirical",
         layers: Sequence[str] | None = None,
+        skip: int = 0,
     ) -> Tensor:
         """Gradients of the prunable weights [samples, d], each the mean over `batch` examples.
 
@@ -177,14 +182,14 @@ class Problem:
         forward and backward pass, and O(samples × batch × d) multiplications.
         """
         weights = {name: self.weights[name] for name in layers or self._prunable}
-        chunks = self.signals(samples * batch, fisher, layers)
+        chunks = self.signals(samples * batch, fisher, layers, skip)
         rows = mean_gradients(chunks, weights, samples, batch)
         if self._support is not None:
             rows.mul_(flatten({name: self._support[name] for name in weights}))
         return rows
 
     def rows(
-        self, samples: int, batch: int = 1, fisher: Fisher = "empirical"
+        self, samples: int, batch: int = 1, fisher: Fisher = "empirical", skip: int = 0
     ) -> JoinedRows | SweptRows:
         """The same gradients by layer, those of linear layers as factors where they can be.
 
@@ -192,15 +197,17 @@ class Problem:
         zero. Where all take more than `rows_memory` bytes, they are produced some layers at a time,
         anew in each sweep over them. Charges as `gradients`, once or for each group and sweep.
         """
-        weights, whole = self.weights, batch > 1 or self._support is not None
+        weights = self.weights
+        whole = batch > 1 or not (self._support is None or bool(flatten(self._support).all()))
         modules = {name: self._model.get_submodule(path) for name, path in self._prunable.items()}
 
         def produce(layers: Sequence[str]) -> JoinedRows:
             here = {name: weights[name] for name in layers}
             if not whole:
-                return layer_rows(self.signals(samples, fisher, layers), modules, here, samples)
+                signals = self.signals(samples, fisher, layers, skip)
+                return layer_rows(signals, modules, here, samples)
             sizes = [weight.numel() for weight in here.values()]
-            parts = self.gradients(samples, batch, fisher, layers).split(sizes, dim=1)
+            parts = self.gradients(samples, batch, fisher, layers, skip).split(sizes, dim=1)
             return JoinedRows([DenseRows(part) for part in parts])
 
         sizes = row_bytes(modules, weights, whole)
@@ -219,6 +226,21 @@ class Problem:
         with torch.no_grad():
             logits = [self._model(inputs) for inputs, _ in chunks]
         return torch.cat(logits).softmax(dim=1)
+
+    def loss(self, weights: Weights, samples: int) -> float:
+        """The mean loss of `samples` examples in the model with these weights instead of its own.
+
+        For a method that keeps the best of several candidates: charges a tuning trial, and the
+        examples seen; no backward pass.
+        """
+        chunks = self._calibration.chunks(samples, self.chunk)
+        self._meter.charge("tuning_trials", 1)
+        total = 0.0
+        with torch.no_grad():
+            for inputs, labels in chunks:
+                logits = functional_call(self._model, weights, fast_layout(inputs))
+                total += float(F.cross_entropy(logits, labels, reduction="sum"))
+        return total / samples
 
     def hessian_vector_product(self, vector: Tensor, samples: int) -> Tensor:
         """The Hessian of the mean loss of `samples` examples times a vector: [d] to [d].

@@ -7,12 +7,15 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from bench.errors import UserError, unknown
+from methods.cbs import CBS
+from methods.chita import CHITA, CHITAPlusPlus
 from methods.ekfac import EKFAC
 from methods.gmp import GMP
 from methods.kfac import KFAC
 from methods.lobs import LOBS
 from methods.magnitude import Magnitude
 from methods.method import Method
+from methods.obc import OBC
 from methods.obd import OBD
 from methods.random import Random
 from methods.rigl import RigL
@@ -31,6 +34,10 @@ METHODS: dict[str, type[Method]] = {
     "ekfac": EKFAC,
     "woodfisher": WoodFisher,
     "woodtaylor": WoodTaylor,
+    "obc": OBC,
+    "cbs": CBS,
+    "chita": CHITA,
+    "chita++": CHITAPlusPlus,
     "str": STR,
     "gmp": GMP,
     "rigl": RigL,

@@ -20,6 +20,26 @@ def woodfisher_recursion(gradients: Tensor, damping: float) -> Tensor:
     return inverse
 
 
+def mfac_static(gradients: Tensor, damping: float) -> Tensor:
+    """The inverse by M-FAC's static algorithm: F⁻¹g_i of each prefix, then I/λ minus their sum.
+
+    v_i = F_{i-1}⁻¹ g_i = g_i/λ - Σ_{j<i} v_j (v_jᵀg_i) / (m + g_jᵀv_j); Frantar et al. 2021.
+    """
+    count = len(gradients)
+    found: list[Tensor] = []
+    sizes: list[Tensor] = []
+    for gradient in gradients:
+        product = gradient / damping
+        for earlier, size in zip(found, sizes, strict=True):
+            product = product - earlier * (earlier @ gradient) / size
+        found.append(product)
+        sizes.append(count + gradient @ product)
+    inverse = torch.eye(gradients.shape[1], dtype=gradients.dtype) / damping
+    for product, size in zip(found, sizes, strict=True):
+        inverse -= torch.outer(product, product) / size
+    return inverse
+
+
 def block_mask(sizes: list[int], blocks: str | int) -> Tensor:
     """Ones [d, d] inside the blocks, zeros outside: `full`, `layer`, or chunks within layers."""
     parts: list[int] = []

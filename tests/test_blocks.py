@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from oracles import block_mask, dense_fisher, joint_obs, sum_of_single_moves
+from oracles import block_mask, dense_fisher, joint_obs, mfac_static, sum_of_single_moves
 from tiny import slow_gradients, tiny_conv, tiny_mlp, tiny_problem
 
 from bench.errors import MethodError
@@ -33,6 +33,26 @@ def test_diagonal_products_and_mean_gradient(net, blocks) -> None:
     vector = torch.randn(len(dense), generator=torch.Generator().manual_seed(0)).double()
     torch.testing.assert_close(inverse.product(vector), dense @ vector, rtol=1e-8, atol=1e-8)
     torch.testing.assert_close(inverse.mean_gradient, problem.gradients(SAMPLES).mean(0))
+
+
+@pytest.mark.parametrize("blocks", BLOCKS)
+def test_m_fac_is_the_same_inverse(blocks) -> None:
+    """M-FAC's static algorithm, block by block as its pruner has it, gives the same matrix."""
+    problem = tiny_problem(tiny_conv())
+    gradients = problem.gradients(SAMPLES)
+    sizes = [weight.numel() for weight in problem.weights.values()]
+    ones = block_mask(sizes, blocks)
+    starts = [q for q in range(len(ones)) if q == 0 or ones[q, q - 1] == 0]
+    parts = [
+        mfac_static(gradients[:, first:last], 1e-2)
+        for first, last in zip(starts, [*starts[1:], len(ones)], strict=True)
+    ]
+    mfac = torch.block_diag(*parts)
+    method = build("woodfisher", {"samples": SAMPLES, "damping": 1e-2, "blocks": blocks})
+    inverse = method.inverse(problem)
+    torch.testing.assert_close(inverse.diagonal, mfac.diagonal(), rtol=1e-8, atol=0)
+    vector = torch.randn(len(mfac), generator=torch.Generator().manual_seed(0)).double()
+    torch.testing.assert_close(inverse.product(vector), mfac @ vector, rtol=1e-8, atol=1e-8)
 
 
 @pytest.mark.parametrize("net", [tiny_mlp, tiny_conv])

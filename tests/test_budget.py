@@ -42,3 +42,19 @@ def test_moving_the_problem_costs_a_recomputation() -> None:
     assert all(weight.abs().sum() > 0 for weight in problem.weights.values())
     with pytest.raises(OverBudget, match="2 recomputations"):
         moved.at(problem.weights, half)
+
+
+def test_the_loss_of_other_weights_is_a_tuning_trial_without_a_backward_pass() -> None:
+    problem = tiny_problem(
+        tiny_mlp(), budget=Budget(calibration_examples=9, tuning_trials=2), count=9
+    )
+    halved = {name: weight / 2 for name, weight in problem.weights.items()}
+    inputs, labels = problem.examples(9)
+    W = list(halved.values())
+    outputs = torch.tanh((inputs @ W[0].T).relu() @ W[1].T) @ W[2].T
+    expected = torch.nn.functional.cross_entropy(outputs, labels)
+    assert problem.loss(halved, 9) == pytest.approx(float(expected))
+    assert problem._meter.spent == Budget(calibration_examples=9, tuning_trials=1)
+    assert problem.loss(problem.weights, 9) != pytest.approx(float(expected))
+    with pytest.raises(OverBudget, match="asked for 3 tuning trials"):
+        problem.loss(halved, 9)

@@ -13,6 +13,7 @@ PLENTY = Budget(
     backward_passes=10**6,
     hessian_vector_products=10**6,
     recomputations=10**6,
+    tuning_trials=10**6,
 )
 
 

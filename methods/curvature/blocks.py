@@ -1,4 +1,10 @@
-"""Block-diagonal inverse Fishers: a block a layer, or a chunk of contiguous weights of a layer."""
+"""Block-diagonal inverse Fishers: a block a layer, or a chunk of contiguous weights of a layer.
+
+The pruner of M-FAC (Frantar et al. 2021) is no other method than these: its static algorithm finds
+the same blocks of the same damped empirical Fisher's inverse, in O(m²c) time for a chunk of c as
+`LowRankInverse` does; it differs in the algorithm alone, m products of a recursion where here is
+one Cholesky factor, and in the chunks, which there run on across layers.
+"""
 
 import functools
 from typing import Literal

@@ -54,28 +54,59 @@ class LowRankInverse:
         return (vector - self.rows.transposed_times(solved)) / self.damping
 
     def joint_move(self, removed: Tensor, keep: Tensor) -> Tensor:
-        """The exact joint OBS move [d] from the survivors' side.
+        """The exact joint OBS move [d]."""
+        return joint_move(self.rows, self.damping, removed, keep)
 
-        With R the survivors and P the removed, stationarity in δ_R reads F_RR δ_R = F_RP w_P, and
-        F_RP = G_RᵀG_P/m since λI has no entries off the diagonal. The push-through identity gives
 
-        δ_R = G_Rᵀ (λm I + G_R G_Rᵀ)⁻¹ G_P w_P,  δ_P = -w_P.
-        """
-        surviving = DenseRows(self.rows.dense() * keep)
-        factor = _factor(surviving, self.damping)
-        solved = _solved(factor, self.rows.times(removed))
-        return surviving.transposed_times(solved) - removed
+def joint_move(rows: Rows, damping: float, removed: Tensor, keep: Tensor) -> Tensor:
+    """The move δ [d] least in δᵀFδ/2, F = λI + GᵀG/m, with δ_P = -w_P for all removed P at once.
+
+    From the survivors' side: with R the survivors, stationarity in δ_R reads F_RR δ_R = F_RP w_P,
+    and F_RP = G_RᵀG_P/m since λI has no entries off the diagonal. The push-through identity gives
+    δ_R = G_Rᵀ (λm I + G_R G_Rᵀ)⁻¹ G_P w_P. `removed` holds w [d], zero where `keep` is True.
+    """
+    move = -removed
+    move[keep] = ridge(rows, damping, rows.times(removed), keep)
+    return move
+
+
+def ridge(rows: Rows, damping: float, target: Tensor, keep: Tensor) -> Tensor:
+    """The x [k] of the least ‖u - G x‖² + λm ‖x‖² for u = `target` [m] and the columns kept of G.
+
+    x = Gᵀ (λm I + G Gᵀ)⁻¹ u = (λm I + GᵀG)⁻¹ Gᵀu, of which the side with the smaller matrix is
+    solved, in double precision. Where most columns are kept, G Gᵀ is that of all without that of
+    the others. Cost: O(md min(m, k) + min(m, k)³) time.
+    """
+    samples, size, kept = *rows.shape, int(keep.sum())
+    columns = rows.dense()[:, keep]
+    if kept < samples:
+        columns = columns.double()
+        normal = columns.T @ columns
+        normal.diagonal().add_(damping * samples)
+        factor = _cholesky(normal, samples, damping)
+        return _solved(factor, columns.T @ target.double()).to(target.dtype)
+    if 2 * kept > size:
+        kernel = rows.gram() - DenseRows(rows.dense()[:, ~keep]).gram()
+    else:
+        kernel = DenseRows(columns).gram()
+    kernel.diagonal().add_(damping * samples)
+    return _solved(_cholesky(kernel, samples, damping), target) @ columns
 
 
 def _factor(rows: Rows, damping: float) -> Tensor:
     """The Cholesky factor [m, m] of λm I + G Gᵀ in double precision."""
     kernel = rows.gram()
     kernel.diagonal().add_(damping * len(kernel))
+    return _cholesky(kernel, len(kernel), damping)
+
+
+def _cholesky(matrix: Tensor, samples: int, damping: float) -> Tensor:
+    """The lower factor; `MethodError` where the matrix is singular for all its damping."""
     factor: Tensor
-    factor, failed = torch.linalg.cholesky_ex(kernel)
+    factor, failed = torch.linalg.cholesky_ex(matrix)
     if failed:
         raise MethodError(
-            f"the Fisher of {len(kernel)} gradients is numerically singular with damping "
+            f"the Fisher of {samples} gradients is numerically singular with damping "
             f"{damping:g}: use a larger damping"
         )
     return factor

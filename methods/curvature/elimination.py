@@ -1,0 +1,111 @@
+"""Greedy elimination of the weights of a least-squares problem, one by one and exactly."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+BLOCK = 32
+"""Removals whose downdates wait to be made together, as one product of matrices."""
+
+WORKING_SET = 2**26
+"""Bytes of inverses that are downdated together."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Each row's columns in `order` of removal and the loss that each removal added, [out, in]."""
+
+    order: Tensor
+    losses: Tensor
+
+    def scores(self) -> Tensor:
+        """For each weight the loss of its removal, or of a dearer one before it, [out, in].
+
+        To take the lowest of all rows is then to take, again and again, the next weight of that
+        row which offers the cheapest one.
+        """
+        scores = torch.empty_like(self.losses)
+        return scores.scatter_(1, self.order, self.losses.cummax(1).values)
+
+    def kept(self, mask: Tensor) -> Tensor:
+        """A mask [out, in] that takes as many weights of each row as `mask`, first ones first."""
+        counts = (~mask).sum(1, keepdim=True)
+        steps = torch.arange(self.order.shape[1], device=mask.device)
+        return torch.empty_like(mask).scatter_(1, self.order, steps >= counts)
+
+
+def elimination(weights: Tensor, inverse: Tensor, gone: Tensor | None) -> Trace:
+    """The greedy removal of all weights, one by one, in each row of `weights` [out, in].
+
+    With the loss δHδᵀ/2 of a row w of its own and H⁻¹ `inverse` [in, in], the same for all rows at
+    first: the q smallest in w_q² / (2 [H⁻¹]_qq) goes, ties to the lower index, and what is left
+    moves and forgets it,
+
+    w ← w - (w_q / [H⁻¹]_qq) H⁻¹_q:,  H⁻¹ ← H⁻¹ - H⁻¹_:q H⁻¹_q: / [H⁻¹]_qq.
+
+    Weights marked in `gone` [out, in], which are zero already, go first. In double precision.
+    Cost: O(out in³ / 3) time, O(out in²) memory up to `WORKING_SET`.
+    Source: Frantar & Alistarh 2022 (Optimal Brain Compression), algorithm 1 and lemma 1.
+    """
+    shared = inverse.double()
+    at_once = max(1, WORKING_SET // shared.nbytes)
+    marks = torch.zeros_like(weights, dtype=torch.bool) if gone is None else gone
+    parts = [
+        _Rows(rows.double(), shared, first).removals()
+        for rows, first in zip(weights.split(at_once), marks.split(at_once), strict=True)
+    ]
+    return Trace(*(torch.cat(column) for column in zip(*parts, strict=True)))
+
+
+class _Rows:
+    """A few rows [r, in] on their way to nothing; all have lost as many weights at any time."""
+
+    def __init__(self, weights: Tensor, shared: Tensor, gone: Tensor) -> None:
+        self.weights, self.gone = weights.clone(), gone
+        self.inverse = shared.expand(len(weights), *shared.shape).clone()
+        self.columns = torch.arange(len(shared), device=shared.device).expand(weights.shape)
+        self.every = torch.arange(len(weights), device=shared.device)
+
+    def removals(self) -> tuple[Tensor, Tensor]:
+        """Columns in order of removal and what each cost, both [r, in]."""
+        blocks = []
+        while self.columns.shape[1]:
+            blocks.append(self._block(min(BLOCK, self.columns.shape[1])))
+        order, losses = zip(*blocks, strict=True)
+        return torch.cat(order, dim=1), torch.cat(losses, dim=1)
+
+    def _block(self, steps: int) -> tuple[Tensor, Tensor]:
+        """Remove `steps` more weights of each row; then shrink to what is left."""
+        order, losses = [], []
+        diagonal = self.inverse.diagonal(dim1=1, dim2=2).clone()
+        taken = torch.zeros_like(self.gone)
+        # Row k is H⁻¹_q: / √[H⁻¹]_qq of the k-th removal, with the downdates before it.
+        factors = self.weights.new_zeros(len(self.weights), steps, self.columns.shape[1])
+        for step in range(steps):
+            scores = self.weights.square() / (2 * diagonal)
+            chosen = scores.masked_fill(self.gone, -1).masked_fill(taken, torch.inf).argmin(1)
+            here = (self.every, chosen)
+            order.append(self.columns[here])
+            losses.append(scores[here])
+            before = factors[:, :step]
+            waiting = torch.bmm(before[self.every, :, chosen].unsqueeze(1), before).squeeze(1)
+            row = self.inverse[here] - waiting
+            pivot = diagonal[here].unsqueeze(1)
+            self.weights -= self.weights[here].unsqueeze(1) / pivot * row
+            factors[:, step] = row / pivot.sqrt()
+            diagonal -= factors[:, step].square()
+            taken[here] = True
+        self.inverse.baddbmm_(factors.mT, factors, alpha=-1)
+        self._shrink(~taken)
+        return torch.stack(order, dim=1), torch.stack(losses, dim=1)
+
+    def _shrink(self, left: Tensor) -> None:
+        """Forget all but the columns `left` [r, in], as many in each row."""
+        kept = left.nonzero()[:, 1].view(len(left), -1)
+        self.columns, self.weights, self.gone = (
+            part.gather(1, kept) for part in (self.columns, self.weights, self.gone)
+        )
+        across = kept.unsqueeze(1).expand(-1, self.inverse.shape[1], -1)
+        narrow = self.inverse.gather(2, across)
+        self.inverse = narrow.gather(1, kept.unsqueeze(2).expand(-1, -1, kept.shape[1]))
