@@ -1,11 +1,12 @@
 """The tables of a report as plain data; `latex` and `markdown` write them down."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import pandas as pd
 
+from bench.report.best import leads
 from bench.report.captions import accuracy_caption, cost_caption, setting
 from bench.report.frame import PANEL, RESOURCES
 
@@ -15,11 +16,15 @@ _LONGEST_NOTE = 240
 
 
 class Entry(NamedTuple):
-    """What stands in one cell of a table: a value, its spread, and the mark of a footnote."""
+    """What stands in one cell of a table: a value, its spread, and the mark of a footnote.
+
+    `rank` is `best` or `second` where the best of a column is ahead by more than noise.
+    """
 
     text: str
     spread: str = ""
     mark: str = ""
+    rank: str = ""
 
 
 class Row(NamedTuple):
@@ -40,6 +45,8 @@ class Table:
     corner: str
     columns: Sequence[str]
     over: str = ""
+    allocation: str = ""
+    protocol: str = ""
     lead: Sequence[Row] = ()
     rows: Sequence[Row] = ()
     notes: Sequence[tuple[str, str]] = ()
@@ -105,10 +112,16 @@ def accuracy_table(cells: pd.DataFrame, means: pd.DataFrame) -> Table:
     """Top-1 accuracy, mean and sample standard deviation: a row a method, a column a sparsity."""
     footnotes = Footnotes()
     sparsities = sorted(means.sparsity.unique())
+    ranks = _ranks(cells)
     rows = []
     for label, method in means.groupby("label", sort=False):
         known = {row.sparsity: row for row in method.itertuples()}
-        entries = [_accuracy(known.get(sparsity), footnotes) for sparsity in sparsities]
+        entries = [
+            _accuracy(known.get(sparsity), footnotes)._replace(
+                rank=ranks.get((sparsity, label), "")
+            )
+            for sparsity in sparsities
+        ]
         rows.append(Row(str(label), entries))
     dense = Row("dense", [Entry(dense_accuracy(cells))])
     gaps = any(entry.text == DASH for row in rows for entry in row.entries)
@@ -116,14 +129,33 @@ def accuracy_table(cells: pd.DataFrame, means: pd.DataFrame) -> Table:
         pair=str(means.pair.iloc[0]),
         kind="accuracy",
         setting=setting(cells),
-        caption=accuracy_caption(cells),
+        caption=f"{accuracy_caption(cells)} {_rank_sentence(ranks)}",
         corner="method",
         columns=[percent(sparsity) for sparsity in sparsities],
         over="sparsity (%)",
+        allocation=str(means.allocation.iloc[0]),
+        protocol=str(means.protocol.iloc[0]),
         lead=[dense],
         rows=rows,
         notes=footnotes.listed(dash=gaps),
     )
+
+
+def _ranks(cells: pd.DataFrame) -> dict[tuple[object, object], str]:
+    """`best` and `second` by sparsity and label, where the best is ahead by more than noise."""
+    ranks: dict[tuple[object, object], str] = {}
+    for (sparsity,), lead in leads(cells, ["sparsity"], ["label"]).items():
+        if lead.clear and lead.second:
+            ranks[sparsity, lead.best[0]] = "best"
+            ranks[sparsity, lead.second[0]] = "second"
+    return ranks
+
+
+def _rank_sentence(ranks: Mapping[tuple[object, object], str]) -> str:
+    test = "paired t test over seeds, p < 0.05"
+    if ranks:
+        return f"Bold: ahead of every other method beyond noise ({test}); the next is underlined."
+    return f"Nothing is bold: no method is shown to be ahead of every other ({test})."
 
 
 def _accuracy(cell: Any, footnotes: Footnotes) -> Entry:
@@ -160,6 +192,8 @@ def cost_table(cells: pd.DataFrame, means: pd.DataFrame) -> Table:
             *("cells\nok", "median\nseconds", "peak\nMiB"),
             *(name.replace("_", "\n") for name in allowed),
         ],
+        allocation=str(means.allocation.iloc[0]),
+        protocol=str(means.protocol.iloc[0]),
         lead=[Row("limit", lead)],
         rows=[Row(label, _cost(parts[label], allowed)) for label in labels],
     )
