@@ -16,8 +16,10 @@ def test_ten_thousand_records_load_and_answer_fast(open_page) -> None:
     took = {"writing and loading": time.perf_counter() - start}
     get = "document.getElementById"
     typed = "dispatchEvent(new Event('input', {bubbles: true}))"
+    label = "document.querySelector('[data-filter=label]')"
     for name, action in {
-        "search": f"{get}('find').value = 'method 7'; {get}('find').{typed}",
+        "search": f"{get}('find').value = 'method'; {get}('find').{typed}",
+        "filter": f"{label}.value = 'method 7'; {label}.{typed}",
         "sort": "document.querySelector('#grid th[data-name=accuracy] button').click()",
         "page": f"{get}('next').click()",
     }.items():
@@ -25,4 +27,4 @@ def test_ten_thousand_records_load_and_answer_fast(open_page) -> None:
         took[name] = page.evaluate(script) / 1000
     print({name: round(seconds, 3) for name, seconds in took.items()})
     assert page.inner_text("#found") == "1,000 of 10,000 cells"
-    assert took["search"] < 1 and took["sort"] < 1 and took["page"] < 1
+    assert max(took[name] for name in ("search", "filter", "sort", "page")) < 1

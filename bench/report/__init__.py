@@ -129,7 +129,7 @@ def _draw(cells: Sequence[Cell], table: pd.DataFrame, means: pd.DataFrame, out: 
         return []
     from bench.report.figures import write_figures
 
-    return write_figures(table, means, paths)
+    return write_figures(cells, table, means, paths)
 
 
 def _sections(

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from bench.report.frame import PANEL, RESOURCES, Cell
+from bench.report.layers import layer_means
 from bench.report.page.glyphs import glyph
 from bench.report.palette import looks
 
@@ -31,12 +32,13 @@ def content(cells: Sequence[Cell], table: pd.DataFrame, means: pd.DataFrame) -> 
     A column of text that repeats is a list of `values` and an index for each row.
     """
     style = looks(zip(means.label, means.method, strict=True))
+    names, rows = layer_means(cells, means)
     dense = table.groupby("pair", sort=False).dense_accuracy.mean()
     return {
         "records": {name: _column(table[name], name) for name in _RECORD},
         "means": {name: _column(means[name], name) for name in _MEAN},
         "seeds": _seeds(table, means),
-        "layers": _layers(cells, means),
+        "layers": {"names": names, "rows": rows},
         "looks": {label: glyph(look) for label, look in style.items()},
         "dense": {str(pair): _number(value) for pair, value in dense.items()},
     }
@@ -74,27 +76,3 @@ def _seeds(table: pd.DataFrame, means: pd.DataFrame) -> list[list[list[float | i
         found.setdefault(tuple(key), []).append([int(seed), _number(accuracy)])
     keys = means[columns[:-2]].itertuples(index=False, name=None)
     return [sorted(found.get(key, [])) for key in keys]
-
-
-def _layers(cells: Sequence[Cell], means: pd.DataFrame) -> dict[str, Any]:
-    """Names of the layers of each pair, and each mean's sparsity of them over its seeds."""
-    sums: dict[Any, dict[str, list[float]]] = {}
-    names: dict[str, list[str]] = {}
-    for label, job, record in cells:
-        if record is None or record.status != "ok":
-            continue
-        key = (job.pair, job.allocation, job.protocol, label, job.sparsity)
-        own = sums.setdefault(key, {})
-        for name, value in record.layer_sparsity.items():
-            own.setdefault(name, []).append(value)
-        known = names.setdefault(job.pair, list(record.layer_sparsity))
-        known += [name for name in record.layer_sparsity if name not in known]
-    rows = []
-    for key in means[[*PANEL, "label", "sparsity"]].itertuples(index=False, name=None):
-        own = sums.get(key, {})
-        rows.append([_mean(own.get(name)) for name in names.get(key[0], [])] if own else None)
-    return {"names": names, "rows": rows}
-
-
-def _mean(values: list[float] | None) -> float | None:
-    return round(sum(values) / len(values), 4) if values else None
