@@ -15,7 +15,7 @@ from bench.report import Cell, frame, summary, summary_text, write_report
 
 FIGURES = [
     f"figures/resnet20-cifar10-{kind}.{suffix}"
-    for kind in ("accuracy", "linear", "time", "flops", "budget")
+    for kind in ("accuracy", "linear", "time", "flops", "layers", "budget")
     for suffix in ("pdf", "png")
 ]
 PARQUET = ["summary.parquet", "cells.parquet"] if importlib.util.find_spec("pyarrow") else []
@@ -94,7 +94,7 @@ def test_a_pair_without_results_does_not_take_the_figures_of_another(tmp_path: P
     cells = [make_cell("a", make_job()), make_cell("a", make_job(pair="other"), "failed")]
     files = write_report("x", "", cells, tmp_path)
     drawn = [path.name for path in files if path.suffix == ".png"]
-    assert len(drawn) == 5 and all(name.startswith("resnet20") for name in drawn)
+    assert len(drawn) == 6 and all(name.startswith("resnet20") for name in drawn)
     assert (tmp_path / "tables" / "other.tex").exists()
 
 

@@ -115,13 +115,17 @@ def _panel(
     for label in labels:
         if label in lines:
             marks.curve(axes, lines[label], style[label], x)
-    if len(lines) > MOST_TOGETHER and len(labels) > 1:
+    if all(lines[label].ok.sum() == 0 for label in labels if label in lines):
+        axes.text(0.5, 0.5, "no result", transform=axes.transAxes, ha="center", color="#606060")
+    elif len(lines) > MOST_TOGETHER and len(labels) > 1:
         axes.legend(loc="best", fontsize=6.5, handlelength=2.2, borderaxespad=0.2)
 
 
 def _name_axes(blocks: Sequence[Sequence[Axes]], name: str) -> None:
-    for axes in blocks[-1]:
-        axes.set_xlabel(name)
+    for column in zip(*blocks, strict=True):
+        lowest = [axes for axes in column if axes.axison][-1]
+        lowest.set_xlabel(name)
+        lowest.tick_params(axis="x", labelbottom=True)
     for row in blocks:
         row[0].set_ylabel(marks.ACCURACY if len(blocks) == 1 else "Accuracy (%)")
 

@@ -154,7 +154,7 @@ def _ranks(cells: pd.DataFrame) -> dict[tuple[object, object], str]:
 def _rank_sentence(ranks: Mapping[tuple[object, object], str]) -> str:
     test = "paired t test over seeds, p < 0.05"
     if ranks:
-        return f"Bold: ahead of every other method beyond noise ({test}); the next is underlined."
+        return f"Bold: ahead of every other result beyond noise ({test}); the next is underlined."
     return f"Nothing is bold: no method is shown to be ahead of every other ({test})."
 
 
