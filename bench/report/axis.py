@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
 from bench.report.tables import percent
@@ -81,10 +81,11 @@ def _sparsity(removed: NDArray[np.float64]) -> NDArray[np.float64]:
 def log_axis(axes: Axes, values: pd.Series, columns: int) -> None:
     """A logarithmic axis with few ticks, written with the prefixes k, M, G."""
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0), numticks=12))
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_minor_locator(NullLocator())
     low, high = float(values.min()), float(values.max())
+    steps = (1.0, 3.0) if high > 10 * low else (1.0, 2.0, 5.0)
+    axes.xaxis.set_major_locator(LogLocator(subs=steps, numticks=12))
     margin = (high / low) ** 0.06 if high > low else 1.5
     axes.set_xlim(low / margin, high * margin)
     axes.tick_params(axis="x", labelsize=7 if columns > 2 else 8)
@@ -98,3 +99,5 @@ def time_axis(axes: Axes, seconds: pd.Series) -> None:
     low = np.floor(np.log10(seconds.min() * 0.8))
     high = np.ceil(np.log10(seconds.max() * 1.25))
     axes.set_xlim(10**low, 10**high)
+    # Minor ticks in every panel would take longer to draw than all that is measured.
+    axes.xaxis.set_minor_locator(NullLocator())
