@@ -49,6 +49,16 @@ def leads(
     return found
 
 
+def ranking(cells: pd.DataFrame) -> dict[tuple[object, object], str]:
+    """`best` and `second` by sparsity and label, where the best is ahead by more than noise."""
+    ranks: dict[tuple[object, object], str] = {}
+    for (sparsity,), lead in leads(cells, ["sparsity"], ["label"]).items():
+        if lead.clear and lead.second:
+            ranks[sparsity, lead.best[0]] = "best"
+            ranks[sparsity, lead.second[0]] = "second"
+    return ranks
+
+
 def _lead(by_seed: pd.DataFrame, fair: bool) -> Lead:
     """`by_seed` has a row a contender and a column a seed."""
     values = by_seed.to_numpy(np.float64)

@@ -1,13 +1,13 @@
 """The tables of a report as plain data; `latex` and `markdown` write them down."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from bench.report.best import leads
-from bench.report.captions import accuracy_caption, cost_caption, setting
+from bench.report.best import ranking
+from bench.report.captions import accuracy_caption, cost_caption, rank_sentence, setting
 from bench.report.frame import PANEL, RESOURCES
 
 DASH = "–"
@@ -112,7 +112,7 @@ def accuracy_table(cells: pd.DataFrame, means: pd.DataFrame) -> Table:
     """Top-1 accuracy, mean and sample standard deviation: a row a method, a column a sparsity."""
     footnotes = Footnotes()
     sparsities = sorted(means.sparsity.unique())
-    ranks = _ranks(cells)
+    ranks = ranking(cells)
     rows = []
     for label, method in means.groupby("label", sort=False):
         known = {row.sparsity: row for row in method.itertuples()}
@@ -129,7 +129,7 @@ def accuracy_table(cells: pd.DataFrame, means: pd.DataFrame) -> Table:
         pair=str(means.pair.iloc[0]),
         kind="accuracy",
         setting=setting(cells),
-        caption=f"{accuracy_caption(cells)} {_rank_sentence(ranks)}",
+        caption=f"{accuracy_caption(cells)} {rank_sentence(ranks)}",
         corner="method",
         columns=[percent(sparsity) for sparsity in sparsities],
         over="sparsity (%)",
@@ -139,23 +139,6 @@ def accuracy_table(cells: pd.DataFrame, means: pd.DataFrame) -> Table:
         rows=rows,
         notes=footnotes.listed(dash=gaps),
     )
-
-
-def _ranks(cells: pd.DataFrame) -> dict[tuple[object, object], str]:
-    """`best` and `second` by sparsity and label, where the best is ahead by more than noise."""
-    ranks: dict[tuple[object, object], str] = {}
-    for (sparsity,), lead in leads(cells, ["sparsity"], ["label"]).items():
-        if lead.clear and lead.second:
-            ranks[sparsity, lead.best[0]] = "best"
-            ranks[sparsity, lead.second[0]] = "second"
-    return ranks
-
-
-def _rank_sentence(ranks: Mapping[tuple[object, object], str]) -> str:
-    test = "paired t test over seeds, p < 0.05"
-    if ranks:
-        return f"Bold: ahead of every other result beyond noise ({test}); the next is underlined."
-    return f"Nothing is bold: no method is shown to be ahead of every other ({test})."
 
 
 def _accuracy(cell: Any, footnotes: Footnotes) -> Entry:
