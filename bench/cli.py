@@ -133,7 +133,7 @@ def report(
     results: Results = DEFAULT_RESULTS,
     out: Out = None,
 ) -> None:
-    """Write the tables (LaTeX, Markdown, CSV) and figures (PDF, PNG) of a study's records."""
+    """Write a page, tables (LaTeX, Markdown, CSV) and figures (PDF, PNG) of a study's records."""
     from bench.record import RecordStore
 
     loaded, grid = _grid(study, set_ or [], plugin or [])
@@ -224,6 +224,7 @@ def _report(
     cells = {
         entry.job.key: Cell(entry.label, entry.job, store.recover(entry.job.key)) for entry in grid
     }
-    write_report(study.title, study.description, list(cells.values()), out)
+    write_report(study.title, study.description, list(cells.values()), out, records=store.folder)
     screen.results.print(summary_text([cells[entry.job.key] for entry in shown]), markup=False)
+    screen.results.print(f"Page to open in a browser: {out / 'report.html'}", markup=False)
     screen.results.print(f"Tables and figures: {out}", markup=False)

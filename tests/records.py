@@ -61,6 +61,7 @@ def make_cell(label: str, job: Job, status: str | None = "ok", **results: Any) -
         "peak_bytes": 30 * 2**20,
         "flops": 41_000_000 * nonzero // 268_336,
         "dense_flops": 41_000_000,
+        "layer_sparsity": {"conv.weight": job.sparsity * 0.9, "fc.weight": job.sparsity},
     }
     known = {
         "prunable": 268_336,

@@ -43,3 +43,16 @@ def test_what_the_readme_links_to_is_there() -> None:
     links = re.findall(r"\]\(([^)#]+)\)", TEXT)
     assert len(links) >= 3
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_frame_of_the_readme_is_made_as_shown(
+    bench, small_study, tmp_path, monkeypatch
+) -> None:
+    done = bench("run", small_study, "--results", tmp_path / "results", "--method", "magnitude")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "results" / "reports" / "small" / "report.html").is_file()
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(block("python", "load_records"), names)
+    assert names["table"].study.tolist() == ["small"] * 4
+    assert names["table"].accuracy.notna().all()

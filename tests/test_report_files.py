@@ -1,5 +1,6 @@
 """The report as files: which there are, that they repeat to the byte, and that gaps stay gaps."""
 
+import importlib.util
 import struct
 import subprocess
 import sys
@@ -12,15 +13,21 @@ from records import make_cell, make_grid, make_job
 from bench.errors import UserError
 from bench.report import Cell, frame, summary, summary_text, write_report
 
+FIGURES = [
+    f"figures/resnet20-cifar10-{kind}.{suffix}"
+    for kind in ("accuracy", "linear", "time", "flops", "layers", "budget")
+    for suffix in ("pdf", "png")
+]
+PARQUET = ["summary.parquet", "cells.parquet"] if importlib.util.find_spec("pyarrow") else []
 FILES = [
     "report.md",
     "summary.csv",
     "cells.csv",
     "tables/resnet20-cifar10.tex",
-    "figures/resnet20-cifar10-accuracy.pdf",
-    "figures/resnet20-cifar10-accuracy.png",
-    "figures/resnet20-cifar10-time.pdf",
-    "figures/resnet20-cifar10-time.png",
+    "tables/resnet20-cifar10-macros.tex",
+    "report.html",
+    *PARQUET,
+    *FIGURES,
 ]
 
 
@@ -45,15 +52,15 @@ def test_two_reports_of_the_same_records_are_the_same_bytes(report: Path, tmp_pa
 
 
 def test_figures_have_the_width_of_a_page_and_no_date(report: Path) -> None:
-    png = (report / FILES[5]).read_bytes()
+    png = (report / FIGURES[1]).read_bytes()
     assert png[:8] == b"\x89PNG\r\n\x1a\n"
     assert struct.unpack(">I", png[16:20]) == (1380,)
-    assert b"CreationDate" not in (report / FILES[4]).read_bytes()
+    assert b"CreationDate" not in (report / FIGURES[0]).read_bytes()
 
 
 def test_one_allocation_has_the_width_of_a_column(tmp_path: Path) -> None:
     write_report("x", "", [make_cell("a", make_job())], tmp_path)
-    assert struct.unpack(">I", (tmp_path / FILES[5]).read_bytes()[16:20]) == (680,)
+    assert struct.unpack(">I", (tmp_path / FIGURES[1]).read_bytes()[16:20]) == (680,)
 
 
 def test_data_files_hold_full_precision(report: Path) -> None:
@@ -75,7 +82,7 @@ def test_the_page_links_figures_and_says_how_much_has_run(report: Path) -> None:
 def test_a_study_that_has_not_run_has_gaps_and_no_figure(tmp_path: Path) -> None:
     cells = [Cell(cell.label, cell.job, None) for cell in make_grid()]
     files = write_report("Example", "", cells, tmp_path)
-    assert [path.suffix for path in files] == [".md", ".csv", ".csv", ".tex"]
+    assert [path.relative_to(tmp_path).as_posix() for path in files] == FILES[: -len(FIGURES)]
     page = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "0 of 120 cells are ok; 120 have not run." in page
     assert "no figure" in page
@@ -86,7 +93,8 @@ def test_a_study_that_has_not_run_has_gaps_and_no_figure(tmp_path: Path) -> None
 def test_a_pair_without_results_does_not_take_the_figures_of_another(tmp_path: Path) -> None:
     cells = [make_cell("a", make_job()), make_cell("a", make_job(pair="other"), "failed")]
     files = write_report("x", "", cells, tmp_path)
-    assert len([path for path in files if path.suffix == ".png"]) == 2
+    drawn = [path.name for path in files if path.suffix == ".png"]
+    assert len(drawn) == 6 and all(name.startswith("resnet20") for name in drawn)
     assert (tmp_path / "tables" / "other.tex").exists()
 
 
@@ -101,9 +109,7 @@ def test_names_of_pairs_become_names_of_files(tmp_path: Path) -> None:
         "x", "", [Cell("m", make_job(pair=pair), None) for pair in pairs], tmp_path
     )
     assert [path.name for path in files if path.suffix == ".tex"] == [
-        "a-b.tex",
-        "a-b-2.tex",
-        "A-b-3.tex",
+        f"{name}{kind}.tex" for name in ("a-b", "a-b-2", "A-b-3") for kind in ("", "-macros")
     ]
 
 

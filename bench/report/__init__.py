@@ -9,23 +9,40 @@ import pandas as pd
 from bench.errors import UserError
 from bench.report import latex, markdown
 from bench.report.frame import Cell, frame, summary
+from bench.report.load import load_records, write_parquet
+from bench.report.macros import macros
+from bench.report.published import published_tables
 from bench.report.tables import Table, tables
 
-__all__ = ["Cell", "frame", "summary", "summary_text", "write_report"]
+__all__ = ["Cell", "frame", "load_records", "summary", "summary_text", "write_report"]
 
 
-def write_report(title: str, description: str, cells: Sequence[Cell], out: Path) -> list[Path]:
-    """Write tables, figures and data into the folder `out`; returns all files written.
+def write_report(
+    title: str,
+    description: str,
+    cells: Sequence[Cell],
+    out: Path,
+    *,
+    records: Path | None = None,
+    verdicts: pd.DataFrame | None = None,
+) -> list[Path]:
+    """Write tables, figures, page and data into the folder `out`; returns all files written.
 
-    `report.md` shows everything; `tables/PAIR.tex` and `figures/PAIR-{accuracy,time}.{pdf,png}`
-    are for a paper; `summary.csv` and `cells.csv` hold the numbers in full precision. A pair
-    without any result has tables full of gaps and no figure. Raises `UserError` if `out` can't
-    be written.
+    `report.html` is for the browser and `report.md` for a forge; `tables/PAIR.tex` with
+    `tables/PAIR-macros.tex` and `figures/PAIR-KIND.{pdf,png}` are for a paper; `summary.csv` and
+    `cells.csv` hold the numbers in full precision, and so do their `.parquet` twins where pyarrow
+    is installed. The page links to the record files in the folder `records`. `verdicts` are
+    published values beside ours, with the columns of `published.COLUMNS`. A pair without any
+    result has tables full of gaps and no figure. Raises `UserError` if `out` can't be written.
     """
     table = frame(cells)
     means = summary(table)
+    every = [*tables(table, means), *published_tables(verdicts)]
     try:
-        return _write(title, description, table, means, out)
+        files = _write_text(title, description, table, means, every, out)
+        files += [_write_page(title, description, cells, table, means, every, out, records)]
+        files += write_parquet({"summary": means, "cells": table}, out)
+        return files + _draw(cells, table, means, out)
     except OSError as error:
         raise UserError(
             f"The report can't be written to {out}: {error.strerror or error}. "
@@ -54,35 +71,65 @@ def progress(table: pd.DataFrame) -> str:
     return f"{done} of {len(table)} cells are ok{'; ' * bool(others)}{', '.join(others)}."
 
 
-def _write(
-    title: str, description: str, table: pd.DataFrame, means: pd.DataFrame, out: Path
+def _write_text(
+    title: str,
+    description: str,
+    table: pd.DataFrame,
+    means: pd.DataFrame,
+    every: Sequence[Table],
+    out: Path,
 ) -> list[Path]:
     names = _file_names(means.pair.unique())
-    all_tables = tables(table, means)
-    drawn = list(means[means.ok > 0].pair.unique())
     for folder in (out / "tables", out / "figures"):
         folder.mkdir(parents=True, exist_ok=True)
     files = {
         out / "report.md": markdown.document(
-            title, description, progress(table), _sections(all_tables, names, drawn)
+            title, description, progress(table), _sections(every, names, _drawn(means))
         ),
         out / "summary.csv": means.to_csv(index=False, lineterminator="\n"),
         out / "cells.csv": table.to_csv(index=False, lineterminator="\n"),
     }
     for pair, name in names.items():
-        own = [part for part in all_tables if part.pair == pair]
+        own = [part for part in every if part.pair == pair]
         files[out / "tables" / f"{name}.tex"] = latex.document(own, f"{title}: {pair}")
+        files[out / "tables" / f"{name}-macros.tex"] = macros(means, table, pair)
     for path, text in files.items():
         path.write_text(text, encoding="utf-8", newline="\n")
-    return [*files, *_draw(table, means, {pair: out / "figures" / names[pair] for pair in drawn})]
+    return list(files)
 
 
-def _draw(table: pd.DataFrame, means: pd.DataFrame, paths: dict[str, Path]) -> list[Path]:
+def _write_page(
+    title: str,
+    description: str,
+    cells: Sequence[Cell],
+    table: pd.DataFrame,
+    means: pd.DataFrame,
+    every: Sequence[Table],
+    out: Path,
+    records: Path | None,
+) -> Path:
+    from bench.report.page import address, page
+
+    where = None if records is None else address(records, out)
+    text = page(title, description, progress(table), cells, table, means, every, where)
+    path = out / "report.html"
+    path.write_text(text, encoding="utf-8", newline="\n")
+    return path
+
+
+def _drawn(means: pd.DataFrame) -> list[str]:
+    """The pairs that have a result."""
+    return list(means[means.ok > 0].pair.unique())
+
+
+def _draw(cells: Sequence[Cell], table: pd.DataFrame, means: pd.DataFrame, out: Path) -> list[Path]:
+    names = _file_names(means.pair.unique())
+    paths = {pair: out / "figures" / names[pair] for pair in _drawn(means)}
     if not paths:
         return []
     from bench.report.figures import write_figures
 
-    return write_figures(table, means, paths)
+    return write_figures(cells, table, means, paths)
 
 
 def _sections(

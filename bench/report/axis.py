@@ -5,9 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
 from bench.report.tables import percent
+
+_RATIOS = (2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 def sparsity_axis(axes: Axes, sparsities: Sequence[float], columns: int) -> None:
@@ -17,14 +20,46 @@ def sparsity_axis(axes: Axes, sparsities: Sequence[float], columns: int) -> None
     margin = 0.06 * (high - low) or 0.1
     # Below 0 there is no sparsity, but the markers there need room.
     axes.set_xlim(*_sparsity(np.array([low - margin, high + margin])))
-    axes.set_xticks(_apart(sparsities, 0.04 * max(2, columns)), minor=False)
+    kept = _apart(sparsities, 0.04 * max(2, columns), _removed(np.array(sparsities)))
+    axes.set_xticks(kept, minor=False)
     axes.set_xticks(list(sparsities), minor=True)
     axes.set_xticklabels([percent(sparsity) for sparsity in axes.get_xticks()])
 
 
-def _apart(sparsities: Sequence[float], least: float) -> list[float]:
+def linear_axis(axes: Axes, sparsities: Sequence[float], columns: int) -> None:
+    """Equal steps of sparsity, in percent; ticks at the study's own."""
+    width = sparsities[-1] - sparsities[0] or 0.1
+    axes.set_xlim(sparsities[0] - 0.04 * width, sparsities[-1] + 0.04 * width)
+    kept = _apart(sparsities, 0.04 * max(2, columns), np.asarray(sparsities, dtype=np.float64))
+    axes.set_xticks(kept)
+    axes.set_xticks(list(sparsities), minor=True)
+    axes.set_xticklabels([percent(sparsity) for sparsity in kept])
+
+
+def compression_axis(axes: Axes, means: pd.DataFrame) -> None:
+    """A second scale above a sparsity axis: all parameters over those kept, at round ratios.
+
+    The records give the share p of the parameters that is prunable, by 1 / (1 - p s) at their
+    highest sparsity s.
+    """
+    known = means.dropna(subset="compression_mean")
+    top, ratio = known.sort_values("sparsity")[["sparsity", "compression_mean"]].iloc[-1]
+    if not top:
+        return
+    share = (1 - 1 / float(ratio)) / float(top)
+    low, high = axes.get_xlim()
+    ticks = {(1 - 1 / round_) / share: f"{round_}×" for round_ in _RATIOS}
+    ticks = {place: text for place, text in ticks.items() if max(low, 0) <= place <= min(high, 1)}
+    above = axes.twiny()
+    above.set_xscale("function", functions=(_removed, _sparsity))
+    above.set_xlim(low, high)
+    above.set_xticks(list(ticks), list(ticks.values()), fontsize=7, color="#505050")
+    above.grid(visible=False)
+    above.tick_params(length=2, pad=1.5)
+
+
+def _apart(sparsities: Sequence[float], least: float, places: NDArray[np.float64]) -> list[float]:
     """The sparsities whose labels don't run into one another, from the highest down."""
-    places = _removed(np.array(sparsities))
     width = float(places[-1] - places[0])
     kept = [len(sparsities) - 1]
     for index in reversed(range(len(sparsities) - 1)):
@@ -43,6 +78,19 @@ def _sparsity(removed: NDArray[np.float64]) -> NDArray[np.float64]:
     return 1 - left
 
 
+def log_axis(axes: Axes, values: pd.Series, columns: int) -> None:
+    """A logarithmic axis with few ticks, written with the prefixes k, M, G."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.xaxis.set_minor_locator(NullLocator())
+    low, high = float(values.min()), float(values.max())
+    steps = (1.0, 3.0) if high > 10 * low else (1.0, 2.0, 5.0)
+    axes.xaxis.set_major_locator(LogLocator(subs=steps, numticks=12))
+    margin = (high / low) ** 0.06 if high > low else 1.5
+    axes.set_xlim(low / margin, high * margin)
+    axes.tick_params(axis="x", labelsize=7 if columns > 2 else 8)
+
+
 def time_axis(axes: Axes, seconds: pd.Series) -> None:
     """Whole decades, so that ticks have short labels."""
     axes.set_xscale("log")
@@ -51,3 +99,5 @@ def time_axis(axes: Axes, seconds: pd.Series) -> None:
     low = np.floor(np.log10(seconds.min() * 0.8))
     high = np.ceil(np.log10(seconds.max() * 1.25))
     axes.set_xlim(10**low, 10**high)
+    # Minor ticks in every panel would take longer to draw than all that is measured.
+    axes.xaxis.set_minor_locator(NullLocator())

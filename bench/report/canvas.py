@@ -14,6 +14,10 @@ from matplotlib.figure import Figure
 COLUMN_INCHES = 3.4
 PAGE_INCHES = 6.9
 DPI = 200
+_METADATA: dict[str, dict[str, Any]] = {
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "png": {"Software": None},
+}
 
 _SETTINGS: dict[Any, Any] = {
     "font.size": 8,
@@ -46,13 +50,19 @@ def settings() -> Iterator[None]:
         yield
 
 
-def panels(rows: int, columns: int, height: float) -> tuple[Figure, list[list[Axes]]]:
-    """A figure of panels that share both axes; `height` is inches for a row of panels."""
-    width = COLUMN_INCHES if columns == 1 else PAGE_INCHES
+def panels(
+    rows: int, columns: int, height: float, *, wide: bool = False
+) -> tuple[Figure, list[list[Axes]]]:
+    """A figure of panels that share both axes; `height` is inches for a row of panels.
+
+    A single column of panels is as wide as a column of print, unless `wide`.
+    """
+    width = COLUMN_INCHES if columns == 1 and not wide else PAGE_INCHES
     figure = Figure(figsize=(width, height * rows), layout="constrained")
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for axes in grid.flat:
         axes.label_outer(remove_inner_ticks=True)
+        axes.set_label("panel")
     return figure, [list(row) for row in grid]
 
 
@@ -99,12 +109,13 @@ def literal(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def save(figure: Figure, path: Path) -> list[Path]:
-    """Write `path`.pdf and `path`.png, without dates and versions in them; returns both."""
-    # The layout is the same for both files and costs as much as drawing one.
-    figure.draw_without_rendering()
+def save(figure: Figure, path: Path, suffixes: Sequence[str] = ("pdf", "png")) -> list[Path]:
+    """Write `path` with each suffix, without dates and versions in the files; returns them."""
+    # The layout is the same for all files and costs as much as drawing one.
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)
     figure.set_layout_engine("none")
-    pdf, png = path.with_name(f"{path.name}.pdf"), path.with_name(f"{path.name}.png")
-    figure.savefig(pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
-    figure.savefig(png, dpi=DPI, metadata={"Software": None})
-    return [pdf, png]
+    files = [path.with_name(f"{path.name}.{suffix}") for suffix in suffixes]
+    for file, suffix in zip(files, suffixes, strict=True):
+        figure.savefig(file, dpi=DPI, metadata=_METADATA.get(suffix))
+    return files

@@ -1,6 +1,6 @@
 """What a reader must know beside the numbers, taken from the records and never typed in."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -42,6 +42,14 @@ def setting(cells: pd.DataFrame) -> str:
     """Pair, allocation and protocol, which are the same in all cells of a table or panel."""
     first = cells.iloc[0]
     return f"{first.pair}, {first.allocation} allocation, {first.protocol}"
+
+
+def rank_sentence(ranks: Mapping[tuple[object, object], str]) -> str:
+    """What bold and underlined values mean, or why there are none."""
+    test = "paired t test over seeds, p < 0.05"
+    if ranks:
+        return f"Bold: ahead of every other result beyond noise ({test}); the next is underlined."
+    return f"Nothing is bold: no method is shown to be ahead of every other ({test})."
 
 
 def _spread(cells: pd.DataFrame) -> str:

@@ -47,6 +47,7 @@ _OVER_SEEDS: dict[str, tuple[str, str]] = {
     "peak_bytes_max": ("peak_bytes", "max"),
     "compression_mean": ("compression", "mean"),
     "speedup_mean": ("speedup", "mean"),
+    "flops_mean": ("flops", "mean"),
     "ok": ("accuracy", "count"),
     "expected": ("accuracy", "size"),
 }
@@ -61,15 +62,8 @@ class Cell(NamedTuple):
 
 
 def frame(cells: Sequence[Cell]) -> pd.DataFrame:
-    """One row a cell, in the order given; a cell without a record has the status `missing`.
-
-    `compression` is parameters / nonzero parameters, where everything outside the prunable weights
-    counts as kept; `speedup` is theoretical: dense FLOPs / FLOPs. Raises `UserError` if two cells
-    differ in nothing that the tables show.
-    """
-    table = pd.DataFrame([_row(cell) for cell in cells], columns=list(_COLUMNS))
-    table = table.astype(dict.fromkeys(("sparsity", *_MEASURES), "float64"))
-    table = table.astype(dict.fromkeys(("seed", "threads", *_COUNTS, *_SPENT, *_LIMITS), "Int64"))
+    """`rows` of one study; raises `UserError` if two cells differ in nothing that tables show."""
+    table = rows(cells)
     twins = table[table.duplicated([*GROUP, "seed"])]
     if len(twins):
         one = twins.iloc[0]
@@ -77,6 +71,18 @@ def frame(cells: Sequence[Cell]) -> pd.DataFrame:
             f"Two cells of the study are both {one.label!r} ({one.pair}, {one.allocation}, "
             f"{one.sparsity:g}, seed {one.seed}): give each variant a label of its own."
         )
+    return table
+
+
+def rows(cells: Sequence[Cell]) -> pd.DataFrame:
+    """One row a cell, in the order given; a cell without a record has the status `missing`.
+
+    `compression` is parameters / nonzero parameters, where everything outside the prunable weights
+    counts as kept; `speedup` is theoretical: dense FLOPs / FLOPs.
+    """
+    table = pd.DataFrame([_row(cell) for cell in cells], columns=list(_COLUMNS))
+    table = table.astype(dict.fromkeys(("sparsity", *_MEASURES), "float64"))
+    table = table.astype(dict.fromkeys(("seed", "threads", *_COUNTS, *_SPENT, *_LIMITS), "Int64"))
     kept = table.parameters - table.prunable + table.nonzero
     table["compression"] = (table.parameters / kept).astype("Float64")
     table["speedup"] = (table.dense_flops / table.flops).astype("Float64")

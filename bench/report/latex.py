@@ -109,10 +109,12 @@ def _row(row: Row, columns: range) -> str:
 
 
 def _entry(entry: Entry) -> str:
+    text = escape(entry.text)
     spread = rf"{{\scriptsize$\,\pm\,${escape(entry.spread)}}}" if entry.spread else ""
     # The mark takes no room, so that digits stay under digits.
     mark = rf"\rlap{{$^{{\mathrm{{{entry.mark}}}}}$}}" if entry.mark else ""
-    return escape(entry.text) + spread + mark
+    marked = {"best": rf"\textbf{{{text}}}", "second": rf"\underline{{{text}}}"}
+    return marked.get(entry.rank, text) + spread + mark
 
 
 def _notes(notes: Sequence[tuple[str, str]]) -> str:

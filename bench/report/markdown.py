@@ -49,7 +49,9 @@ def _repeated(row: Row, columns: int) -> Sequence[Entry]:
 def _entry(entry: Entry) -> str:
     spread = f" ± {escape(entry.spread)}" if entry.spread else ""
     mark = f"<sup>{entry.mark}</sup>" if entry.mark else ""
-    return escape(entry.text) + spread + mark
+    text = escape(entry.text)
+    marked = {"best": f"**{text}**", "second": f"<u>{text}</u>"}
+    return marked.get(entry.rank, text) + spread + mark
 
 
 def _note(mark: str, text: str) -> str:

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from bench.report.captions import accuracy_caption, cost_caption, setting
+from bench.report.best import ranking
+from bench.report.captions import accuracy_caption, cost_caption, rank_sentence, setting
 from bench.report.frame import PANEL, RESOURCES
 
 DASH = "–"
@@ -15,11 +16,15 @@ _LONGEST_NOTE = 240
 
 
 class Entry(NamedTuple):
-    """What stands in one cell of a table: a value, its spread, and the mark of a footnote."""
+    """What stands in one cell of a table: a value, its spread, and the mark of a footnote.
+
+    `rank` is `best` or `second` where the best of a column is ahead by more than noise.
+    """
 
     text: str
     spread: str = ""
     mark: str = ""
+    rank: str = ""
 
 
 class Row(NamedTuple):
@@ -40,6 +45,8 @@ class Table:
     corner: str
     columns: Sequence[str]
     over: str = ""
+    allocation: str = ""
+    protocol: str = ""
     lead: Sequence[Row] = ()
     rows: Sequence[Row] = ()
     notes: Sequence[tuple[str, str]] = ()
@@ -105,10 +112,16 @@ def accuracy_table(cells: pd.DataFrame, means: pd.DataFrame) -> Table:
     """Top-1 accuracy, mean and sample standard deviation: a row a method, a column a sparsity."""
     footnotes = Footnotes()
     sparsities = sorted(means.sparsity.unique())
+    ranks = ranking(cells)
     rows = []
     for label, method in means.groupby("label", sort=False):
         known = {row.sparsity: row for row in method.itertuples()}
-        entries = [_accuracy(known.get(sparsity), footnotes) for sparsity in sparsities]
+        entries = [
+            _accuracy(known.get(sparsity), footnotes)._replace(
+                rank=ranks.get((sparsity, label), "")
+            )
+            for sparsity in sparsities
+        ]
         rows.append(Row(str(label), entries))
     dense = Row("dense", [Entry(dense_accuracy(cells))])
     gaps = any(entry.text == DASH for row in rows for entry in row.entries)
@@ -116,10 +129,12 @@ def accuracy_table(cells: pd.DataFrame, means: pd.DataFrame) -> Table:
         pair=str(means.pair.iloc[0]),
         kind="accuracy",
         setting=setting(cells),
-        caption=accuracy_caption(cells),
+        caption=f"{accuracy_caption(cells)} {rank_sentence(ranks)}",
         corner="method",
         columns=[percent(sparsity) for sparsity in sparsities],
         over="sparsity (%)",
+        allocation=str(means.allocation.iloc[0]),
+        protocol=str(means.protocol.iloc[0]),
         lead=[dense],
         rows=rows,
         notes=footnotes.listed(dash=gaps),
@@ -160,6 +175,8 @@ def cost_table(cells: pd.DataFrame, means: pd.DataFrame) -> Table:
             *("cells\nok", "median\nseconds", "peak\nMiB"),
             *(name.replace("_", "\n") for name in allowed),
         ],
+        allocation=str(means.allocation.iloc[0]),
+        protocol=str(means.protocol.iloc[0]),
         lead=[Row("limit", lead)],
         rows=[Row(label, _cost(parts[label], allowed)) for label in labels],
     )

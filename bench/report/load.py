@@ -1,0 +1,55 @@
+"""Records as one flat data frame, for analyses of your own, and as Parquet files."""
+
+import importlib.util
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from bench.errors import UserError
+from bench.record import DamagedRecord, RecordStore
+from bench.report.frame import Cell, rows
+
+log = logging.getLogger(__name__)
+
+
+def load_records(results: str | Path = "results") -> pd.DataFrame:
+    """All records of a results folder: a row a record, its study in the first column.
+
+    The columns are those of `cells.csv`. A damaged record is left out and named in a warning.
+    Raises `UserError` where the folder holds no records.
+    """
+    folder = Path(results) / "records"
+    studies, cells = [], []
+    for study in sorted(path.name for path in folder.glob("*") if path.is_dir()):
+        store = RecordStore(Path(results), study)
+        for key in list(store.keys()):
+            try:
+                record = store.read(key)
+            except DamagedRecord as error:
+                log.warning("record %s is damaged (%s): left out", key, error)
+                continue
+            if record is not None:
+                studies.append(study)
+                cells.append(Cell(record.label, record.job(), record))
+    if not cells:
+        raise UserError(
+            f"There are no records in {folder}. Give the folder that `run --results DIR` wrote to."
+        )
+    table = rows(cells)
+    table.insert(0, "study", studies)
+    return table
+
+
+def write_parquet(frames: Mapping[str, pd.DataFrame], out: Path) -> list[Path]:
+    """`NAME.parquet` for each frame; nothing, and a line in the log, where pyarrow isn't there."""
+    if importlib.util.find_spec("pyarrow") is None:
+        log.info("no Parquet files: install pyarrow for them")
+        return []
+    files = []
+    for name, frame in frames.items():
+        path = out / f"{name}.parquet"
+        frame.to_parquet(path, engine="pyarrow", index=False)
+        files.append(path)
+    return files

@@ -1,0 +1,76 @@
+"""A LaTeX macro for each cell of the accuracy tables, so that prose can quote numbers."""
+
+import re
+
+import pandas as pd
+
+from bench.report.latex import escape
+from bench.report.tables import dense_accuracy, percent
+
+_SMALL = (
+    *("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten"),
+    *("Eleven", "Twelve", "Thirteen", "Fourteen", "Fifteen", "Sixteen", "Seventeen", "Eighteen"),
+    "Nineteen",
+)
+_TENS = ("Twenty", "Thirty", "Forty", "Fifty", "Sixty", "Seventy", "Eighty", "Ninety")
+_COLUMNS = [
+    *("label", "allocation", "protocol", "sparsity"),
+    *("accuracy_mean", "accuracy_std", "status"),
+]
+_SIGNS = {"+": "Plus", "%": "Percent", "=": "Is", ".": "Point"}
+
+
+def macros(means: pd.DataFrame, cells: pd.DataFrame, pair: str) -> str:
+    r"""Lines such as `\newcommand{\benchWoodfisherGlobalNinetyFive}{84.18}` for one pair.
+
+    The name is label, allocation and sparsity in percent; pair and protocol stand in it where the
+    study has several. The value is the mean in percent, `...Spread` its standard deviation over
+    seeds; a cell without a result gives its status.
+    """
+    several = [name for name in ("pair", "protocol") if means[name].nunique() > 1]
+    own = means[means.pair == pair]
+    prefix = "bench" + (letters(pair) if "pair" in several else "")
+    found = {f"{prefix}Dense": dense_accuracy(cells[cells.pair == pair])}
+    for label, allocation, protocol, sparsity, mean, spread, status in own[_COLUMNS].itertuples(
+        index=False, name=None
+    ):
+        parts = [label, allocation, *([protocol] if "protocol" in several else [])]
+        stem = "".join(map(letters, [*parts, percent(sparsity)]))
+        name = _unused(f"{prefix}{stem}", found)
+        found[name] = status if pd.isna(mean) else f"{mean:.2f}"
+        if not pd.isna(spread):
+            found[f"{name}Spread"] = f"{spread:.2f}"
+    lines = [f"\\newcommand{{\\{name}}}{{{escape(value)}}}" for name, value in found.items()]
+    head = "% Written from records by `python -m bench report`: do not edit."
+    return "\n".join([head, *lines, ""])
+
+
+def letters(text: str) -> str:
+    """The text as letters only: words capitalised, numbers and signs spelled."""
+    parts = re.findall(r"[A-Za-z]+|\d+|[+%=]|(?<=\d)\.(?=\d)", text)
+    return "".join(
+        _SIGNS.get(part) or (spelled(int(part)) if part.isdigit() else part[0].upper() + part[1:])
+        for part in parts
+    )
+
+
+def spelled(number: int) -> str:
+    """A whole number in words: 95 is `NinetyFive`, 4096 `FourThousandNinetySix`."""
+    if number < 20:
+        return _SMALL[number]
+    if number < 100:
+        return _TENS[number // 10 - 2] + (_SMALL[number % 10] if number % 10 else "")
+    for size, name in ((10**6, "Million"), (1000, "Thousand"), (100, "Hundred")):
+        if number >= size:
+            rest = number % size
+            return spelled(number // size) + name + (spelled(rest) if rest else "")
+    raise AssertionError(number)
+
+
+def _unused(name: str, taken: dict[str, str]) -> str:
+    """The name, or with a word after it where two labels differ in signs alone."""
+    count, free = 1, name
+    while free in taken:
+        count += 1
+        free = f"{name}Again{spelled(count)}"
+    return free

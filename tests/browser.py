@@ -1,0 +1,58 @@
+"""A headless Chromium of this machine, or the reason why there is none."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.report import Cell, write_report
+
+sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None
+)
+
+Open = Callable[..., sync.Page]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[sync.Browser]:
+    """Chromium without access to what the machine's user has open."""
+    with sync.sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(
+                executable_path=CHROMIUM,
+                args=["--no-sandbox", "--disable-background-networking", "--disable-gpu"],
+            )
+        except sync.Error as error:
+            pytest.skip(f"no Chromium is on this machine: {error.message.splitlines()[0]}")
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(
+    chromium: sync.Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Open]:
+    """Opens the report of some cells; fails afterwards on an error or a request of the page."""
+    troubles: list[str] = []
+
+    def opened(
+        cells: list[Cell], *, wait: str = "#curves-chart svg", **context: object
+    ) -> sync.Page:
+        monkeypatch.setattr("bench.report._draw", lambda *_: [])
+        records = tmp_path / "results" / "records"
+        write_report("Example", "", cells, tmp_path / "reports", records=records)
+        page = chromium.new_context(**context).new_page()
+        page.set_default_timeout(20_000)
+        page.on("console", lambda said: troubles.append(f"console: {said.text}"))
+        page.on("pageerror", lambda error: troubles.append(f"error: {error}"))
+        page.on("request", lambda asked: troubles.append(f"request: {asked.url[:100]}"))
+        page.goto((tmp_path / "reports" / "report.html").as_uri())
+        page.wait_for_selector(wait)
+        assert troubles.pop(0).endswith("reports/report.html")
+        return page
+
+    yield opened
+    assert troubles == []
