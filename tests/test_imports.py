@@ -9,6 +9,7 @@ from conftest import ROOT
 LAYERS = [
     {"__main__"},
     {"cli"},
+    {"comparison"},
     {"execute", "report", "catalogue"},
     {"plugins", "run", "study"},
     {"methods", "dense"},
@@ -19,7 +20,7 @@ LAYERS = [
     {"job", "weights"},
     {"budget"},
     {"datasets", "models"},
-    {"errors", "files", "folders"},
+    {"errors", "files", "folders", "statistics"},
 ]
 RANK = {name: rank for rank, layer in enumerate(reversed(LAYERS)) for name in layer}
 

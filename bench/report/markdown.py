@@ -8,6 +8,8 @@ from tabulate import tabulate
 from bench.report.tables import Entry, Row, Table
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_EMPHASIS = {"strong": "**%s**", "underlined": "<ins>%s</ins>", "": "%s"}
+_PLAIN = {"strong": "*%s*", "underlined": "_%s_", "": "%s"}
 
 
 def escape(text: str) -> str:
@@ -49,7 +51,7 @@ def _repeated(row: Row, columns: int) -> Sequence[Entry]:
 def _entry(entry: Entry) -> str:
     spread = f" ± {escape(entry.spread)}" if entry.spread else ""
     mark = f"<sup>{entry.mark}</sup>" if entry.mark else ""
-    return escape(entry.text) + spread + mark
+    return _EMPHASIS[entry.emphasis] % escape(entry.text) + spread + mark
 
 
 def _note(mark: str, text: str) -> str:
@@ -69,7 +71,7 @@ def plain(table: Table) -> str:
 
 def _plain_row(row: Row, columns: int) -> list[str]:
     entries = (
-        entry.text
+        _PLAIN[entry.emphasis] % entry.text
         + (f" ± {entry.spread}" if entry.spread else "")
         + (f" [{entry.mark}]" if entry.mark else "")
         for entry in _repeated(row, columns)

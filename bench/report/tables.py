@@ -15,11 +15,15 @@ _LONGEST_NOTE = 240
 
 
 class Entry(NamedTuple):
-    """What stands in one cell of a table: a value, its spread, and the mark of a footnote."""
+    """What stands in one cell of a table: a value, its spread, and the mark of a footnote.
+
+    `emphasis` is `strong`, `underlined` or nothing.
+    """
 
     text: str
     spread: str = ""
     mark: str = ""
+    emphasis: str = ""
 
 
 class Row(NamedTuple):
@@ -31,7 +35,10 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """A table without markup. `lead` rows stand apart above `rows`; `notes` are mark and text."""
+    """A table without markup. `lead` rows stand apart above `rows`; `notes` are mark and text.
+
+    In print, at most `abreast` columns stand side by side.
+    """
 
     pair: str
     kind: str
@@ -43,6 +50,7 @@ class Table:
     lead: Sequence[Row] = ()
     rows: Sequence[Row] = ()
     notes: Sequence[tuple[str, str]] = ()
+    abreast: int = 5
 
 
 @dataclass
