@@ -35,27 +35,27 @@ def trained(cells: list[Cell], **epochs: int) -> list[Cell]:
 DIFFERENT = {
     "budget": (
         altered(grid(), "obd", budget=Budget(calibration_examples=1000, backward_passes=9000)),
-        r"in resnet20-cifar10, global, one-shot, the budget's backward passes differs "
-        r"\(5,000 for magnitude, woodfisher; 9,000 for obd\)",
+        r"rows differ in the budget's backward passes \(5,000 for magnitude, woodfisher; 9,000 for "
+        r"obd\) in resnet20-cifar10, global, one-shot and 1 more table",
     ),
     "checkpoint": (
         altered(grid(), "obd", checkpoint_sha256="f" * 64),
-        r"the dense checkpoint differs \(sha256 e08b9b71ee33 for magnitude, woodfisher; sha256 "
+        r"in the dense checkpoint \(sha256 e08b9b71ee33 for magnitude, woodfisher; sha256 "
         r"ffffffffffff for obd\)",
     ),
     "recalibration": (
         altered(grid(), "obd", recalibration=128),
-        r"the BatchNorm recalibration differs .*128 examples for obd",
+        r"in the BatchNorm recalibration .*128 examples for obd",
     ),
     "training": (
         trained(grid(), magnitude=10, obd=10, woodfisher=20),
-        r"the training's epochs differs \(10 for magnitude, obd; 20 for woodfisher\)",
+        r"in the training's epochs \(10 for magnitude, obd; 20 for woodfisher\)",
     ),
     "training or none": (
         [*trained(grid(methods=("obd",)), obd=5), *grid(methods=("magnitude",))],
-        r"the training's epochs differs \(5 for obd; none for magnitude\)",
+        r"in the training's epochs \(5 for obd; none for magnitude\)",
     ),
-    "test split": (altered(grid(), "obd", test_examples=1000), "the test images differs"),
+    "test split": (altered(grid(), "obd", test_examples=1000), "rows differ in the test images"),
     "fields": (
         [
             *grid(),

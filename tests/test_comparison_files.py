@@ -70,7 +70,9 @@ def test_anyway_marks_every_file(tmp_path: Path) -> None:
     tex = (tmp_path / "tables" / "compare.tex").read_text("utf-8")
     assert tex.count("NOT A FAIR COMPARISON") == tex.count(r"\begin{table}") == 7
     with (tmp_path / "compare.csv").open(encoding="utf-8") as file:
-        assert all("dense checkpoint differs" in row["differing"] for row in csv.DictReader(file))
+        assert all(
+            "differ in the dense checkpoint" in row["differing"] for row in csv.DictReader(file)
+        )
     plain = tmp_path / "plain"
     write_comparison(compare("Example", gathered(grid())), plain)
     assert (plain / FILES[-1]).read_bytes() != (tmp_path / FILES[-1]).read_bytes()
@@ -176,7 +178,7 @@ def test_from_the_command_line(bench, small_study: Path, tmp_path: Path) -> None
             store.write(record.model_copy(update={"checkpoint_sha256": "0" * 64}))
     done = bench("compare", small_study, "--results", results)
     assert done.returncode == 2
-    assert "no fair comparison" in done.stderr and "dense checkpoint differs" in done.stderr
+    assert "no fair comparison" in done.stderr and "differ in the dense checkpoint" in done.stderr
     assert done.stdout == ""
     done = bench("compare", small_study, "--results", results, "--anyway", "--out", tmp_path / "o")
     assert done.returncode == 0, done.stderr

@@ -48,12 +48,13 @@ def conditions(cells: Sequence[Cell]) -> Conditions:
         place = record.pair, record.allocation, record.protocol
         panels.setdefault(place, []).append((label, record))
     tables = {", ".join(place): _values(rows) for place, rows in panels.items()}
-    binding = [
-        f"in {place}, {_name(condition)} differs ({_who(values)})"
-        for place, table in tables.items()
-        for condition, values in table.items()
-        if len(values) > 1 and condition != _STEPS
-    ]
+    unequal: dict[str, list[str]] = {}
+    for where, table in tables.items():
+        for condition, values in table.items():
+            if len(values) > 1 and condition != _STEPS:
+                what = f"rows differ in {_name(condition)} ({_who(values)})"
+                unequal.setdefault(what, []).append(where)
+    binding = [f"{what} in {_first(places)}" for what, places in unequal.items()]
     steps = [
         f"In {place}, the training steps taken differ ({_who(table[_STEPS])})."
         for place, table in tables.items()
@@ -140,6 +141,12 @@ def _name(condition: Condition) -> str:
 def _who(values: Mapping[str, list[str]]) -> str:
     """Such as `400 for obd, kfac; 1,000 for woodfisher`."""
     return "; ".join(f"{value} for {_some(labels)}" for value, labels in values.items())
+
+
+def _first(places: Sequence[str]) -> str:
+    """The first of several tables, and how many more there are."""
+    more = len(places) - 1
+    return places[0] + (f" and {more} more table{'s' * (more > 1)}" if more else "")
 
 
 def _some(labels: Sequence[str]) -> str:
