@@ -142,6 +142,36 @@ def report(
 
 
 @app.command()
+def compare(
+    study: StudyName,
+    baseline: Annotated[
+        str | None, _option("--baseline", "LABEL", "Differences to this method (magnitude).")
+    ] = None,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Compare unequal conditions too, and mark it.")
+    ] = False,
+    set_: Overrides = None,
+    plugin: Plugins = None,
+    results: Results = DEFAULT_RESULTS,
+    out: Out = None,
+) -> None:
+    """Compare a study's methods by paired statistics over its records.
+
+    Refuses where rows differ in budget, checkpoint, training or code.
+    """
+    from bench import comparison, screen
+    from bench.record import RecordStore
+
+    loaded, grid = _grid(study, set_ or [], plugin or [])
+    gathered = comparison.gather(grid, RecordStore(results, loaded.name))
+    found = comparison.compare(loaded.title, gathered, baseline, anyway=anyway)
+    where = out or results / "reports" / loaded.name
+    files = comparison.write_comparison(found, where)
+    screen.results.print(comparison.comparison_text(found), markup=False)
+    screen.results.print(f"Written: {', '.join(map(str, files))}", markup=False)
+
+
+@app.command()
 def fetch(
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help="The dataset's name.")],
     source: Annotated[

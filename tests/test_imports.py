@@ -9,6 +9,7 @@ from conftest import ROOT
 LAYERS = [
     {"__main__"},
     {"cli"},
+    {"comparison"},
     {"execute", "report", "catalogue", "filters"},
     {"plugins", "run", "study"},
     {"protocols"},
@@ -26,7 +27,7 @@ LAYERS = [
     {"folder_images"},
     {"budget", "images"},
     {"datasets", "models"},
-    {"errors", "files", "folders"},
+    {"errors", "files", "folders", "statistics"},
 ]
 RANK = {name: rank for rank, layer in enumerate(reversed(LAYERS)) for name in layer}
 

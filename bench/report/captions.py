@@ -13,9 +13,9 @@ def accuracy_caption(cells: pd.DataFrame) -> str:
         part
         for part in (
             f"Top-1 test accuracy in percent of {setting(cells)}:",
-            _spread(cells),
-            _denominator(cells),
-            _test_split(cells),
+            spread(cells),
+            denominator(cells),
+            test_images(cells),
             budget_sentence(cells),
             _checkpoint(cells),
         )
@@ -52,7 +52,8 @@ def rank_sentence(ranks: Mapping[tuple[object, object], str]) -> str:
     return f"Nothing is bold: no method is shown to be ahead of every other ({test})."
 
 
-def _spread(cells: pd.DataFrame) -> str:
+def spread(cells: pd.DataFrame) -> str:
+    """Over which seeds the mean and its spread are."""
     seeds = sorted(cells.seed.unique())
     if len(seeds) == 1:
         return f"one seed ({seeds[0]}), so without a spread."
@@ -61,13 +62,15 @@ def _spread(cells: pd.DataFrame) -> str:
     )
 
 
-def _denominator(cells: pd.DataFrame) -> str:
+def denominator(cells: pd.DataFrame) -> str:
+    """What sparsity is a fraction of."""
     sizes = cells[["prunable", "parameters"]].dropna().drop_duplicates()
     which = [f"{row.prunable:,} prunable of {row.parameters:,}" for row in sizes.itertuples()]
     return f"Sparsity is the fraction removed of the {_or(which)} parameters." if which else ""
 
 
-def _test_split(cells: pd.DataFrame) -> str:
+def test_images(cells: pd.DataFrame) -> str:
+    """The size of the test split."""
     sizes = [f"{size:,}" for size in cells.test_examples.dropna().unique()]
     return f"{_or(sizes)} test images." if sizes else ""
 

@@ -6,8 +6,6 @@ from itertools import pairwise
 
 from bench.report.tables import Entry, Row, Table
 
-_MOST_COLUMNS = 5
-
 # Stands between two hyphens, which would be set as one dash.
 _APART = "\0"
 _SPECIAL = {
@@ -23,7 +21,14 @@ _SPECIAL = {
     **{"–": "--", "—": "---", "…": r"\dots{}", "’": "'", "‘": "`", "“": "``", "”": "''"},
     **{"±": r"$\pm$", "×": r"$\times$", "−": "$-$", "≤": r"$\leq$", "≥": r"$\geq$"},
     **{"→": r"$\to$", "∞": r"$\infty$", "λ": r"$\lambda$", "μ": r"$\mu$", "σ": r"$\sigma$"},
-    **{"α": r"$\alpha$", "β": r"$\beta$", "ε": r"$\epsilon$", "²": "$^2$", "·": r"$\cdot$"},
+    **{
+        "χ": r"$\chi$",
+        "α": r"$\alpha$",
+        "β": r"$\beta$",
+        "ε": r"$\epsilon$",
+        "²": "$^2$",
+        "·": r"$\cdot$",
+    },
 }
 
 
@@ -42,16 +47,17 @@ def _escape(sign: str) -> str:
     return f"{{[}}U+{ord(sign):04X}]"
 
 
-def document(tables: Sequence[Table], heading: str) -> str:
-    """The tables of one pair, each a float, to be read with `\\input`."""
+def document(tables: Sequence[Table], heading: str, command: str = "report") -> str:
+    """The tables of one pair, each a float, to be read with `\\input`; `command` wrote them."""
     comment = " ".join(heading.split())
-    lines = [f"% {comment}", "% Written from records by `python -m bench report`: do not edit.", ""]
+    origin = f"% Written from records by `python -m bench {command}`: do not edit."
+    lines = [f"% {comment}", origin, ""]
     return "\n".join(lines) + "\n".join(latex(table) for table in tables)
 
 
 def latex(table: Table) -> str:
-    """One table float; more than five columns are set in blocks beneath one another."""
-    blocks = [_tabular(table, columns) for columns in _blocks(len(table.columns))]
+    """One table float; more columns than it wants abreast are set in blocks beneath one another."""
+    blocks = [_tabular(table, columns) for columns in _blocks(len(table.columns), table.abreast)]
     label = re.sub(r"[^A-Za-z0-9]+", "-", f"{table.kind} {table.setting}")
     lines = [
         r"\begin{table}[htbp]",
@@ -67,9 +73,9 @@ def latex(table: Table) -> str:
     return "\n".join(lines)
 
 
-def _blocks(columns: int) -> list[range]:
+def _blocks(columns: int, abreast: int) -> list[range]:
     """The columns in as few blocks as do, of about equal width."""
-    count = max(1, -(-columns // _MOST_COLUMNS))
+    count = max(1, -(-columns // abreast))
     edges = [round(index * columns / count) for index in range(count + 1)]
     return [range(start, stop) for start, stop in pairwise(edges)]
 

@@ -8,6 +8,7 @@ from tabulate import tabulate
 from bench.report.tables import Entry, Row, Table
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_PLAIN = {"best": "*%s*", "second": "_%s_", "": "%s"}
 
 
 def escape(text: str) -> str:
@@ -50,7 +51,7 @@ def _entry(entry: Entry) -> str:
     spread = f" ± {escape(entry.spread)}" if entry.spread else ""
     mark = f"<sup>{entry.mark}</sup>" if entry.mark else ""
     text = escape(entry.text)
-    marked = {"best": f"**{text}**", "second": f"<u>{text}</u>"}
+    marked = {"best": f"**{text}**", "second": f"<ins>{text}</ins>"}
     return marked.get(entry.rank, text) + spread + mark
 
 
@@ -71,7 +72,7 @@ def plain(table: Table) -> str:
 
 def _plain_row(row: Row, columns: int) -> list[str]:
     entries = (
-        entry.text
+        _PLAIN[entry.rank] % entry.text
         + (f" ± {entry.spread}" if entry.spread else "")
         + (f" [{entry.mark}]" if entry.mark else "")
         for entry in _repeated(row, columns)

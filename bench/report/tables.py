@@ -36,7 +36,10 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """A table without markup. `lead` rows stand apart above `rows`; `notes` are mark and text."""
+    """A table without markup. `lead` rows stand apart above `rows`; `notes` are mark and text.
+
+    In print, at most `abreast` columns stand side by side.
+    """
 
     pair: str
     kind: str
@@ -50,6 +53,7 @@ class Table:
     lead: Sequence[Row] = ()
     rows: Sequence[Row] = ()
     notes: Sequence[tuple[str, str]] = ()
+    abreast: int = 5
 
 
 @dataclass

@@ -1,0 +1,55 @@
+"""Which records a comparison is of: those of the study's cells, whatever setting they ran under."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from bench.job import Job
+from bench.record import Record, RecordStore
+from bench.report import Cell
+from bench.study import Entry
+
+Place = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The cells of a study. `contested` cells have several records that the study didn't ask for.
+
+    `left_out` counts records of the folder that no cell shows.
+    """
+
+    cells: list[Cell]
+    contested: int
+    left_out: int
+
+
+def gather(entries: Iterable[Entry], store: RecordStore) -> Gathered:
+    """Each cell with the record of its own job, or else with one that ran under other settings.
+
+    The latter come from runs with `--set` or from before the study file was changed; of several,
+    the last that finished is taken. A damaged record is set aside as in a run.
+    """
+    found = {key: store.recover(key) for key in sorted(store.keys())}
+    records: dict[str, Record] = {key: record for key, record in found.items() if record}
+    wanted = list(entries)
+    own = {entry.job.key for entry in wanted}
+    others: dict[Place, list[Record]] = {}
+    for key, other in records.items():
+        if key not in own:
+            others.setdefault(_place(other.label, other.job()), []).append(other)
+    cells, contested = [], 0
+    for entry in wanted:
+        candidates = others.get(_place(entry.label, entry.job), [])
+        record = records.get(entry.job.key)
+        if record is None and candidates:
+            contested += len(candidates) > 1
+            record = max(candidates, key=lambda one: one.finished)
+        cells.append(Cell(entry.label, record.job() if record else entry.job, record))
+    shown = sum(cell.record is not None for cell in cells)
+    return Gathered(cells, contested, len(records) - shown)
+
+
+def _place(label: str, job: Job) -> Place:
+    """What makes two records the same cell of a table."""
+    return label, job.pair, job.allocation, job.protocol, job.sparsity, job.seed

@@ -1,0 +1,117 @@
+"""Methods side by side, paired by seed: at each sparsity, and by the area under the curve."""
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from bench.report.frame import PANEL
+from bench.statistics import LEVEL, area, holm, paired_difference
+
+AREA = "area"
+COLUMNS = (
+    *("quantity", *PANEL, "sparsity", "label", "n", "mean", "std"),
+    *("baseline", "paired", "difference", "low", "high", "p", "p_holm", "significant"),
+    *("p_best", "standing"),
+)
+
+
+def common_sparsities(cells: pd.DataFrame) -> list[float]:
+    """Where every method of the panel that has any result has one, ascending."""
+    good = cells[cells.status == "ok"]
+    methods = good.label.nunique()
+    counts = good.groupby("sparsity").label.nunique()
+    return [float(str(sparsity)) for sparsity, count in counts.items() if count == methods]
+
+
+def areas(cells: pd.DataFrame, sparsities: Sequence[float]) -> pd.DataFrame:
+    """The area under each curve, a row a seed, a column a label; in percent of accuracy.
+
+    The trapezoids over `sparsities` divided by their range. A seed without a result at one of them
+    has no area.
+    """
+    good = cells[(cells.status == "ok") & cells.sparsity.isin(sparsities)]
+    curves = good.pivot(index=["label", "seed"], columns="sparsity", values="accuracy")
+    curves = curves.reindex(columns=list(sparsities)).dropna()
+    values = [area(sparsities, row) for row in curves.to_numpy()]
+    return _in_order(pd.Series(values, index=curves.index, dtype="float64").unstack("label"), cells)
+
+
+def compare_panel(cells: pd.DataFrame, baseline: str) -> pd.DataFrame:
+    """All comparisons of one pair, allocation and protocol: rows with the columns `COLUMNS`.
+
+    `cells` are rows of the report's `frame`. `quantity` is `accuracy` or `area`; the latter needs
+    two common sparsities.
+    """
+    good = cells[cells.status == "ok"]
+    parts = []
+    for sparsity, here in good.groupby("sparsity"):
+        values = here.pivot(index="seed", columns="label", values="accuracy")
+        rows = compare_column(_in_order(values, cells), baseline)
+        parts.append(rows.assign(quantity="accuracy", sparsity=float(str(sparsity))))
+    sparsities = common_sparsities(cells)
+    if len(sparsities) > 1:
+        rows = compare_column(areas(cells, sparsities), baseline)
+        parts.append(rows.assign(quantity=AREA, sparsity=float("nan")))
+    if not parts:
+        return pd.DataFrame(columns=list(COLUMNS))
+    where = {name: cells[name].iloc[0] for name in PANEL}
+    return pd.concat(parts, ignore_index=True).assign(**where).reindex(columns=list(COLUMNS))
+
+
+def compare_column(values: pd.DataFrame, baseline: str) -> pd.DataFrame:
+    """One row a method of `values` (a row a seed, a column a label, gaps are NaN).
+
+    `difference` to the baseline has a two-sided 95 % t interval over the seeds that both have;
+    `p_holm` is corrected over the methods of this column. `standing` is `best` where a method has
+    the highest mean and differs significantly from each other one (`p_best` is the greatest of
+    those p-values after Holm's correction), then `second` for the next mean.
+    """
+    rows = []
+    for label in values:
+        own = values[label].dropna()
+        row: dict[str, Any] = {"label": label, "n": len(own), "mean": own.mean(), "std": own.std()}
+        rows.append(row | _against(values, label, baseline))
+    table = pd.DataFrame(rows)
+    table["p_holm"] = holm(list(table.p))
+    table["significant"] = table.p_holm < LEVEL
+    return table.assign(**_standing(values, table))
+
+
+def _against(values: pd.DataFrame, label: Hashable, baseline: str) -> dict[str, Any]:
+    """The paired difference of a method to the baseline; NaN for the baseline itself."""
+    nothing = float("nan")
+    keys = ("paired", "difference", "low", "high", "p")
+    if label == baseline or baseline not in values:
+        return {"baseline": baseline, **dict.fromkeys(keys, nothing)}
+    both = values[[label, baseline]].dropna()
+    result = paired_difference(both[label], both[baseline])
+    low, high = result.mean - result.half, result.mean + result.half
+    numbers = (result.n, result.mean, low, high, result.p)
+    return {"baseline": baseline, **dict(zip(keys, numbers, strict=True))}
+
+
+def _standing(values: pd.DataFrame, table: pd.DataFrame) -> dict[str, list[Any]]:
+    """Who is best by Holm-corrected paired tests against every other method, and who follows."""
+    order = table["mean"].sort_values(ascending=False, kind="stable").index
+    result: dict[str, list[Any]] = {
+        "p_best": [float("nan")] * len(table),
+        "standing": [""] * len(table),
+    }
+    if len(table) < 2:
+        return result
+    first, *others = (table.label[index] for index in order)
+    tests = []
+    for other in others:
+        both = values[[first, other]].dropna()
+        tests.append(paired_difference(both[first], both[other]).p)
+    corrected = holm(tests)
+    if all(p < LEVEL for p in corrected):
+        result["standing"][order[0]], result["standing"][order[1]] = "best", "second"
+    result["p_best"][order[0]] = float(pd.Series(corrected).max(skipna=False))
+    return result
+
+
+def _in_order(values: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+    """The columns in the order of the study, without methods that have no value."""
+    return values.reindex(columns=[label for label in cells.label.unique() if label in values])

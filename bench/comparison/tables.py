@@ -1,0 +1,206 @@
+"""The comparison's numbers as tables without markup; the report's modules write them down."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from bench.comparison.paired import AREA, common_sparsities
+from bench.comparison.ranks import Ranks
+from bench.report.captions import denominator, setting, spread, test_images
+from bench.report.frame import RESOURCES
+from bench.report.tables import DASH, Entry, Row, Table, accuracy_table, percent
+from bench.statistics import LEVEL
+
+
+def panel_tables(
+    cells: pd.DataFrame, means: pd.DataFrame, rows: pd.DataFrame, baseline: str, stamp: str
+) -> list[Table]:
+    """Accuracies, differences to the baseline, and areas with what was spent, for one panel.
+
+    `cells` and `means` are the report's frame and summary, `rows` what `compare_panel` returned.
+    """
+    found = [_accuracies(cells, means, rows, stamp)]
+    if (cells[cells.status == "ok"].label == baseline).any():
+        found.append(_differences(cells, means, rows, baseline, stamp))
+    return [*found, _areas(cells, rows, baseline, stamp)]
+
+
+def _accuracies(cells: pd.DataFrame, means: pd.DataFrame, rows: pd.DataFrame, stamp: str) -> Table:
+    table = accuracy_table(cells, means)
+    standing = {(row.label, row.sparsity): str(row.standing) for row in rows.itertuples()}
+    sparsities = sorted(means.sparsity.unique())
+    emphasised = [
+        Row(
+            row.heading,
+            [
+                entry._replace(rank=standing.get((row.heading, sparsity), ""))
+                for entry, sparsity in zip(row.entries, sparsities, strict=True)
+            ],
+        )
+        for row in table.rows
+    ]
+    caption = [
+        f"Top-1 test accuracy in percent of {setting(cells)}:",
+        spread(cells),
+        "Bold: significantly better than every other method with results in its column (paired "
+        f"two-sided t tests over seeds, {_level()} after Holm's correction); underlined: the next "
+        "mean.",
+        denominator(cells),
+        test_images(cells),
+    ]
+    return replace(table, kind="compare-accuracy", rows=emphasised, caption=_text(caption, stamp))
+
+
+def _differences(
+    cells: pd.DataFrame, means: pd.DataFrame, rows: pd.DataFrame, baseline: str, stamp: str
+) -> Table:
+    known = {(row.label, row.sparsity): row for row in rows.itertuples()}
+    sparsities = sorted(means.sparsity.unique())
+    caption = [
+        f"Difference to {baseline} in percentage points of top-1 test accuracy, {setting(cells)}: "
+        "mean over seeds, paired by seed, ± half the width of the two-sided 95 % t interval",
+        f"({_seeds(rows)}).",
+        f"Bold: differs from 0 ({_level()} after Holm's correction over the methods of a column).",
+    ]
+    return Table(
+        pair=str(cells.pair.iloc[0]),
+        kind="compare-difference",
+        setting=setting(cells),
+        caption=_text(caption, stamp),
+        corner="method",
+        columns=[percent(sparsity) for sparsity in sparsities],
+        over="sparsity (%)",
+        rows=[
+            Row(label, [_difference(known.get((label, sparsity))) for sparsity in sparsities])
+            for label in _labels(cells)
+            if label != baseline
+        ],
+        abreast=4,
+    )
+
+
+def _areas(cells: pd.DataFrame, rows: pd.DataFrame, baseline: str, stamp: str) -> Table:
+    known = {row.label: row for row in rows[rows.quantity == AREA].itertuples()}
+    good = cells[cells.status == "ok"]
+    shown = [
+        name
+        for name in RESOURCES
+        if cells[f"limit_{name}"].max() or (good[f"spent_{name}"] > 0).any()
+    ]
+    limits = [Entry(_range(good[f"limit_{name}"])) for name in shown]
+    body = []
+    for label in _labels(cells):
+        row, own = known.get(label), good[good.label == label]
+        against = Entry("") if label == baseline else _difference(row)
+        spent = [Entry(_range(own[f"spent_{name}"])) for name in shown]
+        body.append(Row(label, [_area(row), against, *spent]))
+    caption = [
+        f"Area under the accuracy-sparsity curve of {setting(cells)}, and what was spent.",
+        _definition(cells),
+        "Bold as in the tables by sparsity. Spent: by one cell, from the least to the most.",
+    ]
+    return Table(
+        pair=str(cells.pair.iloc[0]),
+        kind="compare-area",
+        setting=setting(cells),
+        caption=_text(caption, stamp),
+        corner="method",
+        columns=[
+            _area_heading(cells),
+            "minus\n" + baseline,
+            *(name.replace("_", "\n") for name in shown),
+        ],
+        lead=[Row("allowed", [Entry(""), Entry(""), *limits])],
+        rows=body,
+    )
+
+
+def rank_table(ranks: Ranks, stamp: str, found: Iterable[str]) -> Table | None:
+    """Mean ranks, best first, with the findings in the caption; None where there is no ranking."""
+    if ranks.ranking is None:
+        return None
+    ordered = sorted(zip(ranks.ranking.ranks, ranks.labels, strict=True))
+    return Table(
+        pair="all pairs",
+        kind="compare-ranks",
+        setting=f"{ranks.blocks} blocks",
+        caption=_text([f"Mean ranks over {ranks.blocks} blocks; 1 is best.", *found], stamp),
+        corner="method",
+        columns=["mean rank"],
+        rows=[Row(label, [Entry(f"{value:.2f}")]) for value, label in ordered],
+    )
+
+
+def _labels(cells: pd.DataFrame) -> list[str]:
+    return [str(label) for label in cells.label.unique()]
+
+
+def _level() -> str:
+    return f"p < {LEVEL:g}"
+
+
+def _text(parts: Iterable[str], stamp: str) -> str:
+    return " ".join(part for part in (*parts, stamp) if part)
+
+
+def _seeds(rows: pd.DataFrame) -> str:
+    counts = sorted({int(n) for n in rows.paired.dropna()})
+    if counts in ([], [1]):
+        return "one seed, so there is no interval and no test"
+    ends = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
+    return f"{ends} pairs"
+
+
+def _difference(row: Any) -> Entry:
+    """A signed difference with half its interval; bold where it is significant."""
+    if row is None or pd.isna(row.difference):
+        return Entry(DASH)
+    half = "" if pd.isna(row.high) else f"{(row.high - row.low) / 2:.2f}"
+    return Entry(signed(row.difference), half, rank="best" if row.significant else "")
+
+
+def _area(row: Any) -> Entry:
+    if row is None or pd.isna(row.mean):
+        return Entry(DASH)
+    spread_ = "" if pd.isna(row.std) else f"{row.std:.2f}"
+    return Entry(f"{row.mean:.2f}", spread_, rank=str(row.standing))
+
+
+def signed(number: float) -> str:
+    """Two digits with + or a true minus sign; what rounds to zero has none."""
+    text = f"{abs(number):.2f}"
+    if float(text) == 0:
+        return text
+    return ("+" if number > 0 else "−") + text
+
+
+def _range(counts: pd.Series) -> str:
+    """Such as `0`, or `100–1,000`; a dash if there is no result."""
+    known = counts.dropna()
+    if known.empty:
+        return DASH
+    return DASH.join(dict.fromkeys((f"{known.min():,}", f"{known.max():,}")))
+
+
+def _area_heading(cells: pd.DataFrame) -> str:
+    sparsities = common_sparsities(cells)
+    if len(sparsities) < 2:
+        return "area"
+    return f"area over\n{percent(sparsities[0])}–{percent(sparsities[-1])} %"
+
+
+def _definition(cells: pd.DataFrame) -> str:
+    """How the area is computed here, or why it isn't."""
+    sparsities = common_sparsities(cells)
+    every = cells.sparsity.nunique()
+    if len(sparsities) < 2:
+        return "There is no area: it needs two sparsities at which every method has a result."
+    left_out = every - len(sparsities)
+    aside = f" ({left_out} left out, where a method has no result)" if left_out else ""
+    return (
+        f"The area is the integral by trapezoids over the {len(sparsities)} common sparsities from "
+        f"{percent(sparsities[0])} to {percent(sparsities[-1])} %{aside}, divided by that range: "
+        "the mean accuracy over it, in percent; mean ± sample standard deviation over seeds."
+    )
