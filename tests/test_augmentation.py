@@ -1,8 +1,12 @@
 """The augmentation of CIFAR: a crop and a mirror image, both from the generator alone."""
 
+from typing import get_args
+
 import torch
 
+from bench.augmentation import AUGMENTATIONS
 from bench.images import crop_flip
+from bench.recipe import Recipe
 
 
 def test_crops_and_mirrors() -> None:
@@ -18,3 +22,7 @@ def test_crops_and_mirrors() -> None:
     mirrored = sum(min(places) >= 81 for places in which)
     assert 110 < mirrored < 190
     assert len({places[0] % 81 for places in which}) > 60
+
+
+def test_every_augmentation_that_a_recipe_may_name_is_there() -> None:
+    assert list(AUGMENTATIONS) == list(get_args(Recipe.model_fields["augmentation"].annotation))

@@ -1,7 +1,5 @@
 """What a comparison holds equal, what it refuses, and how --anyway marks it."""
 
-from typing import Any
-
 import pytest
 from comparisons import altered, gathered, grid
 from records import BUDGET, make_cell, make_job
@@ -10,21 +8,15 @@ from bench.budget import Budget
 from bench.comparison import compare, comparison_text
 from bench.comparison.conditions import conditions
 from bench.errors import UserError
-from bench.record import Record
+from bench.recipe import Recipe
 from bench.report import Cell
-
-
-class Trained(Record):
-    """A record of a protocol with training."""
-
-    training: dict[str, Any] | None = None
 
 
 def trained(cells: list[Cell], **epochs: int) -> list[Cell]:
     return [
         cell._replace(
-            record=Trained(
-                **cell.record.model_dump(), training={"epochs": epochs[cell.label], "rate": 0.1}
+            record=cell.record.model_copy(
+                update={"training": Recipe(epochs=epochs[cell.label], learning_rate=0.1)}
             )
         )
         for cell in cells

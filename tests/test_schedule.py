@@ -104,7 +104,7 @@ def test_a_good_study_loads(tmp_path) -> None:
         (
             "epochs = 10",
             "epochs = 10\naugmentation = 'flip'",
-            "none, shift, crop-flip, resized-crop, not 'flip'",
+            "'crop-flip' or 'resized-crop', not 'flip'",
         ),
         ("epochs = 10", "epochs = 10\nmomentun = 0.5", "Did you mean 'momentum'"),
         ("[training]\nepochs = 10\nlearning_rate = 0.1", "", "gradual needs a table [training]"),

@@ -105,8 +105,8 @@ def _settings(record: Record) -> dict[Condition, str]:
     }
     settings |= _fields("budget", record.budget.model_dump())
     for name in ("training", "schedule"):
-        part = getattr(record, name, None)
-        settings |= _fields(name, _dumped(part)) if part is not None else {(name, ""): "none"}
+        part = getattr(record, name)
+        settings |= _fields(name, part.model_dump()) if part else {(name, ""): "none"}
     if record.status == "ok":
         sha256 = record.checkpoint_sha256
         settings[("dense checkpoint", "")] = f"sha256 {sha256[:12]}" if sha256 else "none"
@@ -114,12 +114,6 @@ def _settings(record: Record) -> dict[Condition, str]:
         settings[("prunable weights", "")] = _count(record.prunable)
         settings[_STEPS] = _count(record.spent.training_steps)
     return settings
-
-
-def _dumped(part: Any) -> Mapping[str, Any]:
-    if isinstance(part, Mapping):
-        return part
-    return part.model_dump() if hasattr(part, "model_dump") else {"": part}
 
 
 def _fields(head: str, values: Mapping[str, Any]) -> dict[Condition, str]:
