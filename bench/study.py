@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from bench.budget import Budget
 from bench.errors import UserError, unknown
+from bench.gate import Gate
 from bench.job import Allocation, Job, Protocol
 from bench.pairs import PAIRS
 from methods import build, configuration
@@ -34,7 +35,7 @@ class Study(BaseModel):
     `methods` maps the label that tables show to the method's fields; a label that isn't the
     method's own name says so with `method = "..."`. `sparsities` are fractions removed.
     `recalibration` examples renew BatchNorm statistics after pruning, of the dense model too.
-    `plugins` are paths from the file's own folder.
+    `plugins` are paths from the file's own folder. `gate` says what `check` calls a regression.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -51,6 +52,7 @@ class Study(BaseModel):
     recalibration: int = Field(0, ge=0)
     budget: Budget
     plugins: list[str] = []
+    gate: Gate = Gate()
 
     @field_validator("pairs", "allocations", "sparsities", "seeds")
     @classmethod
@@ -142,7 +144,8 @@ def _mistakes(error: ValidationError) -> str:
     for item in error.errors():
         key = ".".join(map(str, item["loc"]))
         if item["type"] == "extra_forbidden":
-            known = Budget.model_fields if key.startswith("budget.") else Study.model_fields
+            tables: dict[str, type[BaseModel]] = {"budget": Budget, "gate": Gate}
+            known = tables.get(key.partition(".")[0], Study).model_fields
             lines.append(f"  {key}: {unknown('key', key.rpartition('.')[2], known)}")
         elif item["type"] == "missing":
             lines.append(f"  {key}: this key is needed.")

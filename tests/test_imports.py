@@ -9,17 +9,22 @@ from conftest import ROOT
 LAYERS = [
     {"__main__"},
     {"cli"},
+    {"check"},
+    {"verdicts"},
+    {"pace"},
+    {"regression", "reproduction", "junit"},
     {"execute", "report", "catalogue"},
+    {"baseline"},
     {"plugins", "run", "study"},
     {"methods", "dense"},
     {"pairs", "environment", "contract"},
-    {"problem", "train", "evaluate", "record", "checkpoint", "measure", "batchnorm"},
+    {"problem", "train", "evaluate", "record", "checkpoint", "measure", "batchnorm", "published"},
     {"rows"},
     {"allocation", "calibration", "gradients", "hessian", "images", "screen"},
     {"job", "weights"},
     {"budget"},
     {"datasets", "models"},
-    {"errors", "files", "folders"},
+    {"errors", "files", "folders", "gate", "yardstick"},
 ]
 RANK = {name: rank for rank, layer in enumerate(reversed(LAYERS)) for name in layer}
 
