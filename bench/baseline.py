@@ -61,9 +61,9 @@ class Result(BaseModel):
     @classmethod
     def of(cls, record: Record, label: str) -> "Result":
         """The part of a record that is compared, under the label of the study of today."""
-        same = set(cls.model_fields) & set(Record.model_fields) - {"spent", "label"}
+        same = cls.model_fields.keys() - {"label", "spent", "origin"}
         return cls(
-            **{name: getattr(record, name) for name in same},
+            **{name: getattr(record, name, None) for name in same},
             label=label,
             spent={name: count for name, count in record.spent.model_dump().items() if count},
             origin=Origin(

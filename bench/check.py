@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench import baseline, screen
 from bench.baseline import Result, baseline_path
+from bench.curves import compare_curves
 from bench.environment import source_sha256
 from bench.errors import UserError
 from bench.junit import write_junit
@@ -108,10 +109,13 @@ def _judge(
 ) -> Check:
     values = published().select(table, set(study.pairs))
     keys = {cell.job.key for cell in cells}
+    compared = []
+    if known is not None:
+        compared = compare(fresh, known, study.gate) + compare_curves(fresh, known, study.gate)
     return Check(
         study=study,
         reproduced=judge(values, cells),
-        compared=[] if known is None else compare(fresh, known, study.gate),
+        compared=compared,
         timed=timings(fresh, known or {}, study.gate),
         stale=sum(a.record is not b.record for a, b in zip(cells, fresh, strict=True)),
         gone=len((known or {}).keys() - keys),

@@ -16,16 +16,13 @@ FAILING: tuple[Verdict, ...] = ("regressed", "changed")
 
 
 class Place(NamedTuple):
-    """What the seeds of one comparison share."""
+    """What the seeds of one comparison share; the sparsity None is the mean over all of them."""
 
     pair: str
     protocol: str
     allocation: str
     label: str
-    sparsity: float
-
-    def __str__(self) -> str:
-        return f"{self.pair} {self.label} {self.allocation} {self.sparsity:g}"
+    sparsity: float | None
 
 
 @dataclass(frozen=True)
@@ -126,19 +123,19 @@ def _verdict(
     if any(old.origin.checkpoint_sha256 != new.origin.checkpoint_sha256 for old, new in pairs):
         return "not comparable", "another dense checkpoint than the baseline's"
     same = all(old.origin.fingerprint == new.origin.fingerprint for old, new in pairs)
-    other = [str(new.seed) for old, new in pairs if not _identical(old, new)]
+    other = [str(new.seed) for old, new in pairs if not identical(old, new)]
     if same and not other:
         return "pass", "the same bits"
     within = judged.verdict in ("pass", "inconclusive")
     if same and gate.exact and within:
         seeds = f"seed{'s' * (len(other) > 1)} {', '.join(other)}"
-        return "changed", f"other bits in an equal environment ({seeds}): {_words(judged, gate)}"
+        return "changed", f"other bits in an equal environment ({seeds}): {words(judged, gate)}"
     if judged.verdict == "inconclusive":
-        return "inconclusive", "run more seeds" + _how_many(differences, gate)
-    return judged.verdict, _words(judged, gate)
+        return "inconclusive", "run more seeds" + how_many(differences, gate)
+    return judged.verdict, words(judged, gate)
 
 
-def _identical(old: Result, new: Result) -> bool:
+def identical(old: Result, new: Result) -> bool:
     """Whether two results are of the same bits, as far as both say."""
     masks = old.mask_sha256, new.mask_sha256
     return (
@@ -148,7 +145,8 @@ def _identical(old: Result, new: Result) -> bool:
     )
 
 
-def _words(judged: Shift, gate: Gate) -> str:
+def words(judged: Shift, gate: Gate) -> str:
+    """What a verdict says of the margin."""
     if judged.verdict == "regressed":
         return f"worse by more than the margin of {gate.margin:g}"
     if judged.verdict == "improved":
@@ -158,7 +156,8 @@ def _words(judged: Shift, gate: Gate) -> str:
     return f"within the margin of {gate.margin:g}"
 
 
-def _how_many(differences: Sequence[float], gate: Gate) -> str:
+def how_many(differences: Sequence[float], gate: Gate) -> str:
+    """How many seeds would settle it, as the end of a sentence."""
     if len(differences) < 2:
         return ": one tells nothing of the spread"
     needed = seeds_needed(stdev(differences), gate)

@@ -110,7 +110,7 @@ def _gate_row(item: Comparison, footnotes: Footnotes) -> Row:
         item.place.label,
         [
             Entry(item.place.allocation),
-            Entry(percent(item.place.sparsity)),
+            Entry(_sparsity(item)),
             Entry(str(item.seeds)),
             Entry(_number(item.before)),
             Entry(_number(item.now)),
@@ -119,6 +119,10 @@ def _gate_row(item: Comparison, footnotes: Footnotes) -> Row:
             Entry(item.verdict, mark=footnotes.mark(item.reason) if item.reason else ""),
         ],
     )
+
+
+def _sparsity(item: Comparison) -> str:
+    return "all" if item.place.sparsity is None else percent(item.place.sparsity)
 
 
 def _number(value: float | None) -> str:
@@ -181,7 +185,7 @@ def cases(
         failed: Outcome = "failure" if comparison.verdict in FAILING else "skipped"
         group = f"{place.pair}.{place.allocation}"
         text = f"{comparison.verdict}: {comparison.reason}"
-        name = f"{place.label} at {place.sparsity:g}"
+        name = f"{place.label} at {_sparsity(comparison)}"
         found.append(Case("regression", group, name, "passed" if good else failed, text))
     for timing in timed:
         slow: Outcome = "failure" if gate.slowdown and timing.verdict == "slower" else "passed"
@@ -190,6 +194,6 @@ def cases(
     for item in published:
         same: Outcome = "passed" if item.verdict == "reproduced" else "skipped"
         group, text = f"{item.value.table}.{item.value.pair}", f"{item.verdict}: {item.reason}"
-        name = f"{item.value.method} at {item.value.sparsity:g}"
+        name = f"{item.value.method} at {percent(item.value.sparsity)}"
         found.append(Case("published", group, name, same, text))
     return found

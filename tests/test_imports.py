@@ -11,7 +11,7 @@ LAYERS = [
     {"cli"},
     {"check"},
     {"verdicts"},
-    {"pace"},
+    {"pace", "curves"},
     {"regression", "reproduction", "junit"},
     {"execute", "report", "catalogue"},
     {"baseline"},
