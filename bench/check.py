@@ -13,7 +13,7 @@ from bench.environment import source_sha256
 from bench.errors import UserError
 from bench.junit import write_junit
 from bench.pace import Timing, timings
-from bench.published import published
+from bench.published import Column, Value, published
 from bench.record import RecordStore
 from bench.regression import FAILING, Comparison, compare
 from bench.report import Cell, markdown
@@ -71,6 +71,7 @@ def check(study: Study, grid: Sequence[Entry], store: RecordStore, options: Opti
     The gate compares only records of today's code; published values are compared with all. With
     `options.update` the baseline is rewritten after what changes is shown, and the gate is passed.
     """
+    values = published().select(options.table, set(study.pairs))
     cells = [Cell(entry.label, entry.job, store.recover(entry.job.key)) for entry in grid]
     if not any(cell.record for cell in cells):
         raise UserError(
@@ -80,7 +81,7 @@ def check(study: Study, grid: Sequence[Entry], store: RecordStore, options: Opti
     path = baseline_path(options.baselines, study.name)
     known = baseline.read(path)
     fresh = [_fresh(cell) for cell in cells]
-    result = _judge(study, cells, fresh, known, options.table)
+    result = _judge(study, values, cells, fresh, known)
     _show(result)
     if options.out:
         _write(result, options.out)
@@ -102,12 +103,11 @@ def _fresh(cell: Cell) -> Cell:
 
 def _judge(
     study: Study,
+    values: Sequence[tuple[Value, Column]],
     cells: Sequence[Cell],
     fresh: Sequence[Cell],
     known: Mapping[str, Result] | None,
-    table: str | None,
 ) -> Check:
-    values = published().select(table, set(study.pairs))
     keys = {cell.job.key for cell in cells}
     compared = []
     if known is not None:
