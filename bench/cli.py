@@ -172,6 +172,45 @@ def compare(
 
 
 @app.command()
+def check(
+    study: StudyName,
+    published: Annotated[
+        str | None, _option("--published", "TABLE", "Only this published table.")
+    ] = None,
+    junit: Annotated[
+        Path | None, _option("--junit", "FILE.xml", "Write the verdicts as JUnit XML.")
+    ] = None,
+    update: Annotated[
+        bool, typer.Option("--update", help="Take these records as the new baseline.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail also where nothing is shown either way.")
+    ] = False,
+    baselines: Annotated[
+        Path, _option("--baselines", "DIR", "Folder of baselines (default: results/baselines).")
+    ] = DEFAULT_RESULTS / "baselines",
+    set_: Overrides = None,
+    plugin: Plugins = None,
+    results: Results = DEFAULT_RESULTS,
+    out: Annotated[
+        Path | None, _option("--out", "DIR", "Write check.md and check.csv into this folder.")
+    ] = None,
+) -> None:
+    """Judge a study's records against published values and against its baseline.
+
+    Exits with 1 where a method got worse than the study's [gate] allows.
+    """
+    from bench.check import Options
+    from bench.check import check as judge
+    from bench.record import RecordStore
+
+    loaded, grid = _grid(study, set_ or [], plugin or [])
+    options = Options(baselines, published, junit, out, update, strict)
+    if not judge(loaded, grid, RecordStore(results, loaded.name), options):
+        sys.exit(1)
+
+
+@app.command()
 def fetch(
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help="The dataset's name.")],
     source: Annotated[

@@ -42,6 +42,7 @@ class Record(BaseModel):
     Accuracies are percent of the test split, `loss` is its mean cross-entropy. `nonzero` counts
     the prunable weights that are not exactly zero in what was evaluated. `flops` are the
     multiplications and additions with nonzero weights in one forward pass of one example.
+    `calibration_seconds` is what a fixed piece of work took in the same process, see `yardstick`.
     `peak_bytes` is the rise of memory while the method ran. `mask_sha256` is the hash of which
     weights are left, `weights_sha256` that of the whole model as evaluated. `train_seconds` are
     those of training without pruning, `train_flops` what its forward and backward passes take with
@@ -82,6 +83,7 @@ class Record(BaseModel):
     layer_sparsity: dict[str, float] = Field(default_factory=dict)
     test_examples: int | None = None
     prune_seconds: float | None = None
+    calibration_seconds: float | None = None
     peak_bytes: int | None = None
     flops: int | None = None
     dense_flops: int | None = None

@@ -27,6 +27,7 @@ from bench.retrain import Retraining
 from bench.snapshot import Snapshot
 from bench.train import Progress
 from bench.weights import Weights
+from bench.yardstick import yardstick_seconds
 from methods import METHODS, build
 
 log = logging.getLogger(__name__)
@@ -117,6 +118,7 @@ def _snapshot(job: Job, dense: Dense, folder: Path) -> Snapshot:
 def _run(case: Case, progress: Progress, snapshot: Snapshot | None) -> None:
     """Prune and train by the job's protocol, check, evaluate; fills the case's figures."""
     job, dense, figures = case.job, case.dense, case.figures
+    figures["calibration_seconds"] = yardstick_seconds(dense.device)
     figures["prunable"] = sum(weight.numel() for weight in case.weights.values())
     if job.protocol == "one-shot":
         protocols.one_shot(case)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from bench.budget import Budget
 from bench.errors import UserError, unknown
+from bench.gate import Gate
 from bench.job import Allocation, Job, Protocol
 from bench.pairs import PAIRS
 from bench.recipe import Recipe
@@ -22,7 +23,12 @@ ALLOCATIONS: tuple[str, ...] = get_args(Allocation)
 Sparsity = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 
 
-TABLES: dict[str, type[BaseModel]] = {"budget": Budget, "training": Recipe, "gradual": Gradual}
+TABLES: dict[str, type[BaseModel]] = {
+    "budget": Budget,
+    "training": Recipe,
+    "gradual": Gradual,
+    "gate": Gate,
+}
 
 
 @dataclass(frozen=True)
@@ -44,8 +50,8 @@ class Study(BaseModel):
     method's own name says so with `method = "..."`. `sparsities` are fractions removed.
     Each runs in those of the `protocols` that it can. `training` is the one recipe of all that
     trains, `gradual` the one schedule of all gradual pruning. `recalibration` examples renew
-    BatchNorm statistics after pruning, of the dense model too.
-    `plugins` are paths from the file's own folder.
+    BatchNorm statistics after pruning, of the dense model too. `plugins` are paths from the file's
+    own folder. `gate` says what `check` calls a regression.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -64,6 +70,7 @@ class Study(BaseModel):
     recalibration: int = Field(0, ge=0)
     budget: Budget
     plugins: list[str] = []
+    gate: Gate = Gate()
 
     @field_validator("pairs", "allocations", "sparsities", "seeds", "protocols")
     @classmethod

@@ -9,8 +9,12 @@ from conftest import ROOT
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"comparison"},
+    {"check"},
+    {"comparison", "verdicts"},
+    {"pace", "curves"},
+    {"regression", "reproduction", "junit"},
     {"execute", "report", "catalogue", "filters"},
+    {"baseline"},
     {"plugins", "run", "study"},
     {"protocols"},
     {"retrain"},
@@ -18,7 +22,7 @@ LAYERS = [
     {"methods", "dense"},
     {"pairs", "environment", "contract"},
     {"problem", "train", "evaluate", "record", "checkpoint", "measure", "batchnorm", "snapshot"},
-    {"assemble", "sweep", "optimizer"},
+    {"assemble", "sweep", "optimizer", "published"},
     {"rows"},
     {"allocation", "calibration", "gradients", "hessian", "screen"},
     {"job", "weights"},
@@ -27,7 +31,7 @@ LAYERS = [
     {"folder_images"},
     {"budget", "images"},
     {"datasets", "models"},
-    {"errors", "files", "folders", "statistics"},
+    {"errors", "files", "folders", "gate", "statistics", "yardstick"},
 ]
 RANK = {name: rank for rank, layer in enumerate(reversed(LAYERS)) for name in layer}
 

@@ -1,0 +1,194 @@
+"""The command `check`: records against published values, and against the study's baseline."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import baseline, screen
+from bench.baseline import Result, baseline_path
+from bench.curves import compare_curves
+from bench.environment import source_sha256
+from bench.errors import UserError
+from bench.junit import write_junit
+from bench.pace import Timing, timings
+from bench.published import Column, Value, published
+from bench.record import RecordStore
+from bench.regression import FAILING, Comparison, compare
+from bench.report import Cell, markdown
+from bench.reproduction import Reproduction, judge
+from bench.study import Entry, Study
+from bench.verdicts import (
+    CSV_COLUMNS,
+    cases,
+    counted,
+    csv_rows,
+    gate_tables,
+    published_tables,
+    timing_lines,
+)
+from methods import METHODS
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says of one check, beside the study and its records."""
+
+    baselines: Path
+    table: str | None = None
+    junit: Path | None = None
+    out: Path | None = None
+    update: bool = False
+    strict: bool = False
+
+
+@dataclass(frozen=True)
+class Check:
+    """All verdicts of one check. `gone` are baseline results that no job of the study answers."""
+
+    study: Study
+    reproduced: Sequence[Reproduction]
+    compared: Sequence[Comparison]
+    timed: Sequence[Timing]
+    stale: int
+    gone: int
+    known: bool
+
+    def failed(self, strict: bool) -> bool:
+        """Whether something regressed; `strict` wants every comparison to pass, and a baseline."""
+        slow = self.study.gate.slowdown is not None and any(
+            item.verdict == "slower" for item in self.timed
+        )
+        verdicts = {item.verdict for item in self.compared}
+        unproven = not self.known or self.gone > 0 or verdicts - {"pass", "improved"}
+        return slow or bool(verdicts & set(FAILING)) or bool(strict and unproven)
+
+
+def check(study: Study, grid: Sequence[Entry], store: RecordStore, options: Options) -> bool:
+    """Judge the study's records, show and write the verdicts; gives whether the gate is passed.
+
+    The gate compares only records of today's code; published values are compared with all. With
+    `options.update` the baseline is rewritten after what changes is shown, and the gate is passed.
+    """
+    values = published().select(options.table, set(study.pairs))
+    cells = [Cell(entry.label, entry.job, store.recover(entry.job.key)) for entry in grid]
+    if not any(cell.record for cell in cells):
+        raise UserError(
+            f"There are no records of the study {study.name} in {store.folder}: run it first with "
+            f"`python -m bench run {study.name}`."
+        )
+    path = baseline_path(options.baselines, study.name)
+    known = baseline.read(path)
+    fresh = [_fresh(cell) for cell in cells]
+    result = _judge(study, values, cells, fresh, known)
+    _show(result)
+    if options.out:
+        _write(result, options.out)
+    if options.junit:
+        found = cases(result.reproduced, result.compared, result.timed, study.gate)
+        write_junit(options.junit, study.name, found)
+    if options.update:
+        _update(path, fresh, known or {})
+    return options.update or not result.failed(options.strict)
+
+
+def _fresh(cell: Cell) -> Cell:
+    """The cell without a record that other code of its method made."""
+    record = cell.record
+    if record is not None and record.source_sha256 != source_sha256(METHODS[cell.job.method]):
+        return Cell(cell.label, cell.job, None)
+    return cell
+
+
+def _judge(
+    study: Study,
+    values: Sequence[tuple[Value, Column]],
+    cells: Sequence[Cell],
+    fresh: Sequence[Cell],
+    known: Mapping[str, Result] | None,
+) -> Check:
+    keys = {cell.job.key for cell in cells}
+    compared = []
+    if known is not None:
+        compared = compare(fresh, known, study.gate) + compare_curves(fresh, known, study.gate)
+    return Check(
+        study=study,
+        reproduced=judge(values, cells),
+        compared=compared,
+        timed=timings(fresh, known or {}, study.gate),
+        stale=sum(a.record is not b.record for a, b in zip(cells, fresh, strict=True)),
+        gone=len((known or {}).keys() - keys),
+        known=known is not None,
+    )
+
+
+def _show(result: Check) -> None:
+    """Published tables whole, of the comparisons those that need a look, and the counts."""
+    gate = result.study.gate
+    for table in published_tables(result.reproduced):
+        if table.rows:
+            screen.results.print(f"{table.setting}\n\n{markdown.plain(table)}\n", markup=False)
+    notable = [item for item in result.compared if item.verdict not in ("pass", "new", "not run")]
+    for table in gate_tables(notable, gate):
+        screen.results.print(f"{table.setting}\n\n{markdown.plain(table)}\n", markup=False)
+    for line in _summary(result):
+        screen.results.print(line, markup=False)
+
+
+def _summary(result: Check) -> list[str]:
+    """The sentences beneath the tables."""
+    lines = timing_lines(result.timed, result.study.gate)
+    if result.stale:
+        lines.append(
+            f"{result.stale} records are of other code than today's: they stand beside published "
+            "values, but the gate takes them as not run."
+        )
+    if result.reproduced:
+        lines.append(f"Published values: {counted(item.verdict for item in result.reproduced)}.")
+    if not result.known:
+        return [*lines, "There is no baseline: make one of these records with --update."]
+    if result.gone:
+        lines.append(f"{result.gone} results of the baseline belong to no job of the study.")
+    if any(item.verdict == "changed" for item in result.compared):
+        lines.append(
+            "Where a change was meant, accept it with --update: on one machine, equal versions "
+            "give equal bits unless the code differs."
+        )
+    return [*lines, f"Against the baseline: {counted(item.verdict for item in result.compared)}."]
+
+
+def _write(result: Check, out: Path) -> None:
+    """`check.md` with all tables and `check.csv` with the numbers in full precision."""
+    study = result.study
+    tables = [*published_tables(result.reproduced), *gate_tables(result.compared, study.gate)]
+    sections = [markdown.markdown(table) for table in tables]
+    status = "\n".join(f"- {markdown.escape(line)}" for line in _summary(result))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    writer.writerows(csv_rows(result.reproduced, result.compared))
+    page = markdown.document(f"Check of {study.title}", study.description, status, sections)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "check.md").write_text(page, encoding="utf-8", newline="\n")
+        (out / "check.csv").write_text(text.getvalue(), encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise UserError(f"The check can't be written to {out}: {error.strerror}.") from error
+    screen.results.print(f"Tables: {out / 'check.md'}", markup=False)
+
+
+def _update(path: Path, cells: Sequence[Cell], known: Mapping[str, Result]) -> None:
+    """Take today's results as the baseline; jobs that haven't run, or failed, keep the old ones."""
+    found: dict[str, Result] = {}
+    failed = 0
+    for cell in cells:
+        key, record = cell.job.key, cell.record
+        if record is not None and record.status != "failed":
+            found[key] = Result.of(record, cell.label)
+        elif key in known:
+            found[key] = known[key]
+        failed += record is not None and record.status == "failed"
+    baseline.write(path, found.values())
+    left_out = f"; {failed} failed ones were left out" if failed else ""
+    screen.results.print(f"Baseline of {len(found)} jobs: {path}{left_out}", markup=False)

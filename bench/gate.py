@@ -1,0 +1,100 @@
+"""The statistics of the regression gate: a one-sided t test of differences paired by seed."""
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Shifted = Literal["pass", "regressed", "improved", "inconclusive"]
+POWER = 0.9
+"""How surely unchanged code should pass with the number of seeds that `seeds_needed` gives."""
+_MOST_SEEDS = 200
+_EPSILON = 1e-9
+
+
+class Gate(BaseModel):
+    """A study's `[gate]`: what counts as a regression, set before anything is compared.
+
+    `margin`: the fall of accuracy, in percentage points, that is too much. `alpha`: how often a
+    fall of just the margin may pass. `exact`: whether other bits in an equal environment fail
+    although the accuracy is within the margin. `slowdown`: the factor on the pruning time, in units
+    of the yardstick, from which slower fails; None never fails.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    margin: float = Field(0.5, gt=0, allow_inf_nan=False)
+    alpha: float = Field(0.05, gt=0, lt=0.5)
+    exact: bool = True
+    slowdown: float | None = Field(None, gt=1, allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class Shift:
+    """The mean of new minus old, its one-sided confidence bounds, and what follows from them."""
+
+    verdict: Shifted
+    mean: float
+    low: float
+    high: float
+
+
+def shift(differences: Sequence[float], gate: Gate) -> Shift:
+    """Judges differences new - old in percentage points, one for each seed.
+
+    With n seeds, mean d, sample standard deviation s and t the 1 - alpha quantile of Student's
+    distribution with n - 1 degrees of freedom, the bounds are d ± t s/√n, and the verdict is
+
+    - `pass` where d - t s/√n > -margin: a one-sided t test rejects "worse by the margin or more",
+    - `improved` where besides d - t s/√n > margin,
+    - `regressed` where d + t s/√n < -margin: the same test rejects "not worse by the margin",
+    - `inconclusive` otherwise, and for a single seed, which tells nothing of the spread.
+
+    Where all differences are equal, as those of a deterministic method, s = 0 and the margin alone
+    decides; a fall of exactly the margin passes.
+    """
+    mean = fmean(differences)
+    if len(differences) < 2:
+        return Shift("inconclusive", mean, -math.inf, math.inf)
+    spread = stdev(differences)
+    if spread < _EPSILON:
+        # Rounding must not turn a fall of exactly the margin into a larger one.
+        low = high = mean + _EPSILON
+    else:
+        half = _quantile(1 - gate.alpha, len(differences) - 1) * spread / len(differences) ** 0.5
+        low, high = mean - half, mean + half
+    if high < -gate.margin:
+        verdict: Shifted = "regressed"
+    elif low <= -gate.margin:
+        verdict = "inconclusive"
+    else:
+        verdict = "improved" if low > gate.margin else "pass"
+    return Shift(verdict, mean, low, high)
+
+
+def seeds_needed(spread: float, gate: Gate) -> int | None:
+    """How many seeds let unchanged code pass with a probability of `POWER`; None is too many.
+
+    `spread` is the standard deviation of a difference in percentage points. Under no change, the
+    statistic of the test follows the noncentral t distribution with n - 1 degrees of freedom and
+    noncentrality √n margin/spread.
+    """
+    from scipy.stats import nct
+
+    for seeds in range(2, _MOST_SEEDS + 1):
+        threshold = _quantile(1 - gate.alpha, seeds - 1)
+        if nct.sf(threshold, seeds - 1, seeds**0.5 * gate.margin / spread) >= POWER:
+            return seeds
+    return None
+
+
+@functools.cache
+def _quantile(level: float, freedom: int) -> float:
+    """Of Student's t distribution."""
+    from scipy.stats import t
+
+    return float(t.ppf(level, freedom))

@@ -1,0 +1,40 @@
+"""A fixed piece of work whose time stands for the machine, so that times can be compared."""
+
+import functools
+import time
+
+import torch
+
+_REPEATS = 5
+_SIDE = 512
+_SCORES = 200_000
+
+
+@functools.cache
+def yardstick_seconds(device: torch.device) -> float:
+    """Wall seconds of the yardstick on this device, the least of five; timed once a process.
+
+    The work is what pruning is made of: a Gram matrix and its Cholesky factor in double precision
+    (side 512), and the stable sort of 200,000 scores. A pruning time divided by it is a pure number
+    that may be compared between machines within a generous factor. Draws no global randomness.
+    """
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randn(_SIDE, _SIDE, generator=generator, dtype=torch.float64).to(device)
+    scores = torch.randn(_SCORES, generator=generator).to(device)
+    return min(_timed(rows, scores) for _ in range(_REPEATS))
+
+
+def _timed(rows: torch.Tensor, scores: torch.Tensor) -> float:
+    _synchronise(rows.device)
+    start = time.perf_counter()
+    gram = rows @ rows.T
+    gram.diagonal().add_(len(rows))
+    torch.linalg.cholesky(gram)
+    scores.argsort(stable=True)
+    _synchronise(rows.device)
+    return time.perf_counter() - start
+
+
+def _synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
