@@ -42,8 +42,8 @@ class Job(BaseModel):
     @property
     def key(self) -> str:
         """Sixteen hex digits of the sha256 of the canonical JSON of all fields."""
-        absent = {name for name in ("training", "schedule") if getattr(self, name) is None}
-        identity = self.model_dump(exclude=absent)
+        # What isn't said is left out, so that a new optional field leaves the keys as they are.
+        identity = self.model_dump(exclude_none=True)
         return hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:16]
 
     def __str__(self) -> str:

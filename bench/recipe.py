@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 class Recipe(BaseModel):
     """A training recipe; the learning rate follows its schedule at every step.
 
-    `epochs` are passes over the training split, `batch` is in examples. `schedule`: `step`
+    `epochs` are passes over the training split, each over `examples_per_epoch` of it in a new random
+    order (all by default); `batch` is in examples. `schedule`: `step`
     multiplies the learning rate by `gamma` at each epoch of `milestones`, `exponential` by `gamma`
     in the course of each epoch; `cosine` and `onecycle` end near zero with the last step.
     `decay_after_pruning = false` stops weight decay once the last weights are pruned. `batchnorm`
@@ -19,6 +20,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     epochs: int = Field(ge=1)
+    examples_per_epoch: int | None = Field(None, ge=1)
     batch: int = Field(128, ge=1)
     optimizer: Literal["sgd", "adamw"] = "sgd"
     learning_rate: float = Field(gt=0, allow_inf_nan=False)
@@ -33,6 +35,10 @@ class Recipe(BaseModel):
     augmentation: Literal["none", "shift", "crop-flip", "resized-crop"] = "none"
     batchnorm: Literal["train", "frozen"] = "train"
     precision: Literal["float32", "bfloat16"] = "float32"
+
+    def examples(self, available: int) -> int:
+        """The examples of one epoch, of so many in the training split."""
+        return min(available, self.examples_per_epoch or available)
 
     @model_validator(mode="after")
     def _consistent(self) -> "Recipe":

@@ -53,7 +53,7 @@ class Retraining:
     def finish(self, training: Training) -> None:
         """Note what the training took and found."""
         case = self._case
-        examples = self._recipe.epochs * len(case.dense.train)
+        examples = self._recipe.epochs * self._recipe.examples(len(case.dense.train))
         flops = training_flops(case.dense.model, *case.dense.train.batch(torch.arange(1)))
         case.figures |= training.figures
         case.figures |= {

@@ -87,7 +87,7 @@ class Training:
         self.recipe = recipe
         self.generator = generator
         self.parameters = {name: model.get_parameter(name) for name in prunable}
-        self.steps_per_epoch = -(-len(images) // recipe.batch)
+        self.steps_per_epoch = -(-recipe.examples(len(images)) // recipe.batch)
         self.steps = recipe.epochs * self.steps_per_epoch
         self.step = 0
         self.losses: list[float] = []
@@ -180,7 +180,8 @@ class Training:
 
     def _next_positions(self) -> Tensor:
         if not len(self._order):
-            self._order = torch.randperm(len(self._images), generator=self.generator)
+            shuffled = torch.randperm(len(self._images), generator=self.generator)
+            self._order = shuffled[: self.recipe.examples(len(shuffled))]
         positions, self._order = self._order.tensor_split([self.recipe.batch])
         return positions
 

@@ -10,7 +10,7 @@ from bench.report.answer import answers
 from bench.report.best import Lead, leads
 from bench.report.latex import latex
 from bench.report.markdown import markdown
-from bench.report.tables import tables
+from bench.report.panels import tables
 
 
 def contest(**accuracies: list[float | None]) -> list[Cell]:

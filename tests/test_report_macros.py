@@ -11,8 +11,8 @@ from records import make_cell, make_grid, make_job
 
 from bench.report import Cell, frame, latex, summary
 from bench.report.macros import letters, macros
+from bench.report.panels import tables
 from bench.report.published import COLUMNS, published_tables
-from bench.report.tables import tables
 
 
 def defined(cells: list[Cell], pair: str = "resnet20-cifar10") -> dict[str, str]:

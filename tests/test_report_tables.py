@@ -10,7 +10,8 @@ from records import make_cell, make_grid, make_job
 
 from bench.budget import Budget
 from bench.report import Cell, frame, latex, markdown, summary, summary_text
-from bench.report.tables import Footnotes, Table, percent, seconds, tables
+from bench.report.panels import tables
+from bench.report.tables import Footnotes, Table, percent, seconds
 
 GOLDEN = Path(__file__).parent / "data" / "report.tex"
 NASTY = "a_b%c&d#e$f{g}h~i^j\\k <script>alert(1)</script> | *x* [y] `z` --m λ"

@@ -12,7 +12,8 @@ from bench.comparison.ranks import Ranks, rank_methods, sentences
 from bench.comparison.tables import panel_tables, rank_table
 from bench.errors import UserError, unknown
 from bench.report import Cell, frame, progress, summary
-from bench.report.tables import Table, panels
+from bench.report.panels import panels
+from bench.report.tables import Table
 
 BASELINE = "magnitude"
 

@@ -11,8 +11,9 @@ from bench.report import latex, markdown
 from bench.report.frame import Cell, frame, summary
 from bench.report.load import load_records, write_parquet
 from bench.report.macros import macros
+from bench.report.panels import tables
 from bench.report.published import published_tables
-from bench.report.tables import Table, tables
+from bench.report.tables import Table
 
 __all__ = ["Cell", "frame", "load_records", "summary", "summary_text", "write_report"]
 

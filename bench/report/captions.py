@@ -8,7 +8,7 @@ from bench.report.frame import RESOURCES
 
 
 def accuracy_caption(cells: pd.DataFrame) -> str:
-    """Conditions of an accuracy table of one pair, allocation and protocol."""
+    """Conditions of an accuracy table of one pair and allocation."""
     return " ".join(
         part
         for part in (
@@ -17,6 +17,7 @@ def accuracy_caption(cells: pd.DataFrame) -> str:
             denominator(cells),
             test_images(cells),
             budget_sentence(cells),
+            training_sentence(cells),
             _checkpoint(cells),
         )
         if part
@@ -24,7 +25,7 @@ def accuracy_caption(cells: pd.DataFrame) -> str:
 
 
 def cost_caption(cells: pd.DataFrame) -> str:
-    """Conditions of a cost table of one pair, allocation and protocol."""
+    """Conditions of a cost table of one pair and allocation."""
     return " ".join(
         part
         for part in (
@@ -39,9 +40,9 @@ def cost_caption(cells: pd.DataFrame) -> str:
 
 
 def setting(cells: pd.DataFrame) -> str:
-    """Pair, allocation and protocol, which are the same in all cells of a table or panel."""
+    """Pair and allocation, which are the same in all cells of a table, and its protocols."""
     first = cells.iloc[0]
-    return f"{first.pair}, {first.allocation} allocation, {first.protocol}"
+    return f"{first.pair}, {first.allocation} allocation, {', '.join(cells.protocol.unique())}"
 
 
 def rank_sentence(ranks: Mapping[tuple[object, object], str]) -> str:
@@ -83,6 +84,17 @@ def budget_sentence(cells: pd.DataFrame) -> str:
     counts = zip(RESOURCES, limits.iloc[0], strict=True)
     parts = [f"{count:,} {name.replace('_', ' ')}" for name, count in counts if count]
     return f"Budget of every cell: {', '.join(parts) or 'no data and no gradients'}."
+
+
+def training_sentence(cells: pd.DataFrame) -> str:
+    """The recipe of all that trains and the schedule of gradual pruning, or that they differ."""
+    sentences = []
+    for column, what in (("training", "Training"), ("schedule", "Gradual pruning, in epochs")):
+        said = [value for value in cells[column].unique() if value]
+        if len(said) > 1:
+            return f"{what} differs between these cells: not a fair comparison."
+        sentences += [f"{what}: {value}." for value in said]
+    return " ".join(sentences)
 
 
 def _checkpoint(cells: pd.DataFrame) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
+from pydantic import BaseModel
 
 from bench.budget import Budget
 from bench.errors import UserError
@@ -14,9 +15,11 @@ PANEL = ["pair", "allocation", "protocol"]
 GROUP = [*PANEL, "label", "sparsity"]
 
 _MEASURES = ("dense_accuracy", "dense_loss", "accuracy", "top5", "loss", "prune_seconds")
+_TRAINING = ("train_seconds", "emergent_sparsity")
 _COUNTS = (
     *("nonzero", "prunable", "parameters", "test_examples"),
     *("peak_bytes", "flops", "dense_flops"),
+    *("train_examples", "train_flops"),
 )
 RESOURCES = tuple(Budget.model_fields)
 _LIMITS = tuple(f"limit_{resource}" for resource in RESOURCES)
@@ -27,12 +30,21 @@ _COLUMNS = (
     *_IDENTITY,
     *("status", "reason"),
     *_MEASURES,
+    *_TRAINING,
     *_COUNTS,
     *("compression", "speedup"),
     *_SPENT,
     *_LIMITS,
     *_ENVIRONMENT,
-    *("hyperparameters", "notes", "checkpoint_sha256", "source_sha256", "finished"),
+    *(
+        "training",
+        "schedule",
+        "hyperparameters",
+        "notes",
+        "checkpoint_sha256",
+        "source_sha256",
+        "finished",
+    ),
 )
 
 _OVER_SEEDS: dict[str, tuple[str, str]] = {
@@ -81,7 +93,7 @@ def rows(cells: Sequence[Cell]) -> pd.DataFrame:
     counts as kept; `speedup` is theoretical: dense FLOPs / FLOPs.
     """
     table = pd.DataFrame([_row(cell) for cell in cells], columns=list(_COLUMNS))
-    table = table.astype(dict.fromkeys(("sparsity", *_MEASURES), "float64"))
+    table = table.astype(dict.fromkeys(("sparsity", *_MEASURES, *_TRAINING), "float64"))
     table = table.astype(dict.fromkeys(("seed", "threads", *_COUNTS, *_SPENT, *_LIMITS), "Int64"))
     kept = table.parameters - table.prunable + table.nonzero
     table["compression"] = (table.parameters / kept).astype("Float64")
@@ -94,15 +106,24 @@ def _row(cell: Cell) -> dict[str, Any]:
     row: dict[str, Any] = {"label": cell.label, "key": record.key if record else job.key}
     row |= {name: getattr(job, name) for name in _IDENTITY[2:]}
     row |= {"hyperparameters": canonical_json(job.hyperparameters)}
+    row |= {name: _said(getattr(job, name)) for name in ("training", "schedule")}
     row |= {f"limit_{name}": getattr(job.budget, name) for name in RESOURCES}
     if record is None:
         return row | {"status": "missing", "reason": ""}
-    row |= {name: getattr(record, name) for name in (*_MEASURES, *_COUNTS)}
+    row |= {name: getattr(record, name) for name in (*_MEASURES, *_TRAINING, *_COUNTS)}
     row |= {f"spent_{name}": getattr(record.spent, name) for name in RESOURCES}
     row |= {name: getattr(record.environment, name) for name in _ENVIRONMENT}
     row |= {name: getattr(record, name) for name in _COLUMNS[-3:]}
     row |= {"notes": "; ".join(record.notes)}
     return row | dict(zip(("status", "reason"), _outcome(record), strict=True))
+
+
+def _said(part: BaseModel | None) -> str:
+    """What a recipe or a schedule says beside its defaults, as `epochs 20, batch 64`."""
+    if part is None:
+        return ""
+    said = part.model_dump(exclude_defaults=True)
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in said.items())
 
 
 def _outcome(record: Record) -> tuple[str, str]:

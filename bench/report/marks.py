@@ -17,12 +17,8 @@ _FAINT, _GREY = "#D2D2D2", "#404040"
 
 
 def allocations(means: pd.DataFrame) -> Sequence[tuple[str, pd.DataFrame]]:
-    """The panels of a pair; the protocol is named only where there are several."""
-    several = means.protocol.nunique() > 1
-    return [
-        (f"{allocation}, {protocol}" if several else str(allocation), part)
-        for (allocation, protocol), part in means.groupby(["allocation", "protocol"], sort=False)
-    ]
+    """The panels of a pair; protocols share one, since labels name them where there are several."""
+    return [(str(name), part) for name, part in means.groupby("allocation", sort=False)]
 
 
 def curve(axes: Axes, line: pd.DataFrame, look: Look, x: str) -> None:

@@ -1,14 +1,13 @@
 """The tables of a report as plain data; `latex` and `markdown` write them down."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from bench.report.best import ranking
-from bench.report.captions import accuracy_caption, cost_caption, rank_sentence, setting
-from bench.report.frame import PANEL, RESOURCES
+from bench.report.captions import accuracy_caption, rank_sentence, setting
 
 DASH = "–"
 _NOT_RUN = "has not run"
@@ -80,27 +79,6 @@ def _letters(index: int) -> str:
     return (_letters(index // 26 - 1) if index >= 26 else "") + chr(ord("a") + index % 26)
 
 
-def tables(cells: pd.DataFrame, over_seeds: pd.DataFrame) -> list[Table]:
-    """An accuracy table and a cost table for every pair, allocation and protocol.
-
-    `cells` and `over_seeds` are the results of `frame` and `summary`.
-    """
-    return [
-        table
-        for part, means in panels(cells, over_seeds)
-        for table in (accuracy_table(part, means), cost_table(part, means))
-    ]
-
-
-def panels(
-    cells: pd.DataFrame, over_seeds: pd.DataFrame
-) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-    """The cells and the summary of each pair, allocation and protocol, in the summary's order."""
-    parts = dict(iter(cells.groupby(PANEL, sort=False)))
-    for key, means in over_seeds.groupby(PANEL, sort=False):
-        yield parts[key], means
-
-
 def percent(fraction: float) -> str:
     """A fraction in percent, without rounding noise and trailing zeros: 0.07 is `7`."""
     return f"{100 * fraction:.10g}"
@@ -159,43 +137,6 @@ def _accuracy(cell: Any, footnotes: Footnotes) -> Entry:
         text = f"{cell.ok} of {cell.expected} seeds; {cell.problems}"
         mark = footnotes.mark(text)
     return Entry(f"{cell.accuracy_mean:.2f}", spread, mark)
-
-
-def cost_table(cells: pd.DataFrame, means: pd.DataFrame) -> Table:
-    """Time, memory and budget of each method over the cells that are ok, beneath the limits."""
-    limits = cells[[f"limit_{name}" for name in RESOURCES]].max()
-    allowed = [name for name in RESOURCES if limits[f"limit_{name}"]]
-    labels = list(dict.fromkeys(means.label))
-    parts = dict(iter(cells.groupby("label", sort=False)))
-    lead = [Entry(""), Entry(""), Entry("")]
-    lead += [Entry(f"{limits[f'limit_{name}']:,}") for name in allowed]
-    return Table(
-        pair=str(means.pair.iloc[0]),
-        kind="cost",
-        setting=setting(cells),
-        caption=cost_caption(cells),
-        corner="method",
-        columns=[
-            *("cells\nok", "median\nseconds", "peak\nMiB"),
-            *(name.replace("_", "\n") for name in allowed),
-        ],
-        allocation=str(means.allocation.iloc[0]),
-        protocol=str(means.protocol.iloc[0]),
-        lead=[Row("limit", lead)],
-        rows=[Row(label, _cost(parts[label], allowed)) for label in labels],
-    )
-
-
-def _cost(cells: pd.DataFrame, allowed: list[str]) -> list[Entry]:
-    good = cells[cells.status == "ok"]
-    peak = good.peak_bytes.max()
-    spent = [good[f"spent_{name}"].max() for name in allowed]
-    return [
-        Entry(f"{len(good)}/{len(cells)}"),
-        Entry(seconds(good.prune_seconds.median())),
-        Entry(DASH if pd.isna(peak) else f"{peak / 2**20:,.1f}"),
-        *(Entry(DASH if pd.isna(count) else f"{count:,}") for count in spent),
-    ]
 
 
 def seconds(duration: float) -> str:
