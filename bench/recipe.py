@@ -8,10 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 class Recipe(BaseModel):
     """A training recipe; the learning rate follows its schedule at every step.
 
-    `epochs` are passes over the training split, each over `examples_per_epoch` of it in a new random
-    order (all by default); `batch` is in examples. `schedule`: `step`
-    multiplies the learning rate by `gamma` at each epoch of `milestones`, `exponential` by `gamma`
-    in the course of each epoch; `cosine` and `onecycle` end near zero with the last step.
+    `epochs` are passes over the training split, each over `examples_per_epoch` of it in a new
+    random order (all by default); `batch` is in examples. `schedule`: `step` multiplies the
+    learning rate by `gamma` at each epoch of `milestones`, `exponential` by `gamma` in the course
+    of each epoch; `cosine` and `onecycle` end near zero with the last step.
     `decay_after_pruning = false` stops weight decay once the last weights are pruned. `batchnorm`
     is `train` for statistics that follow the training, `frozen` for those of the dense model.
     `precision` is that of the forward pass; weights and optimiser stay in float32.
