@@ -40,7 +40,8 @@ def test_from_the_first_baseline_to_a_regression(bench, small_study, tmp_path) -
     assert "worse by more than the margin of 0.5" in done.stdout
     root = ElementTree.parse(xml).getroot()
     assert root.attrib["failures"] == "6" == str(len(list(root.iter("failure"))))
-    rows = list(csv.DictReader((out / "check.csv").open()))
+    with (out / "check.csv").open() as file:
+        rows = list(csv.DictReader(file))
     assert {row["verdict"] for row in rows} == {"regressed"}
     assert [float(row["difference"]) for row in rows] == pytest.approx([-3.0] * 6)
     assert "regressed" in (out / "check.md").read_text()

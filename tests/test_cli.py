@@ -125,7 +125,7 @@ def test_code_and_checkpoint_changes_make_records_stale(small_study, tmp_path, m
     execute.execute(study.name, [entry], pairs, store, lambda *_: None)
     dense = pairs[entry.job.pair]
     assert execute.finished(store, entry, dense) is not None
-    monkeypatch.setattr(execute, "source_sha256", lambda _method: "0" * 64)
+    monkeypatch.setattr(execute, "source_of", lambda _job: "0" * 64)
     assert execute.finished(store, entry, dense) is None
 
 
