@@ -9,7 +9,6 @@ from pathlib import Path
 from bench import baseline, screen
 from bench.baseline import Result, baseline_path
 from bench.curves import compare_curves
-from bench.environment import source_sha256
 from bench.errors import UserError
 from bench.junit import write_junit
 from bench.pace import Timing, timings
@@ -18,6 +17,7 @@ from bench.record import RecordStore
 from bench.regression import FAILING, Comparison, compare
 from bench.report import Cell, markdown
 from bench.reproduction import Reproduction, judge
+from bench.run import source_of
 from bench.study import Entry, Study
 from bench.verdicts import (
     CSV_COLUMNS,
@@ -28,7 +28,6 @@ from bench.verdicts import (
     published_tables,
     timing_lines,
 )
-from methods import METHODS
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def check(study: Study, grid: Sequence[Entry], store: RecordStore, options: Opti
 def _fresh(cell: Cell) -> Cell:
     """The cell without a record that other code of its method made."""
     record = cell.record
-    if record is not None and record.source_sha256 != source_sha256(METHODS[cell.job.method]):
+    if record is not None and record.source_sha256 != source_of(cell.job):
         return Cell(cell.label, cell.job, None)
     return cell
 
