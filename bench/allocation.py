@@ -53,16 +53,16 @@ def select(
     counts = pruned_counts(allocation, {n: s.shape for n, s in ranked.items()}, sparsity)
     if counts is not None:
         return {
-            name: _keep_largest(score.reshape(-1), counts[name]).view(score.shape)
+            name: keep_largest(score.reshape(-1), counts[name]).view(score.shape)
             for name, score in ranked.items()
         }
     everything = flatten(ranked)
     return unflatten(
-        _keep_largest(everything, pruned_total(sparsity, everything.numel())), like=ranked
+        keep_largest(everything, pruned_total(sparsity, everything.numel())), like=ranked
     )
 
 
-def _keep_largest(scores: Tensor, pruned: int) -> Tensor:
+def keep_largest(scores: Tensor, pruned: int) -> Tensor:
     """A mask [n] without the `pruned` smallest scores; of equal ones the first go.
 
     By the score at which to cut instead of a sort: for the 25 million of ResNet-50 in an eighth of

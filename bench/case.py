@@ -6,8 +6,10 @@ from typing import Any
 
 import torch
 
+from bench.batchnorm import recalibrate
 from bench.budget import Meter
 from bench.contract import check_weights, untouched
+from bench.control import calibration_examples, controlled
 from bench.dense import Dense
 from bench.job import Job
 from bench.measure import measured
@@ -30,6 +32,9 @@ class Case:
     def __post_init__(self) -> None:
         self.model = copy.deepcopy(self.dense.model)
         self.target = Target(self.job.sparsity, self.job.allocation)
+        self._examples = calibration_examples(
+            self.job.control, self.dense.train, self.job.seed, self.method.uses_labels
+        )
 
     @property
     def weights(self) -> Weights:
@@ -47,7 +52,7 @@ class Case:
         return Problem(
             self.model,
             self.dense.prunable,
-            self.dense.train,
+            self._examples,
             Target(sparsity, self.job.allocation),
             self.job.seed,
             self.meter,
@@ -58,7 +63,8 @@ class Case:
     def prune(self, sparsity: float, support: Masks | None = None) -> None:
         """Let the method prune to this sparsity: on the clock, metered, checked.
 
-        An estimate of curvature that isn't the job's first is charged as a recomputation.
+        An estimate of curvature that isn't the job's first is charged as a recomputation. Under a
+        control the method prunes as always, then its result is replaced by the control's.
         """
         problem = self.problem(sparsity, support)
         estimated = self.meter.spent.calibration_examples > 0
@@ -68,7 +74,14 @@ class Case:
             self._add_cost(cost.seconds, cost.peak_bytes)
         if estimated and problem.used_data:
             self.meter.charge("recomputations", 1)
-        self.install(check_weights(found, problem.weights, problem.target, support))
+        found = check_weights(found, problem.weights, problem.target, support)
+        self.install(controlled(self.job.control, found, problem.weights, self.job.seed))
+
+    def recalibrate(self) -> None:
+        """Renew BatchNorm statistics on as many calibration examples as the job says."""
+        if self.job.recalibration:
+            problem = self.problem(self.target.sparsity)
+            recalibrate(self.model, problem.examples(self.job.recalibration)[0])
 
     def _add_cost(self, seconds: float, peak_bytes: int | None) -> None:
         """All prunings of a job count in its seconds, the greatest in its memory."""

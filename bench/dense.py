@@ -41,6 +41,7 @@ class Dense:
     prunable: dict[str, str]
     checkpoint_sha256: str
     train: Inputs
+    validation: Inputs
     test: Inputs
     evaluation: Evaluation
     flops: int
@@ -92,6 +93,7 @@ def prepare(pair: Pair, device: torch.device, progress: Progress = lambda *_: No
         prunable=pair.prunable_parameters(model),
         checkpoint_sha256=digest,
         train=train_images,
+        validation=pair.inputs(data.validation, device),
         test=test_images,
         evaluation=evaluation,
         flops=forward_flops(model, example),

@@ -40,7 +40,7 @@ class FolderImages:
         interpolation: Interpolation = "bilinear",
     ) -> None:
         self._paths = split.paths
-        self._labels = split.labels.to(device)
+        self.labels = split.labels.to(device)
         self._mean = torch.tensor(normalisation.mean, device=device).view(-1, 1, 1)
         self._std = torch.tensor(normalisation.std, device=device).view(-1, 1, 1)
         self._interpolation = interpolation
@@ -67,8 +67,8 @@ class FolderImages:
             images = _decoded(paths, lambda _, image: self._middle(image))
             if augmentation is not None and generator is not None:
                 images = augmentation(images, generator)
-        pixels = images.to(self._labels.device).float().div_(255)
-        labels = self._labels[positions.to(self._labels.device)]
+        pixels = images.to(self.labels.device).float().div_(255)
+        labels = self.labels[positions.to(self.labels.device)]
         return pixels.sub_(self._mean).div_(self._std), labels
 
     def _middle(self, image: Image.Image) -> Image.Image:

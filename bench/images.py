@@ -21,16 +21,16 @@ class Normalisation:
 
 
 class Images:
-    """One split of a dataset behind its pair's normalisation."""
+    """One split of a dataset behind its pair's normalisation; `labels` [n] are on the device."""
 
     def __init__(self, split: Split, normalisation: Normalisation, device: torch.device) -> None:
         self._images = split.images.to(device)
-        self._labels = split.labels.to(device)
+        self.labels = split.labels.to(device)
         self._mean = torch.tensor(normalisation.mean, device=device).view(-1, 1, 1)
         self._std = torch.tensor(normalisation.std, device=device).view(-1, 1, 1)
 
     def __len__(self) -> int:
-        return len(self._labels)
+        return len(self.labels)
 
     def batch(
         self,
@@ -39,12 +39,12 @@ class Images:
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Inputs [n, c, h, w] and labels [n] at these positions, augmented before normalisation."""
-        positions = positions.to(self._labels.device)
+        positions = positions.to(self.labels.device)
         images = self._images[positions]
         if augmentation is not None and generator is not None:
             images = augmentation(images, generator)
         inputs = (images.float().div_(255) - self._mean) / self._std
-        return inputs, self._labels[positions]
+        return inputs, self.labels[positions]
 
 
 def shift(images: Tensor, generator: torch.Generator, most: int = 2) -> Tensor:

@@ -11,7 +11,12 @@ from datasets import AnySplit, Split
 
 
 class Inputs(Protocol):
-    """One split of a dataset behind its pair's normalisation, by position."""
+    """One split of a dataset behind its pair's normalisation, by position.
+
+    `labels` [n] are on the device; reading them decodes nothing.
+    """
+
+    labels: Tensor
 
     def __len__(self) -> int: ...
 

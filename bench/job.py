@@ -13,6 +13,8 @@ from bench.schedule import Gradual
 Allocation = Literal["global", "layerwise", "erk"]
 Protocol = Literal["one-shot", "fine-tune", "gradual", "sparse-training"]
 """Prune once; prune once and train; prune in the course of training; let the method train."""
+Control = Literal["shuffled mask", "magnitude in its layers", "shuffled labels"]
+"""What is taken away from a method to see what it was worth, see `bench/control.py`."""
 
 
 class Job(BaseModel):
@@ -22,7 +24,8 @@ class Job(BaseModel):
     is another job. `sparsity` is the fraction of prunable weights removed, in [0, 1).
     `recalibration` is the number of calibration examples on which BatchNorm statistics are
     estimated anew after pruning, of the dense model too; 0 keeps them. `training` is the recipe of
-    every protocol but one-shot, `schedule` that of gradual pruning.
+    every protocol but one-shot, `schedule` that of gradual pruning. `control` makes the job
+    a sanity check of its method.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -37,6 +40,7 @@ class Job(BaseModel):
     recalibration: int = Field(0, ge=0)
     training: Recipe | None = None
     schedule: Gradual | None = None
+    control: Control | None = None
     budget: Budget
 
     @property
@@ -48,8 +52,9 @@ class Job(BaseModel):
 
     def __str__(self) -> str:
         protocol = "" if self.protocol == "one-shot" else f" {self.protocol}"
+        control = "" if self.control is None else f" [{self.control}]"
         return (
-            f"{self.pair} {self.method}{protocol} {self.allocation} {self.sparsity:g} "
+            f"{self.pair} {self.method}{control}{protocol} {self.allocation} {self.sparsity:g} "
             f"seed {self.seed}"
         )
 

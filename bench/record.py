@@ -13,9 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bench.budget import Budget
 from bench.errors import UserError
 from bench.files import replacing
-from bench.job import Allocation, Job, Protocol, canonical_json
+from bench.job import Allocation, Control, Job, Protocol, canonical_json
 from bench.recipe import Recipe
 from bench.schedule import Gradual
+from bench.trial import Trial
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,10 @@ class Record(BaseModel):
     weights are left, `weights_sha256` that of the whole model as evaluated. `train_seconds` are
     those of training without pruning, `train_flops` what its forward and backward passes take with
     dense weights, `train_losses` its mean loss by epoch. `emergent_sparsity` is what a method came
-    to by itself before it was brought to the target.
+    to by itself before it was brought to the target. Where the study grants tuning trials, `chosen`
+    are the values that the tuned fields were set to in place of those of `hyperparameters`,
+    `trials` all that were tried, in order; `spent` is what the pruning with the chosen values took,
+    `tuning_spent` and `tuning_seconds` what the trials took together.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -69,6 +73,7 @@ class Record(BaseModel):
     recalibration: int
     training: Recipe | None = None
     schedule: Gradual | None = None
+    control: Control | None = None
     budget: Budget
     spent: Budget
 
@@ -94,6 +99,10 @@ class Record(BaseModel):
     train_flops: int | None = None
     train_losses: list[float] = Field(default_factory=list)
     emergent_sparsity: float | None = None
+    chosen: dict[str, Any] | None = None
+    trials: list[Trial] = Field(default_factory=list)
+    tuning_spent: Budget | None = None
+    tuning_seconds: float | None = None
 
     notes: list[str] = Field(default_factory=list)
     checkpoint_sha256: str | None = None

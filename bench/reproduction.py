@@ -131,6 +131,8 @@ def _answering(value: Value, column: Column, cells: Sequence[Cell]) -> list[Cell
     found: dict[str, list[Cell]] = {}
     for cell in cells:
         job = cell.job
+        if job.control is not None or job.budget.tuning_trials:
+            continue  # Another method than the published one.
         here = (job.pair, job.method, job.allocation)
         if here == (value.pair, column.ours, column.allocation) and math.isclose(
             job.sparsity, value.sparsity, abs_tol=1e-9

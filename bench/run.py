@@ -11,8 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bench import protocols
-from bench.batchnorm import recalibrate
+from bench import control, protocols, tuning
 from bench.budget import Meter, OverBudget
 from bench.case import Case
 from bench.contract import check_weights
@@ -99,9 +98,11 @@ def run_job(
 
 
 def source_of(job: Job) -> str:
-    """The hash of the code that the job's result depends on: the method's, and the training's."""
-    training = [] if job.training is None else [protocols]
-    return source_sha256(METHODS[job.method], *training)
+    """The hash of the code that the result depends on: the method's, and what the job adds."""
+    modules = [] if job.training is None else [protocols]
+    modules += [tuning] if job.budget.tuning_trials else []
+    modules += [control] if job.control else []
+    return source_sha256(METHODS[job.method], *modules)
 
 
 def _snapshot(job: Job, dense: Dense, folder: Path) -> Snapshot:
@@ -120,20 +121,24 @@ def _run(case: Case, progress: Progress, snapshot: Snapshot | None) -> None:
     job, dense, figures = case.job, case.dense, case.figures
     figures["calibration_seconds"] = yardstick_seconds(dense.device)
     figures["prunable"] = sum(weight.numel() for weight in case.weights.values())
-    if job.protocol == "one-shot":
+    retraining = None if job.protocol == "one-shot" else Retraining(case, progress, snapshot)
+    if job.budget.tuning_trials and "chosen" not in figures:
+        tuning.tune(case)
+    if retraining is None:
         protocols.one_shot(case)
     else:
-        protocols.TRAINED[job.protocol](case, Retraining(case, progress, snapshot))
+        protocols.TRAINED[job.protocol](case, retraining)
     model, weights = case.model, case.weights
     check_weights(weights, weights, case.target)
-    if job.recalibration:
-        recalibrate(model, case.problem(job.sparsity).examples(job.recalibration)[0])
+    case.recalibrate()
     result = evaluate(model, dense.test)
     figures |= _sparsity(weights) | {
         "mask_sha256": _sha256({name: weight != 0 for name, weight in weights.items()}),
         "weights_sha256": _sha256(model.state_dict()),
     }
     figures["notes"] = case.method.remarks(case.target) + figures["notes"]
+    if "chosen" in figures:
+        figures["notes"].append(tuning.remark(case))
     figures["flops"] = forward_flops(model, dense.test.batch(torch.arange(1))[0])
     if not torch.isfinite(torch.tensor(result.loss)):
         raise MethodError(f"the pruned model's test loss is {result.loss}")

@@ -2,14 +2,14 @@
 
 import itertools
 import tomllib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, get_args
+from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from bench import grid
 from bench.budget import Budget
 from bench.errors import UserError, unknown
 from bench.gate import Gate
@@ -17,11 +17,9 @@ from bench.job import Allocation, Job, Protocol
 from bench.pairs import PAIRS
 from bench.recipe import Recipe
 from bench.schedule import Gradual
-from methods import METHODS, build, configuration
 
 ALLOCATIONS: tuple[str, ...] = get_args(Allocation)
 Sparsity = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
-
 
 TABLES: dict[str, type[BaseModel]] = {
     "budget": Budget,
@@ -35,7 +33,8 @@ TABLES: dict[str, type[BaseModel]] = {
 class Entry:
     """A job of a study under the label that its tables show.
 
-    `family` is the method's label in the study file; `label` adds the protocol where it has two.
+    `family` is the method's label in the study file; `label` adds the protocol where it has two,
+    and the control where it is one.
     """
 
     label: str
@@ -51,7 +50,8 @@ class Study(BaseModel):
     Each runs in those of the `protocols` that it can. `training` is the one recipe of all that
     trains, `gradual` the one schedule of all gradual pruning. `recalibration` examples renew
     BatchNorm statistics after pruning, of the dense model too. `plugins` are paths from the file's
-    own folder. `gate` says what `check` calls a regression.
+    own folder. `gate` says what `check` calls a regression. `controls` puts sanity controls beside
+    every method; trials in the budget tune every method for each of its jobs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -69,6 +69,7 @@ class Study(BaseModel):
     gradual: Gradual | None = None
     recalibration: int = Field(0, ge=0)
     budget: Budget
+    controls: bool = False
     plugins: list[str] = []
     gate: Gate = Gate()
 
@@ -97,6 +98,12 @@ class Study(BaseModel):
             self._check_schedule(self.gradual, self.training.epochs)
         return self
 
+    @model_validator(mode="after")
+    def _prunes_once(self) -> "Study":
+        """Tuning and controls take the dense model's one pruning, and not each other's."""
+        grid.check_extras(self.protocols, self.budget.tuning_trials, controls=self.controls)
+        return self
+
     def _check_schedule(self, gradual: Gradual, epochs: int) -> None:
         if gradual.end > epochs:
             raise ValueError(
@@ -113,41 +120,24 @@ class Study(BaseModel):
         for pair in self.pairs:
             if pair not in PAIRS:
                 raise unknown("pair", pair, PAIRS)
-        rows = [row for label, fields in self.methods.items() for row in self._rows(label, fields)]
-        if unused := [
-            name for name in self.protocols if name not in {row.protocol for row in rows}
-        ]:
+        rows = [
+            row
+            for label, fields in self.methods.items()
+            for row in grid.rows(label, fields, self.protocols, controls=self.controls)
+        ]
+        used = {row.protocol for row in rows}
+        if unused := [name for name in self.protocols if name not in used]:
             raise UserError(f"No method of the study runs in the protocol {unused[0]}.")
-        grid = itertools.product(self.pairs, self.allocations, rows, self.sparsities, self.seeds)
+        cells = itertools.product(self.pairs, self.allocations, rows, self.sparsities, self.seeds)
         entries = [
             Entry(row.label, self._job(row, pair, allocation, sparsity, seed), row.family)
-            for pair, allocation, row, sparsity, seed in grid
+            for pair, allocation, row, sparsity, seed in cells
         ]
-        _refuse_twins(entries)
+        grid.refuse_twins((entry.job.key, entry.label) for entry in entries)
         return entries
 
-    def _rows(self, label: str, fields: dict[str, Any]) -> "list[_Row]":
-        """The method in each protocol that both it and the study have."""
-        name, configured = _configured(label, fields)
-        fitting = [protocol for protocol in self.protocols if protocol in METHODS[name].protocols]
-        if not fitting:
-            raise UserError(
-                f"Method {label!r} runs in the protocols {', '.join(METHODS[name].protocols)}, the "
-                f"study has {', '.join(self.protocols)}: add one to protocols."
-            )
-        return [
-            _Row(
-                label if len(fitting) == 1 else f"{label}, {protocol}",
-                label,
-                name,
-                configured,
-                protocol,
-            )
-            for protocol in fitting
-        ]
-
     def _job(
-        self, row: "_Row", pair: str, allocation: Allocation, sparsity: float, seed: int
+        self, row: grid.Row, pair: str, allocation: Allocation, sparsity: float, seed: int
     ) -> Job:
         return Job(
             pair=pair,
@@ -160,38 +150,9 @@ class Study(BaseModel):
             recalibration=self.recalibration,
             training=None if row.protocol == "one-shot" else self.training,
             schedule=self.gradual if row.protocol == "gradual" else None,
+            control=row.control,
             budget=self.budget,
         )
-
-
-class _Row(NamedTuple):
-    """A row of the study's tables: a configured method in one protocol."""
-
-    label: str
-    family: str
-    method: str
-    hyperparameters: dict[str, Any]
-    protocol: Protocol
-
-
-def _configured(label: str, fields: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The method's name and its full configuration."""
-    values = dict(fields)
-    name = values.pop("method", label)
-    if not isinstance(name, str):
-        raise UserError(f"methods.{label}.method must be a method's name, not {name!r}.")
-    return name, configuration(build(name, values))
-
-
-def _refuse_twins(entries: Sequence[Entry]) -> None:
-    labels: dict[str, str] = {}
-    for entry in entries:
-        other = labels.setdefault(entry.job.key, entry.label)
-        if other != entry.label:
-            raise UserError(
-                f"Methods {other!r} and {entry.label!r} are the same job twice: change a field or "
-                "remove one."
-            )
 
 
 def built_in() -> dict[str, Path]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
@@ -14,7 +14,8 @@ from bench.weights import Weights, flatten, unflatten
 from methods.curvature.feasible import Feasible
 from methods.curvature.low_rank import LowRankInverse, joint_move
 from methods.curvature.swaps import Removal, Search
-from methods.method import Count, Method, NonNegative, Positive
+from methods.method import Count, Method, Positive
+from methods.search import Choice, Damping, Space, UpdateScale
 from methods.surgeon import saliencies
 
 
@@ -39,8 +40,8 @@ class CBS(Method):
 
     samples: Count = 1000
     batch: Count = 1
-    damping: Positive = 1e-3
-    fisher: Fisher = "empirical"
+    damping: Damping = 1e-3
+    fisher: Annotated[Fisher, Choice(("empirical", "true"))] = "empirical"
     start: Literal["randomised", "magnitude", "woodfisher"] = "randomised"
     constructions: Count = 100
     reach: Count = 10
@@ -48,7 +49,16 @@ class CBS(Method):
     misses: Count = 20
     passes: Count = 100
     judge: Literal["model", "loss"] = "model"
-    update_scale: NonNegative = 0.9
+    update_scale: UpdateScale = 0.9
+
+    @property
+    def uses_labels(self) -> bool:
+        """Not where they are drawn from the model and no loss is asked for."""
+        return self.fisher == "empirical" or self.judge == "loss"
+
+    def space(self) -> Space:
+        """Nothing where the judge is the loss: then the masks it judges are the job's trials."""
+        return {} if self.judge == "loss" else super().space()
 
     def prune(self, problem: Problem) -> Weights:
         """Select the set, then move the survivors."""

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from bench.weights import Weights, flatten, unflatten
 from methods.curvature.feasible import Feasible
 from methods.curvature.quadratic import Point, Projection, Quadratic, descent, thresholded
 from methods.method import Count, Method, NonNegative, Positive
+from methods.search import Choice, Damping, Search
 
 
 @dataclass(frozen=True)
@@ -38,15 +40,20 @@ class CHITA(Method):
 
     samples: Count = 1000
     batch: Count = 1
-    damping: Positive = 1e-3
-    fisher: Fisher = "empirical"
-    first_order: NonNegative = 0.0
+    damping: Damping = 1e-3
+    fisher: Annotated[Fisher, Choice(("empirical", "true"))] = "empirical"
+    first_order: Annotated[NonNegative, Search(0.0, 1.0)] = 0.0
     steps: Count = 10
     active: Positive = 1.5
     rounds: Count = 3
     stages: Count = 1
     base: NonNegative = 0.1
     fresh: bool = False
+
+    @property
+    def uses_labels(self) -> bool:
+        """Not where they are drawn from the model."""
+        return self.fisher == "empirical"
 
     def prune(self, problem: Problem) -> Weights:
         """Stage after stage, each around the weights of the one before."""

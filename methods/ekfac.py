@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -10,7 +11,8 @@ from bench.gradients import Signal
 from bench.problem import Fisher, Problem
 from methods.curvature.joined import JoinedInverse
 from methods.curvature.kronecker import EigenInverse, Factors, fisher_factors
-from methods.method import Count, Positive
+from methods.method import Count
+from methods.search import Choice, Damping
 from methods.surgeon import Surgeon
 
 Kept = Signal | Tensor
@@ -37,8 +39,13 @@ class EKFAC(Surgeon[JoinedInverse[EigenInverse]]):
     """
 
     samples: Count = 1000
-    damping: Positive = 1e-5
-    fisher: Fisher = "empirical"
+    damping: Damping = 1e-5
+    fisher: Annotated[Fisher, Choice(("empirical", "true"))] = "empirical"
+
+    @property
+    def uses_labels(self) -> bool:
+        """Not where they are drawn from the model."""
+        return self.fisher == "empirical"
 
     def inverse(self, problem: Problem) -> JoinedInverse[EigenInverse]:
         """The damped inverse, a block a layer."""

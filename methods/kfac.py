@@ -1,7 +1,7 @@
 """Pruning with K-FAC (Martens & Grosse 2015; for convolutions KFC, Grosse & Martens 2016)."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from bench.problem import Fisher, Problem
 from methods.curvature.inverse import Inverse
@@ -11,7 +11,8 @@ from methods.curvature.kronecker import (
     KroneckerInverse,
     fisher_factors,
 )
-from methods.method import Count, Positive
+from methods.method import Count
+from methods.search import Choice, Damping
 from methods.surgeon import Surgeon
 
 
@@ -37,10 +38,15 @@ class KFAC(Surgeon[Inverse]):
     """
 
     samples: Count = 1000
-    damping: Positive = 1e-5
-    pi: bool = False
-    fisher: Fisher = "empirical"
-    style: Literal["obs", "obd"] = "obs"
+    damping: Damping = 1e-5
+    pi: Annotated[bool, Choice((False, True))] = False
+    fisher: Annotated[Fisher, Choice(("empirical", "true"))] = "empirical"
+    style: Annotated[Literal["obs", "obd"], Choice(("obs", "obd"))] = "obs"
+
+    @property
+    def uses_labels(self) -> bool:
+        """Not where they are drawn from the model."""
+        return self.fisher == "empirical"
 
     def inverse(self, problem: Problem) -> JoinedInverse[Inverse]:
         """The damped inverse, a block a layer."""

@@ -1,14 +1,15 @@
 """Layer-wise optimal brain surgeon (Dong et al. 2017, Learning to Prune Deep Neural Networks)."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from torch import Tensor
 
 from bench.problem import Problem, Target
 from methods.curvature.joined import JoinedJointInverse
 from methods.curvature.kronecker import Moments, SharedInverse
-from methods.method import Count, Positive
+from methods.method import Count
+from methods.search import Choice, Damping
 from methods.surgeon import Surgeon
 
 
@@ -33,8 +34,13 @@ class LOBS(Surgeon[JoinedJointInverse[SharedInverse]]):
     """
 
     samples: Count = 1000
-    damping: Positive = 1e-5
-    update: Literal["sum", "joint"] = "sum"
+    damping: Damping = 1e-5
+    update: Annotated[Literal["sum", "joint"], Choice(("sum", "joint"))] = "sum"
+
+    @property
+    def uses_labels(self) -> bool:
+        """Inputs of layers alone."""
+        return False
 
     def inverse(self, problem: Problem) -> JoinedJointInverse[SharedInverse]:
         """The damped inverse, a block a layer."""

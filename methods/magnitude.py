@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
@@ -10,6 +10,9 @@ from torch import Tensor
 from bench.problem import Problem
 from bench.weights import Scores
 from methods.method import Method
+from methods.search import Choice
+
+Scale = Literal["none", "layer-std", "lamp"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,12 @@ class Magnitude(Method):
     pruned again, with the quality parameter tuned by hand where here it follows from the sparsity.
     """
 
-    scale: Literal["none", "layer-std", "lamp"] = "none"
+    scale: Annotated[Scale, Choice(("none", "layer-std", "lamp"))] = "none"
+
+    @property
+    def uses_labels(self) -> bool:
+        """No data at all."""
+        return False
 
     def scores(self, problem: Problem) -> Scores:
         """The scaled magnitude of each weight."""

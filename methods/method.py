@@ -8,6 +8,7 @@ from pydantic import Field
 from bench.job import Protocol
 from bench.problem import Problem, Target
 from bench.weights import Masks, Scores, Weights
+from methods import search
 
 Count = Annotated[int, Field(ge=1)]
 """A whole number, at least one."""
@@ -28,9 +29,19 @@ class Method:
 
     A criterion defines `scores`. One that moves the survivors defines `compensate` too, and one
     that doesn't split this way defines `prune` alone. `protocols` are those that it can run in.
+    A field whose type carries a `Search` or a `Choice` is tuned where a study grants trials.
     """
 
     protocols: ClassVar[tuple[Protocol, ...]] = ("one-shot", "fine-tune", "gradual")
+
+    @property
+    def uses_labels(self) -> bool:
+        """Whether the result depends on the labels of the calibration examples."""
+        return True
+
+    def space(self) -> search.Space:
+        """What may be tuned here, by field."""
+        return search.space(type(self))
 
     def prune(self, problem: Problem) -> Weights:
         """The pruned weights: removed ones are exactly zero, and exact zeros are the mask."""

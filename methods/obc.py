@@ -6,7 +6,8 @@ from bench.problem import Problem, Target
 from bench.weights import Scores, Weights
 from methods.curvature.elimination import Trace, elimination
 from methods.curvature.kronecker import Moments, SharedInverse
-from methods.method import Count, Method, Positive
+from methods.method import Count, Method
+from methods.search import Damping
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,12 @@ class OBC(Method):
     """
 
     samples: Count = 1000
-    damping: Positive = 1e-2
+    damping: Damping = 1e-2
+
+    @property
+    def uses_labels(self) -> bool:
+        """Inputs of layers alone."""
+        return False
 
     def prune(self, problem: Problem) -> Weights:
         """Take as many weights of each unit as rank lowest, in the unit's own order, and refit."""

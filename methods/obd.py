@@ -1,7 +1,7 @@
 """Optimal Brain Damage with any of the curvature diagonals (LeCun et al. 1989)."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from torch import Tensor
 
@@ -14,6 +14,7 @@ from methods.curvature.diagonals import (
     hutchinson_diagonal,
 )
 from methods.method import Count, Method, NonNegative
+from methods.search import Choice, Search
 
 Curvature = Literal["empirical-fisher", "true-fisher", "ggn", "hessian", "hutchinson"]
 
@@ -39,14 +40,22 @@ class OBD(Method):
 
     Differs from the paper: the diagonal is by default the empirical Fisher's (Theis et al. 2018),
     `hessian` is exact where the paper leaves out second derivatives of the activation, and all
-    weights go at once, without retraining in between.
+    weights go at once, without retraining in between. Estimates that cost more than one
+    backward pass an example are no part of the search space.
     """
 
     samples: Count = 1000
-    curvature: Curvature = "empirical-fisher"
-    damping: NonNegative = 0.0
+    curvature: Annotated[Curvature, Choice(("empirical-fisher", "true-fisher"))] = (
+        "empirical-fisher"
+    )
+    damping: Annotated[NonNegative, Search(1e-8, 1e2, log=True)] = 0.0
     probes: Count = 10
     negative: Literal["absolute", "clip", "keep"] = "absolute"
+
+    @property
+    def uses_labels(self) -> bool:
+        """Not where they are drawn from the model, or averaged over."""
+        return self.curvature not in ("true-fisher", "ggn")
 
     def scores(self, problem: Problem) -> Scores:
         """w² (F_qq + λ) / 2 for each weight."""

@@ -17,6 +17,11 @@ class Random(Method):
     allocation takes from their layer. Touches no data. Cost: O(d).
     """
 
+    @property
+    def uses_labels(self) -> bool:
+        """No data at all."""
+        return False
+
     def scores(self, problem: Problem) -> Scores:
         """Independent uniform numbers, shaped like the weights."""
         generator = problem.generator("random scores")

@@ -9,7 +9,8 @@ from bench.problem import Problem
 from bench.schedule import cubic
 from bench.weights import Masks, Scores, Weights, flatten, unflatten
 from methods.curvature.inverse import Inverse
-from methods.method import Count, Method, NonNegative
+from methods.method import Count, Method
+from methods.search import UpdateScale
 
 Schedule = Literal["linear", "polynomial", "geometric"]
 InverseT = TypeVar("InverseT", bound=Inverse)
@@ -29,7 +30,7 @@ class Surgeon(Method, Generic[InverseT]):
     updates, δ = -H⁻¹ (pruned ⊙ w / diag H⁻¹), as in WoodFisher.
     """
 
-    update_scale: NonNegative = 1.0
+    update_scale: UpdateScale = 1.0
     recomputations: Count = 1
     schedule: Schedule = "linear"
 

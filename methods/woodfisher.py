@@ -1,14 +1,15 @@
 """WoodFisher (Singh & Alistarh 2020, Efficient Second-Order Approximation)."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from torch import Tensor
 
 from bench.problem import Fisher, Problem
 from methods.curvature.blocks import Blocks, block_inverse
 from methods.curvature.inverse import FisherInverse
-from methods.method import Count, Positive
+from methods.method import Count
+from methods.search import Choice, Damping
 from methods.surgeon import Surgeon
 
 
@@ -31,10 +32,15 @@ class WoodFisher(Surgeon[FisherInverse]):
 
     samples: Count = 1000
     batch: Count = 1
-    damping: Positive = 1e-5
-    fisher: Fisher = "empirical"
-    blocks: Blocks = "full"
-    update: Literal["sum", "joint"] = "sum"
+    damping: Damping = 1e-5
+    fisher: Annotated[Fisher, Choice(("empirical", "true"))] = "empirical"
+    blocks: Annotated[Blocks, Choice(("full", "layer"))] = "full"
+    update: Annotated[Literal["sum", "joint"], Choice(("sum", "joint"))] = "sum"
+
+    @property
+    def uses_labels(self) -> bool:
+        """Not where they are drawn from the model."""
+        return self.fisher == "empirical"
 
     def inverse(self, problem: Problem) -> FisherInverse:
         """The damped inverse Fisher with the requested blocks."""

@@ -1,13 +1,15 @@
 """WoodTaylor: WoodFisher with the first-order term (Singh & Alistarh 2020, appendix)."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from torch import Tensor
 
 from bench.problem import Problem
 from bench.weights import flatten
 from methods.curvature.inverse import FisherInverse
-from methods.method import NonNegative, Positive
+from methods.method import NonNegative
+from methods.search import Damping, Search
 from methods.woodfisher import WoodFisher
 
 
@@ -24,8 +26,8 @@ class WoodTaylor(WoodFisher):
     stay comparable.
     """
 
-    damping: Positive = 1e-1
-    step_scale: NonNegative = 1.0
+    damping: Damping = 1e-1
+    step_scale: Annotated[NonNegative, Search(0.0, 1.0)] = 1.0
 
     def origin(self, problem: Problem, inverse: FisherInverse) -> Tensor:
         """w - step_scale × F⁻¹ḡ."""

@@ -16,13 +16,14 @@ LAYERS = [
     {"execute", "report", "catalogue", "filters"},
     {"baseline"},
     {"plugins", "run", "study"},
+    {"grid"},
     {"protocols"},
-    {"retrain"},
+    {"retrain", "tuning"},
     {"case"},
     {"methods", "dense"},
     {"pairs", "environment", "contract"},
     {"problem", "train", "evaluate", "record", "checkpoint", "measure", "batchnorm", "snapshot"},
-    {"assemble", "sweep", "optimizer", "published"},
+    {"assemble", "sweep", "optimizer", "published", "control"},
     {"rows"},
     {"allocation", "calibration", "gradients", "hessian", "screen"},
     {"job", "weights"},
@@ -31,7 +32,7 @@ LAYERS = [
     {"folder_images"},
     {"budget", "images"},
     {"datasets", "models"},
-    {"errors", "files", "folders", "gate", "statistics", "yardstick"},
+    {"errors", "files", "folders", "gate", "statistics", "yardstick", "trial"},
 ]
 RANK = {name: rank for rank, layer in enumerate(reversed(LAYERS)) for name in layer}
 

@@ -238,4 +238,6 @@ def test_each_protocol_is_another_job(dense) -> None:
     keys.add(job("magnitude", "fine-tune", training=longer).key)
     keys.add(job("magnitude", "one-shot", training=None).key)
     assert len(keys) == 4
-    assert isinstance(Case(job("magnitude", "fine-tune"), dense, None, None, 0).weights, dict)
+    assert isinstance(
+        Case(job("magnitude", "fine-tune"), dense, build("magnitude", {}), None, 0).weights, dict
+    )

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from records import SPARSITIES, make_cell, make_grid, make_job
 
 from bench.budget import Budget
+from bench.grid import CONTROLS
 from bench.report import Cell, frame, summary
 from bench.report.canvas import settings
 from bench.report.curves import accuracy_figure, flops_figure
@@ -117,6 +118,20 @@ def test_variants_share_the_hue_and_differ_in_marker_and_line() -> None:
     assert len({look.colour for look in found.values()}) == 1
     assert len({look.marker for look in found.values()}) == 3
     assert len({look.line for look in found.values()}) == 3
+
+
+def test_a_control_is_its_methods_line_in_dots_with_hollow_markers() -> None:
+    labels = ["wf", *(f"wf [{control}]" for control in CONTROLS), "wf [m=10]"]
+    found = looks((label, "woodfisher") for label in labels)
+    own = found["wf"]
+    controls = [found[f"wf [{control}]"] for control in CONTROLS]
+    assert all((c.colour, c.marker, c.hollow) == (own.colour, own.marker, True) for c in controls)
+    assert len({own.line, *(control.line for control in controls)}) == 1 + len(CONTROLS)
+    assert not found["wf [m=10]"].hollow
+    cells = [make_cell(label, make_job("woodfisher")) for label in labels]
+    for axes in panels(draw(accuracy_figure, cells)):
+        for control in CONTROLS:
+            assert lines(axes)[f"wf [{control}]"].get_markerfacecolor() == "white"
 
 
 def test_colour_in_the_figure_is_the_methods_own() -> None:

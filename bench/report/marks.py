@@ -40,8 +40,9 @@ def curve(axes: Axes, line: pd.DataFrame, look: Look, x: str) -> None:
         linestyle=look.line,
         marker=look.marker,
         markevery=list(np.flatnonzero(~partial)),
-        markeredgecolor="white",
-        markeredgewidth=0.3,
+        markerfacecolor="white" if look.hollow else look.colour,
+        markeredgecolor=look.colour if look.hollow else "white",
+        markeredgewidth=0.6 if look.hollow else 0.3,
         gid=str(line.label.iloc[0]),
         label=canvas.literal(str(line.label.iloc[0])),
     )
@@ -92,6 +93,8 @@ def legend(figure: Figure, means: pd.DataFrame, style: dict[str, Look], *, lines
     for look in (style[label] for label in labels):
         handle = Line2D([], [], color=look.colour, marker=look.marker)
         handle.set_linestyle(look.line if lines else "none")
+        if look.hollow:
+            handle.set_markerfacecolor("white")
         handles.append(handle)
     canvas.legend(figure, handles, labels, handle=2.8 if lines else 1.2)
 

@@ -2,7 +2,9 @@
 
 import hashlib
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, get_args
+
+from bench.job import Control
 
 # Okabe and Ito (2008), without yellow, which is too light for a line on white.
 _BLACK, _ORANGE, _SKY, _GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
@@ -18,12 +20,22 @@ _LINES = (_SOLID, _DASHED, _DASH_DOT, _DOTTED)
 _MARKERS = "osD^v<>pPXh*dH8"
 
 
+# A control is its method's line taken apart: dots, thinner than any method's, in its own rhythm.
+_CONTROLS: dict[str, Dashes] = dict(
+    zip(get_args(Control), ((0, (1, 3)), (0, (1, 1.2, 1, 3.5)), (0, (3, 3, 1, 3))), strict=True)
+)
+
+
 class Look(NamedTuple):
-    """How a method is drawn; `line` is matplotlib's offset and on-off sequence in points."""
+    """How a method is drawn; `line` is matplotlib's offset and on-off sequence in points.
+
+    A sanity control of a method is `hollow`.
+    """
 
     colour: str
     marker: str
     line: Dashes
+    hollow: bool = False
 
 
 # Methods of one idea share a hue and differ in marker and line, which also holds in grayscale.
@@ -52,11 +64,15 @@ def looks(methods: Iterable[tuple[str, str]]) -> dict[str, Look]:
     """The look of each label, from pairs of label and method in the order of the study.
 
     A method's first label has the method's own look. Its further labels keep the hue and get the
-    next free marker and line; a method not known here gets a hue that follows from its name.
+    next free marker and line; a method not known here gets a hue that follows from its name. A
+    control, `LABEL [CONTROL]`, is its label's look with hollow markers and a line of dots.
     """
     result: dict[str, Look] = {}
     for label, method in methods:
-        if label not in result:
+        name, _, control = label.removesuffix("]").rpartition(" [")
+        if control in _CONTROLS and name in result:
+            result[label] = result[name]._replace(line=_CONTROLS[control], hollow=True)
+        elif label not in result:
             own = _BUILT_IN.get(method)
             reserved = set(_BUILT_IN.values()) - {own}
             result[label] = _free(own or _unknown(method), reserved | set(result.values()))

@@ -64,6 +64,6 @@ def _point(axes: Axes, point: Any, look: Look) -> None:
         markersize=5.5,
         elinewidth=0.8,
         capsize=1.5,
-        markerfacecolor="white" if point.status == "partial" else look.colour,
+        markerfacecolor="white" if look.hollow or point.status == "partial" else look.colour,
     )
     drawn.lines[0].set_gid(str(point.label))
