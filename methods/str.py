@@ -29,7 +29,7 @@ class STR(SparseTraining):
     """Learn the thresholds: W̃ = sign(W) · relu(|W| - g(s)), g = sigmoid, s trained with W.
 
     `threshold`: one s a `layer`, or one `global` s, from `initial`, so low that nothing is removed;
-    it learns with `threshold_rate` times the learning rate of the weights. A constant force on
+    its gradient is scaled by `threshold_rate` (to no effect under AdamW). A constant force on
     every s, the gradient of the penalty -c Σ s, drives the sparsity up. Its strength c is searched
     in the course of the training: every `interval` steps it becomes what takes the weights of now
     to the sparsity that the cubic schedule wants an interval later, and makes up for what the pull
