@@ -153,5 +153,7 @@ def _trained(
 
 def _trained_path(pair: Pair, recipe: Recipe) -> Path:
     """Named after the recipe, so that another recipe is another file."""
-    digest = hashlib.sha256(canonical_json(recipe.model_dump()).encode()).hexdigest()[:12]
+    digest = hashlib.sha256(
+        canonical_json(recipe.model_dump(exclude_none=True)).encode()
+    ).hexdigest()[:12]
     return data_folder() / "checkpoints" / f"{pair.name}-{digest}.safetensors"

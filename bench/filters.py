@@ -47,7 +47,12 @@ class Filters:
         families: dict[str, list[str]] = {}
         for entry in entries:
             families.setdefault(entry.family, []).append(entry.label)
-        return [label for wanted in self.methods for label in families.get(wanted, [wanted])]
+        labels = {label for own in families.values() for label in own}
+        return [
+            label
+            for wanted in self.methods
+            for label in ([wanted] if wanted in labels else families.get(wanted, [wanted]))
+        ]
 
 
 def _refuse_absent(kind: str, wanted: Iterable[Any], present: Sequence[Any]) -> None:
