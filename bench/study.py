@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from bench.budget import Budget
 from bench.errors import UserError, unknown
+from bench.figure import Against
 from bench.gate import Gate
 from bench.job import Allocation, Job, Protocol
 from bench.pairs import PAIRS
@@ -28,6 +29,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "training": Recipe,
     "gradual": Gradual,
     "gate": Gate,
+    "figure": Against,
 }
 
 
@@ -51,7 +53,7 @@ class Study(BaseModel):
     Each runs in those of the `protocols` that it can. `training` is the one recipe of all that
     trains, `gradual` the one schedule of all gradual pruning. `recalibration` examples renew
     BatchNorm statistics after pruning, of the dense model too. `plugins` are paths from the file's
-    own folder. `gate` says what `check` calls a regression.
+    own folder. `gate` says what `check` calls a regression, `figure` what the report draws more.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -71,6 +73,7 @@ class Study(BaseModel):
     budget: Budget
     plugins: list[str] = []
     gate: Gate = Gate()
+    figure: Against | None = None
 
     @field_validator("pairs", "allocations", "sparsities", "seeds", "protocols")
     @classmethod
@@ -118,6 +121,8 @@ class Study(BaseModel):
             name for name in self.protocols if name not in {row.protocol for row in rows}
         ]:
             raise UserError(f"No method of the study runs in the protocol {unused[0]}.")
+        if self.figure is not None:
+            self.figure.check({row.label: row.hyperparameters for row in rows})
         grid = itertools.product(self.pairs, self.allocations, rows, self.sparsities, self.seeds)
         entries = [
             Entry(row.label, self._job(row, pair, allocation, sparsity, seed), row.family)
