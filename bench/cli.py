@@ -211,6 +211,25 @@ def check(
 
 
 @app.command()
+def measure(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="quadratic-model or curvature-pictures.")
+    ],
+    results: Results = DEFAULT_RESULTS,
+    out: Annotated[
+        Path | None,
+        _option("--out", "DIR", "Folder for the files (default: RESULTS/measurements/NAME)."),
+    ] = None,
+) -> None:
+    """Measure curvature itself on the published MLPNet: numbers (CSV) and figures (PDF, PNG)."""
+    from bench import screen
+    from bench.measurements import measure as take
+
+    files = take(name, out or results / "measurements" / name)
+    screen.results.print(f"Written: {', '.join(map(str, files))}", markup=False)
+
+
+@app.command()
 def fetch(
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help="The dataset's name.")],
     source: Annotated[
@@ -293,7 +312,14 @@ def _report(
     cells = {
         entry.job.key: Cell(entry.label, entry.job, store.recover(entry.job.key)) for entry in grid
     }
-    write_report(study.title, study.description, list(cells.values()), out, records=store.folder)
+    write_report(
+        study.title,
+        study.description,
+        list(cells.values()),
+        out,
+        records=store.folder,
+        against=study.figure,
+    )
     screen.results.print(summary_text([cells[entry.job.key] for entry in shown]), markup=False)
     screen.results.print(f"Page to open in a browser: {out / 'report.html'}", markup=False)
     screen.results.print(f"Tables and figures: {out}", markup=False)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from bench import grid
 from bench.budget import Budget
 from bench.errors import UserError, unknown
+from bench.figure import Against
 from bench.gate import Gate
 from bench.job import Allocation, Job, Protocol
 from bench.pairs import PAIRS
@@ -26,6 +27,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "training": Recipe,
     "gradual": Gradual,
     "gate": Gate,
+    "figure": Against,
 }
 
 
@@ -50,8 +52,9 @@ class Study(BaseModel):
     Each runs in those of the `protocols` that it can. `training` is the one recipe of all that
     trains, `gradual` the one schedule of all gradual pruning. `recalibration` examples renew
     BatchNorm statistics after pruning, of the dense model too. `plugins` are paths from the file's
-    own folder. `gate` says what `check` calls a regression. `controls` puts sanity controls beside
-    every method; trials in the budget tune every method for each of its jobs.
+    own folder. `gate` says what `check` calls a regression, `figure` what the report draws more.
+    `controls` puts sanity controls beside every method; trials in the budget tune every method for
+    each of its jobs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -72,6 +75,7 @@ class Study(BaseModel):
     controls: bool = False
     plugins: list[str] = []
     gate: Gate = Gate()
+    figure: Against | None = None
 
     @field_validator("pairs", "allocations", "sparsities", "seeds", "protocols")
     @classmethod
@@ -128,6 +132,8 @@ class Study(BaseModel):
         used = {row.protocol for row in rows}
         if unused := [name for name in self.protocols if name not in used]:
             raise UserError(f"No method of the study runs in the protocol {unused[0]}.")
+        if self.figure is not None:
+            self.figure.check({row.label: row.hyperparameters for row in rows})
         cells = itertools.product(self.pairs, self.allocations, rows, self.sparsities, self.seeds)
         entries = [
             Entry(row.label, self._job(row, pair, allocation, sparsity, seed), row.family)

@@ -10,7 +10,7 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"check"},
-    {"comparison", "verdicts", "beside"},
+    {"comparison", "verdicts", "beside", "measurements"},
     {"pace", "curves"},
     {"regression", "reproduction", "junit"},
     {"execute", "report", "catalogue", "filters"},
@@ -32,6 +32,7 @@ LAYERS = [
     {"folder_images"},
     {"budget", "images"},
     {"datasets", "models"},
+    {"figure"},
     {"errors", "files", "folders", "gate", "statistics", "yardstick", "trial"},
 ]
 RANK = {name: rank for rank, layer in enumerate(reversed(LAYERS)) for name in layer}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from bench.errors import UserError
+from bench.figure import Against
 from bench.report import latex, markdown
 from bench.report.frame import Cell, frame, summary
 from bench.report.load import load_records, write_parquet
@@ -26,6 +27,7 @@ def write_report(
     *,
     records: Path | None = None,
     verdicts: pd.DataFrame | None = None,
+    against: Against | None = None,
 ) -> list[Path]:
     """Write tables, figures, page and data into the folder `out`; returns all files written.
 
@@ -33,17 +35,18 @@ def write_report(
     `tables/PAIR-macros.tex` and `figures/PAIR-KIND.{pdf,png}` are for a paper; `summary.csv` and
     `cells.csv` hold the numbers in full precision, and so do their `.parquet` twins where pyarrow
     is installed. The page links to the record files in the folder `records`. `verdicts` are
-    published values beside ours, with the columns of `published.COLUMNS`. A pair without any
+    published values beside ours, with the columns of `published.COLUMNS`. `against` asks for one
+    more figure, `figures/PAIR-FIELD`, of accuracy against a hyper-parameter. A pair without any
     result has tables full of gaps and no figure. Raises `UserError` if `out` can't be written.
     """
     table = frame(cells)
     means = summary(table)
     every = [*tables(table, means), *published_tables(verdicts)]
     try:
-        files = _write_text(title, description, table, means, every, out)
+        files = _write_text(title, description, table, means, every, out, against)
         files += [_write_page(title, description, cells, table, means, every, out, records)]
         files += write_parquet({"summary": means, "cells": table}, out)
-        return files + _draw(cells, table, means, out)
+        return files + _draw(cells, table, means, out, against)
     except OSError as error:
         raise UserError(
             f"The report can't be written to {out}: {error.strerror or error}. "
@@ -79,13 +82,14 @@ def _write_text(
     means: pd.DataFrame,
     every: Sequence[Table],
     out: Path,
+    against: Against | None,
 ) -> list[Path]:
     names = _file_names(means.pair.unique())
     for folder in (out / "tables", out / "figures"):
         folder.mkdir(parents=True, exist_ok=True)
     files = {
         out / "report.md": markdown.document(
-            title, description, progress(table), _sections(every, names, _drawn(means))
+            title, description, progress(table), _sections(every, names, _drawn(means), against)
         ),
         out / "summary.csv": means.to_csv(index=False, lineterminator="\n"),
         out / "cells.csv": table.to_csv(index=False, lineterminator="\n"),
@@ -123,25 +127,35 @@ def _drawn(means: pd.DataFrame) -> list[str]:
     return list(means[means.ok > 0].pair.unique())
 
 
-def _draw(cells: Sequence[Cell], table: pd.DataFrame, means: pd.DataFrame, out: Path) -> list[Path]:
+def _draw(
+    cells: Sequence[Cell],
+    table: pd.DataFrame,
+    means: pd.DataFrame,
+    out: Path,
+    against: Against | None,
+) -> list[Path]:
     names = _file_names(means.pair.unique())
     paths = {pair: out / "figures" / names[pair] for pair in _drawn(means)}
     if not paths:
         return []
     from bench.report.figures import write_figures
 
-    return write_figures(cells, table, means, paths)
+    return write_figures(cells, table, means, paths, against=against)
 
 
 def _sections(
-    all_tables: Sequence[Table], names: dict[str, str], drawn: Sequence[str]
+    all_tables: Sequence[Table],
+    names: dict[str, str],
+    drawn: Sequence[str],
+    against: Against | None,
 ) -> list[str]:
     """The paragraphs of the page: for each pair its figures and tables."""
     sections = []
+    kinds = ["accuracy", "time"] if against is None else [against.x, "accuracy", "time"]
     for pair, name in names.items():
         sections.append(f"## {markdown.escape(pair)}")
         if pair in drawn:
-            sections += [f"![{kind}](figures/{name}-{kind}.png)" for kind in ("accuracy", "time")]
+            sections += [f"![{kind}](figures/{name}-{kind}.png)" for kind in kinds]
         else:
             sections.append("No cell of this pair has a result yet, so there is no figure.")
         sections += [markdown.markdown(part) for part in all_tables if part.pair == pair]

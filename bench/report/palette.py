@@ -1,7 +1,7 @@
 """The look of a method: one colour, marker and line style, the same in every figure."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, get_args
 
 from bench.job import Control
@@ -10,6 +10,9 @@ from bench.job import Control
 _BLACK, _ORANGE, _SKY, _GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 _BLUE, _VERMILION, _PURPLE, _GREY = "#0072B2", "#D55E00", "#CC79A7", "#8C8C8C"
 _HUES = (_ORANGE, _SKY, _GREEN, _BLUE, _VERMILION, _PURPLE)
+
+# Ordered values: the hues of viridis from light to dark, without its yellow.
+_SHADES = ("#7AD151", "#35B779", "#1F9E89", "#26828E", "#31688E", "#3E4A89", "#482878", "#440154")
 
 Dashes = tuple[float, tuple[float, ...]]
 _SOLID: Dashes = (0, ())
@@ -98,3 +101,18 @@ def _free(own: Look, taken: set[Look]) -> Look:
         if look not in taken:
             return look
     return own
+
+
+def ramp(names: Sequence[str]) -> dict[str, Look]:
+    """A look for each of some ordered values: from light to dark, with a marker of its own."""
+    shades = [_SHADES[round(step)] for step in _spread(len(names))]
+    return {
+        name: Look(shade, _MARKERS[index % len(_MARKERS)], _SOLID)
+        for index, (name, shade) in enumerate(zip(names, shades, strict=True))
+    }
+
+
+def _spread(count: int) -> list[float]:
+    """Places for so many values over all shades, the darkest for a single one."""
+    last = len(_SHADES) - 1
+    return [last * (index + 1) / count - last / count / 2 for index in range(count)]

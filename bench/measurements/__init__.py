@@ -1,0 +1,30 @@
+"""Measurements of curvature itself, which no grid of jobs shows: numbers and figures."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.errors import UserError, unknown
+from bench.measurements import curvature_pictures, quadratic_model
+
+MEASUREMENTS: dict[str, Callable[[Path], list[Path]]] = {
+    "quadratic-model": quadratic_model.write,
+    "curvature-pictures": curvature_pictures.write,
+}
+"""Every measurement by name."""
+
+
+def measure(name: str, out: Path) -> list[Path]:
+    """Take the measurement and write its files into the folder `out`; returns them.
+
+    Raises `UserError` for an unknown name, missing data, or a folder that can't be written.
+    """
+    if name not in MEASUREMENTS:
+        raise unknown("measurement", name, MEASUREMENTS)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        return MEASUREMENTS[name](out)
+    except OSError as error:
+        raise UserError(
+            f"The measurement can't be written to {out}: {error.strerror or error}. "
+            "Choose a folder you may write to."
+        ) from error

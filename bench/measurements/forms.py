@@ -1,0 +1,126 @@
+"""Quadratic forms vᵀBv of the curvature matrices B that pruning criteria stand on, undamped.
+
+An OBS method predicts that the loss rises by δᵀBδ/2 when the weights move by δ. No B is formed.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from bench.problem import Problem
+from bench.weights import unflatten
+from methods.curvature.diagonals import fisher_diagonal, ggn_diagonal
+from methods.curvature.kronecker import Factors, Moments, fisher_factors
+from methods.ekfac import second_moments
+
+Form = Callable[[Tensor], float]
+"""vᵀBv for a direction v [d]."""
+
+APPROXIMATIONS: dict[str, str] = {
+    "hessian": "magnitude",
+    "obd": "obd",
+    "obd ggn": "obd",
+    "l-obs": "l-obs",
+    "kfac": "kfac",
+    "kfac true": "kfac",
+    "ekfac": "ekfac",
+    "woodfisher chunks": "woodfisher",
+    "woodfisher layer": "woodfisher",
+    "woodfisher": "woodfisher",
+}
+"""The approximations in the order of tables, each with the method whose colour it has."""
+
+CHUNK = 100
+"""Width of the small blocks of `woodfisher chunks`."""
+
+
+def forms(problem: Problem, samples: int) -> dict[str, Form]:
+    """vᵀBv of each of the `APPROXIMATIONS`, all from the same m = `samples` examples.
+
+    `hessian` is exact; `obd` and `obd ggn` are the diagonals of the empirical Fisher and of the
+    Gauss-Newton matrix; `l-obs` is the squared error of all layers' outputs, which is no loss, so
+    that its scale is its own; `kfac true` has labels drawn from the model. Charges 14 backward
+    passes an example, and a Hessian-vector product an example for each form of `hessian`.
+    """
+    gradients = problem.gradients(samples)
+    sizes = [weight.numel() for weight in problem.weights.values()]
+    chunks = [min(CHUNK, size - at) for size in sizes for at in range(0, size, CHUNK)]
+    factors = fisher_factors(problem.signals(samples))
+    return {
+        "hessian": lambda v: _dot(v, problem.hessian_vector_product(v, samples)),
+        "obd": diagonal_form(fisher_diagonal(problem, samples)),
+        "obd ggn": diagonal_form(ggn_diagonal(problem, samples)),
+        "l-obs": _by_layer(problem, _layer_errors(problem, samples)),
+        "kfac": _by_layer(problem, factors),
+        "kfac true": _by_layer(problem, fisher_factors(problem.signals(samples, "true"))),
+        "ekfac": eigen_form(problem, factors, samples),
+        "woodfisher chunks": gradient_form(gradients, chunks),
+        "woodfisher layer": gradient_form(gradients, sizes),
+        "woodfisher": gradient_form(gradients, [sum(sizes)]),
+    }
+
+
+def diagonal_form(diagonal: Tensor) -> Form:
+    """Σ_q v_q² B_qq."""
+    return lambda v: _dot(v.double().square(), diagonal)
+
+
+def gradient_form(gradients: Tensor, blocks: Sequence[int]) -> Form:
+    """(1/m) Σ_b ‖G_b v_b‖² over blocks b of so many columns of G [m, d]."""
+    columns = gradients.split(list(blocks), dim=1)
+
+    def form(v: Tensor) -> float:
+        parts = zip(columns, v.split(list(blocks)), strict=True)
+        return sum(float((part @ own).double().square().mean()) for part, own in parts)
+
+    return form
+
+
+def eigen_form(problem: Problem, factors: Mapping[str, Factors], samples: int) -> Form:
+    """EKFAC's Σ Λ ⊙ (U_Sᵀ V U_A)², squares of entries, over layers V [out, in]."""
+    bases = {
+        name: Factors(*(torch.linalg.eigh(side).eigenvectors for side in (own.output, own.input)))
+        for name, own in factors.items()
+    }
+    moments = {name: torch.zeros(1) for name in bases}
+    for chunk in problem.signals(samples):
+        for name, signal in chunk.items():
+            moments[name] = moments[name] + second_moments(bases[name], [signal]) / samples
+
+    def form(v: Tensor) -> float:
+        total = 0.0
+        for name, values in unflatten(v.double(), like=problem.weights).items():
+            turned = bases[name].output.T @ values.flatten(1) @ bases[name].input
+            total += _dot(turned.square(), moments[name])
+        return total
+
+    return form
+
+
+def _layer_errors(problem: Problem, samples: int) -> dict[str, Factors]:
+    """I ⊗ H of each layer, with H = (1/n) Σ x xᵀ over its inputs: L-OBS."""
+    moments = Moments()
+    for columns in problem.inputs(samples):
+        moments.add(columns)
+    return {
+        name: Factors(torch.eye(len(weight), dtype=torch.float64), moments.means[name])
+        for name, weight in problem.weights.items()
+    }
+
+
+def _by_layer(problem: Problem, factors: Mapping[str, Factors]) -> Form:
+    """vᵀ(S ⊗ A)v = Σ V ⊙ (S V A) over layers V [out, in]."""
+
+    def form(v: Tensor) -> float:
+        total = 0.0
+        for name, values in unflatten(v.double(), like=problem.weights).items():
+            flat = values.flatten(1)
+            total += _dot(flat, factors[name].output @ flat @ factors[name].input)
+        return total
+
+    return form
+
+
+def _dot(left: Tensor, right: Tensor) -> float:
+    return float((left.double() * right.double()).sum())
