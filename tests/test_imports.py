@@ -9,14 +9,15 @@ from conftest import ROOT
 LAYERS = [
     {"__main__"},
     {"cli"},
+    {"commands"},
     {"check"},
     {"comparison", "verdicts"},
     {"pace", "curves"},
     {"regression", "reproduction", "junit"},
     {"execute", "report", "catalogue", "filters"},
-    {"baseline"},
+    {"baseline", "engines"},
     {"plugins", "run", "study"},
-    {"protocols"},
+    {"protocols", "sharing"},
     {"retrain"},
     {"case"},
     {"methods", "dense"},
@@ -31,7 +32,7 @@ LAYERS = [
     {"folder_images"},
     {"budget", "images"},
     {"datasets", "models"},
-    {"errors", "files", "folders", "gate", "statistics", "yardstick"},
+    {"claims", "errors", "files", "folders", "gate", "statistics", "stopping", "yardstick"},
 ]
 RANK = {name: rank for rank, layer in enumerate(reversed(LAYERS)) for name in layer}
 
