@@ -36,7 +36,7 @@ def environment(device: torch.device) -> Environment:
     """What the bits of a result depend on, as of now."""
     cuda = device.type == "cuda"
     return Environment(
-        versions={"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        versions=_versions(),
         platform=platform.platform(terse=True),
         processor=torch.backends.cpu.get_cpu_capability(),
         device=torch.cuda.get_device_name(device) if cuda else "cpu",
@@ -95,6 +95,12 @@ def _first_party_imports(file: Path) -> list[Path]:
         if path.is_file():
             found.append(path)
     return found
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    """Of Python and of the packages that have a say in a result's bits; read once a process."""
+    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
 
 
 @functools.cache

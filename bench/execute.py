@@ -1,4 +1,4 @@
-"""Where jobs run, and which of them still have to."""
+"""A study's jobs: which of them still have to run, handed to the engine that runs them."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -6,14 +6,25 @@ from collections.abc import Callable, Sequence
 import torch
 
 from bench.dense import Dense, Progress, prepare
+from bench.engines.here import Here
+from bench.engines.perform import finished
+from bench.engines.task import Engine, Task, Work, need
 from bench.errors import unknown
 from bench.pairs import PAIRS
 from bench.problem import MEMORY
 from bench.record import Record, RecordStore
-from bench.run import run_job, source_of
+from bench.stopping import Stop
 from bench.study import Entry
 
 log = logging.getLogger(__name__)
+
+
+class Stopped(Exception):
+    """The run was asked to stop and has jobs left; `signal` is what asked."""
+
+    def __init__(self, signal: int) -> None:
+        super().__init__(signal)
+        self.signal = signal
 
 
 def prepare_pairs(
@@ -28,24 +39,6 @@ def prepare_pairs(
     return ready
 
 
-def finished(store: RecordStore, entry: Entry, dense: Dense) -> Record | None:
-    """The record that answers this entry already, or None.
-
-    Failed jobs run again. A record of other code or of another checkpoint is stale; a damaged one
-    is set aside; both are said.
-    """
-    record = store.recover(entry.job.key)
-    if record is None or record.status == "failed":
-        return None
-    if record.source_sha256 != source_of(entry.job):
-        log.warning("record %s is stale, the method's code has changed: %s", record.key, entry.job)
-        return None
-    if record.checkpoint_sha256 != dense.checkpoint_sha256:
-        log.warning("record %s is stale, the checkpoint has changed: %s", record.key, entry.job)
-        return None
-    return record
-
-
 def execute(
     study: str,
     entries: Sequence[Entry],
@@ -53,20 +46,30 @@ def execute(
     store: RecordStore,
     advance: Callable[[Record, bool], None],
     memory: int = MEMORY,
+    engine: Engine | None = None,
+    stop: Stop | None = None,
 ) -> list[Record]:
     """The record of every entry, in order; what is finished isn't run again.
 
     Each record is on disk before `advance(record, was_finished)` is called, so that a killed run
-    loses at most the job it was in. `memory` bounds one chunk of calibration examples, in bytes.
+    loses at most the jobs it was in. `memory` bounds one chunk of calibration examples, in bytes.
+    Raises `Stopped` where `stop` was asked for and jobs are left.
     """
-    records = []
+    stop = stop or Stop()
+    records: dict[str, Record] = {}
+    tasks = []
     for entry in entries:
         dense = pairs[entry.job.pair]
         record = finished(store, entry, dense)
-        was_finished = record is not None
         if record is None:
-            record = run_job(entry.job, dense, study, entry.label, memory, snapshots=store.folder)
-            store.write(record)
-        records.append(record)
-        advance(record, was_finished)
-    return records
+            tasks.append(Task(entry, need(entry, dense, memory)))
+        else:
+            records[record.key] = record
+            advance(record, True)
+    work = Work(study, store.results, memory)
+    for record in (engine or Here()).run(tasks, work, pairs, stop) if tasks else ():
+        records[record.key] = record
+        advance(record, False)
+    if stop.signal is not None and len(records) < len(entries):
+        raise Stopped(stop.signal)
+    return [records[entry.job.key] for entry in entries]

@@ -44,7 +44,9 @@ class Record(BaseModel):
     the prunable weights that are not exactly zero in what was evaluated. `flops` are the
     multiplications and additions with nonzero weights in one forward pass of one example.
     `calibration_seconds` is what a fixed piece of work took in the same process, see `yardstick`.
-    `peak_bytes` is the rise of memory while the method ran. `mask_sha256` is the hash of which
+    `peak_bytes` is the rise of memory while the method ran. `prune_seconds` are what the method
+    takes alone; `reused_seconds` of them were spared, since another job of the same process had
+    computed the same gradients. `mask_sha256` is the hash of which
     weights are left, `weights_sha256` that of the whole model as evaluated. `train_seconds` are
     those of training without pruning, `train_flops` what its forward and backward passes take with
     dense weights, `train_losses` its mean loss by epoch. `emergent_sparsity` is what a method came
@@ -88,6 +90,7 @@ class Record(BaseModel):
     layer_sparsity: dict[str, float] = Field(default_factory=dict)
     test_examples: int | None = None
     prune_seconds: float | None = None
+    reused_seconds: float | None = None
     calibration_seconds: float | None = None
     peak_bytes: int | None = None
     flops: int | None = None
@@ -123,6 +126,7 @@ class RecordStore:
     """The records of one study: `RESULTS/records/STUDY/KEY.json`, each written atomically."""
 
     def __init__(self, results: Path, study: str) -> None:
+        self.results = results
         self.folder = results / "records" / study
 
     def prepare(self) -> None:
@@ -181,11 +185,15 @@ def _parse(text: str, key: str) -> Record:
     try:
         body = json.loads(text)
         checksum = body.pop("checksum")
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedRecord("it is no complete JSON record") from error
     if body.get("schema_version") != SCHEMA:
         raise DamagedRecord(f"its schema is {body.get('schema_version')}, not {SCHEMA}")
-    if checksum != _checksum(body):
+    try:
+        true_checksum = _checksum(body)
+    except ValueError as error:
+        raise DamagedRecord("it holds a value that is no finite number") from error
+    if checksum != true_checksum:
         raise DamagedRecord("its content doesn't match its checksum")
     try:
         record = Record.model_validate(body)

@@ -23,6 +23,7 @@ from bench.job import Job
 from bench.problem import MEMORY
 from bench.record import Record, Status
 from bench.retrain import Retraining
+from bench.sharing import Shared, SharingCase
 from bench.snapshot import Snapshot
 from bench.train import Progress
 from bench.weights import Weights
@@ -49,20 +50,23 @@ def run_job(
     memory: int = MEMORY,
     progress: Progress = lambda *_: None,
     snapshots: Path | None = None,
+    shared: Shared | None = None,
 ) -> Record:
     """Run the job and give its record; a method's failure is in the record, not an exception.
 
     `memory` is the number of bytes that one chunk of calibration examples may take. A training
     calls `progress(step, steps)`, and keeps its state in the folder `snapshots` until it ends.
+    A job that prunes once shares its gradients with others through `shared`.
     """
     meter = Meter(job.budget)
     outcome = Outcome()
-    baseline = dense.recalibrated(job.recalibration, job.seed)
     snapshot = None if snapshots is None else _snapshot(job, dense, snapshots)
     try:
-        case = Case(
-            job, dense, build(job.method, job.hyperparameters), meter, memory, outcome.figures
-        )
+        method = build(job.method, job.hyperparameters)
+        # Trials prune again and again, and a control's labels are not those of other jobs.
+        alone = job.protocol != "one-shot" or job.budget.tuning_trials or job.control
+        sharing = None if alone else shared
+        case = SharingCase(job, dense, method, meter, memory, outcome.figures, sharing)
         _run(case, progress, snapshot)
     except OverBudget as error:
         outcome.status, outcome.reason = "over-budget", str(error)
@@ -76,6 +80,20 @@ def run_job(
         outcome.reason = f"{type(error).__name__}: {error}".strip()
     if snapshot is not None:
         snapshot.remove()
+    if shared is not None and outcome.status == "failed":
+        shared.clear()  # it may have failed for want of memory
+    return _record(job, dense, study, label, outcome, meter)
+
+
+def failure(job: Job, dense: Dense, study: str, label: str, reason: str) -> Record:
+    """The record of a job that couldn't write its own: its process died or was stopped."""
+    return _record(job, dense, study, label, Outcome("failed", reason), Meter(job.budget))
+
+
+def _record(
+    job: Job, dense: Dense, study: str, label: str, outcome: Outcome, meter: Meter
+) -> Record:
+    baseline = dense.recalibrated(job.recalibration, job.seed)
     return Record(
         key=job.key,
         study=study,

@@ -178,7 +178,7 @@ def load_study(name_or_path: str) -> Study:
             raise UserError(f"There is no study file {path}. Give a TOML file or a study's name.")
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError, RecursionError) as error:
         raise UserError(f"The study file {path} can't be read as TOML: {error}.") from error
     try:
         study = Study.model_validate({"name": path.stem, "title": path.stem, **content})

@@ -25,16 +25,17 @@ def yardstick_seconds(device: torch.device) -> float:
 
 
 def _timed(rows: torch.Tensor, scores: torch.Tensor) -> float:
-    _synchronise(rows.device)
+    synchronise(rows.device)
     start = time.perf_counter()
     gram = rows @ rows.T
     gram.diagonal().add_(len(rows))
     torch.linalg.cholesky(gram)
     scores.argsort(stable=True)
-    _synchronise(rows.device)
+    synchronise(rows.device)
     return time.perf_counter() - start
 
 
-def _synchronise(device: torch.device) -> None:
+def synchronise(device: torch.device) -> None:
+    """Wait until the device has done all that it was given; the CPU always has."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -5,8 +5,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from bench.dense import Dense
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = """
@@ -47,6 +51,17 @@ def small_study(tmp_path: Path) -> Path:
     path = tmp_path / "small.toml"
     path.write_text(SMALL)
     return path
+
+
+@pytest.fixture(scope="module")
+def pairs() -> "dict[str, Dense]":
+    """The smallest real pair, ready to be pruned."""
+    import torch
+    from grids import PAIR
+
+    from bench.execute import prepare_pairs
+
+    return prepare_pairs([PAIR], torch.device("cpu"), lambda *_: None)
 
 
 @pytest.fixture

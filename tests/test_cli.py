@@ -114,6 +114,7 @@ def test_code_and_checkpoint_changes_make_records_stale(small_study, tmp_path, m
     import torch
 
     from bench import execute
+    from bench.engines import perform
     from bench.record import RecordStore
     from bench.study import load_study
 
@@ -124,9 +125,9 @@ def test_code_and_checkpoint_changes_make_records_stale(small_study, tmp_path, m
     store.prepare()
     execute.execute(study.name, [entry], pairs, store, lambda *_: None)
     dense = pairs[entry.job.pair]
-    assert execute.finished(store, entry, dense) is not None
-    monkeypatch.setattr(execute, "source_of", lambda _job: "0" * 64)
-    assert execute.finished(store, entry, dense) is None
+    assert perform.finished(store, entry, dense) is not None
+    monkeypatch.setattr(perform, "source_of", lambda _job: "0" * 64)
+    assert perform.finished(store, entry, dense) is None
 
 
 @pytest.mark.parametrize("kind", ["methods", "pairs", "studies", "datasets", "all"])
@@ -150,6 +151,7 @@ MISTAKES = {
     "unwritable results": (["run", "quickstart", "--results", "/proc/x"], "can't be written"),
     "absent device": (["run", "quickstart", "--device", "cuda:9"], "not on this machine"),
     "nonsense device": (["run", "quickstart", "--device", "tpu?"], "not on this machine"),
+    "device without worker": (["run", "quickstart", "--device", "cpu,cpu"], "give --jobs 2"),
     "absent plugin": (["run", "quickstart", "--plugin", "no.py"], "no plugin file no.py"),
     "unknown dataset": (["fetch", "mnist6k"], "Did you mean 'mnist5k'"),
     "unknown command": (["rum"], "No such command"),

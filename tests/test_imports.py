@@ -9,15 +9,16 @@ from conftest import ROOT
 LAYERS = [
     {"__main__"},
     {"cli"},
+    {"commands"},
     {"check"},
     {"comparison", "verdicts", "beside", "measurements"},
     {"pace", "curves"},
     {"regression", "reproduction", "junit"},
     {"execute", "report", "catalogue", "filters"},
-    {"baseline"},
+    {"baseline", "engines"},
     {"plugins", "run", "study"},
     {"grid"},
-    {"protocols"},
+    {"protocols", "sharing"},
     {"retrain", "tuning"},
     {"case"},
     {"methods", "dense"},
@@ -33,7 +34,8 @@ LAYERS = [
     {"budget", "images"},
     {"datasets", "models"},
     {"figure"},
-    {"errors", "files", "folders", "gate", "statistics", "yardstick", "trial"},
+    {"claims", "errors", "files", "folders", "gate", "statistics", "stopping"},
+    {"yardstick", "trial"},
 ]
 RANK = {name: rank for rank, layer in enumerate(reversed(LAYERS)) for name in layer}
 

@@ -1,0 +1,52 @@
+"""The study that a command is about, and the report of its records."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench import screen
+from bench.filters import overridden
+from bench.plugins import load_plugin
+from bench.record import RecordStore
+from bench.study import Entry, Study, load_study
+
+
+def load_plugins(paths: Sequence[Path]) -> None:
+    """Register what is in these files."""
+    for path in paths:
+        load_plugin(path)
+
+
+def load_grid(
+    name: str, overrides: Sequence[str], plugins: Sequence[Path]
+) -> tuple[Study, list[Entry]]:
+    """The study with plugins loaded and overrides applied, and all its jobs."""
+    study = load_study(name)
+    load_plugins([*map(Path, study.plugins), *plugins])
+    study = overridden(study, overrides)
+    return study, study.entries()
+
+
+def report_grid(
+    study: Study,
+    grid: Sequence[Entry],
+    shown: Sequence[Entry],
+    store: RecordStore,
+    out: Path,
+) -> None:
+    """Write the whole grid's report to `out`, and show the entries of `shown` on the screen."""
+    from bench.report import Cell, summary_text, write_report
+
+    cells = {
+        entry.job.key: Cell(entry.label, entry.job, store.recover(entry.job.key)) for entry in grid
+    }
+    write_report(
+        study.title,
+        study.description,
+        list(cells.values()),
+        out,
+        records=store.folder,
+        against=study.figure,
+    )
+    screen.results.print(summary_text([cells[entry.job.key] for entry in shown]), markup=False)
+    screen.results.print(f"Page to open in a browser: {out / 'report.html'}", markup=False)
+    screen.results.print(f"Tables and figures: {out}", markup=False)

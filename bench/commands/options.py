@@ -1,0 +1,48 @@
+"""The options that several commands have; torch and pandas are not imported here."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def option(name: str, metavar: str, text: str, **more: Any) -> Any:
+    """An option whose default is in its text."""
+    return typer.Option(name, metavar=metavar, help=text, show_default=False, **more)
+
+
+StudyName = Annotated[
+    str,
+    typer.Argument(metavar="STUDY", help="A built-in study's name, or the path of a TOML file."),
+]
+Results = Annotated[Path, option("--results", "DIR", "Folder of the records (default: results).")]
+Out = Annotated[
+    Path | None,
+    option("--out", "DIR", "Folder for tables and figures (default: RESULTS/reports/STUDY)."),
+]
+Plugins = Annotated[
+    list[Path] | None,
+    option("--plugin", "FILE.py", "A file with METHODS or PAIRS of your own; its code is run."),
+]
+Overrides = Annotated[
+    list[str] | None,
+    option("--set", "METHOD.FIELD=VALUE", "Change a hyper-parameter of the study's method."),
+]
+Jobs = Annotated[int, option("--jobs", "N", "Worker processes (default: 1).", min=1)]
+Devices = Annotated[
+    str,
+    option("--device", "DEVICE,...", "Where to compute: cpu, cuda, cuda:0,cuda:1 (default: cpu)."),
+]
+Memory = Annotated[
+    int,
+    option("--memory", "MIB", "Memory for one chunk of calibration data (default: 1024).", min=1),
+]
+Threads = Annotated[
+    int | None,
+    option("--threads", "N", "Threads for each worker (default: the cores, divided).", min=1),
+]
+Timeout = Annotated[
+    float | None,
+    option("--timeout", "SECONDS", "Stop a job that takes longer, and fail it.", min=0.001),
+]
+DEFAULT_RESULTS = Path("results")

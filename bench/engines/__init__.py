@@ -1,0 +1,1 @@
+"""The places where jobs run: this process, worker processes, a cluster."""

@@ -1,0 +1,37 @@
+"""Small studies on a real pair, run in a test's own process."""
+
+from pathlib import Path
+
+from bench.dense import Dense
+from bench.engines.task import Engine
+from bench.execute import execute
+from bench.record import Record, RecordStore
+from bench.study import Study
+
+PAIR = "mlpnet-mnist5k"
+
+
+def study(methods: dict, seeds: int = 1, sparsities: tuple[float, ...] = (0.9,)) -> Study:
+    return Study(
+        name="grid",
+        title="Grid",
+        pairs=[PAIR],
+        methods=methods,
+        allocations=["global"],
+        sparsities=list(sparsities),
+        seeds=list(range(seeds)),
+        budget={"calibration_examples": 50, "backward_passes": 50},
+    )
+
+
+def run(
+    grid: Study, results: Path, pairs: dict[str, Dense], engine: Engine | None = None
+) -> dict[str, Record]:
+    """The records by label, sparsity and seed; each is on disk, and no claim is left."""
+    store = RecordStore(results, grid.name)
+    store.prepare()
+    records = execute(grid.name, grid.entries(), pairs, store, lambda *_: None, engine=engine)
+    assert {record.key for record in records} == set(store.keys())
+    assert records == [store.read(record.key) for record in records]
+    assert not list((store.folder / ".claims").iterdir())
+    return {f"{record.label} {record.sparsity} {record.seed}": record for record in records}
