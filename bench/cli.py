@@ -103,7 +103,7 @@ def run(
     )
     entries = filters.apply(grid)
     plugins = [*map(Path, loaded.plugins), *(plugin or [])]
-    where = Where("local", jobs, tuple(device.split(",")), threads, timeout, plugins)
+    where = Where(jobs, tuple(device.split(",")), threads, timeout, plugins)
     store = RecordStore(results, loaded.name)
     store.prepare()
     records = run_entries(loaded.name, entries, store, where, memory * 2**20)

@@ -9,16 +9,13 @@ from bench.engines.memory import threads_each
 from bench.engines.pool import Pool
 from bench.engines.task import Engine
 from bench.environment import choose_device
-from bench.errors import UserError, unknown
-
-EXECUTORS = ("local", "ray", "slurm")
+from bench.errors import UserError
 
 
 @dataclass(frozen=True)
 class Where:
-    """What a user says of the place where jobs run; `executor` is a name, or `name:address`."""
+    """What a user says of the place where jobs run."""
 
-    executor: str = "local"
     jobs: int = 1
     devices: Sequence[str] = ("cpu",)
     threads: int | None = None
@@ -27,14 +24,7 @@ class Where:
 
 
 def engine_for(where: Where) -> Engine:
-    """The engine; raises `UserError` where this machine or cluster doesn't have what it needs."""
-    name, _, _ = where.executor.partition(":")
-    if name not in EXECUTORS:
-        raise unknown("executor", name, EXECUTORS)
-    return _local(where)
-
-
-def _local(where: Where) -> Engine:
+    """The engine; raises `UserError` where this machine doesn't have what it needs."""
     for device in where.devices:
         choose_device(device)
     if where.jobs < len(where.devices):
