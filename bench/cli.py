@@ -118,6 +118,9 @@ def report(
     set_: Overrides = None,
     plugin: Plugins = None,
     results: Results = DEFAULT_RESULTS,
+    published: Annotated[
+        bool, typer.Option("--published", help="Show values of papers beside ours.")
+    ] = False,
     out: Out = None,
 ) -> None:
     """Write a page, tables (LaTeX, Markdown, CSV) and figures (PDF, PNG) of a study's records."""
@@ -126,7 +129,8 @@ def report(
 
     loaded, grid = load_grid(study, set_ or [], plugin or [])
     store = RecordStore(results, loaded.name)
-    report_grid(loaded, grid, grid, store, out or results / "reports" / loaded.name)
+    where = out or results / "reports" / loaded.name
+    report_grid(loaded, grid, grid, store, where, published=published)
 
 
 @app.command()

@@ -56,6 +56,17 @@ def test_published_values_stand_beside_ours(bench, tmp_path) -> None:
     assert row.split()[1:4] == ["95", "83.64", "83.64"] and row.endswith("reproduced")
 
 
+def test_a_report_has_published_values_on_request(bench, tmp_path) -> None:
+    study, folder = "one-shot-mlpnet", tmp_path / "records" / "one-shot-mlpnet"
+    shutil.copytree(ROOT / "tests" / "data" / study, folder)
+    done = bench("report", study, "--published", "--results", tmp_path, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    row = next(line for line in page.splitlines() if "reproduced" in line)
+    assert row.replace("|", " ").split()[:4] == ["magnitude", "95", "83.64", "83.64"]
+    assert "reproduced" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

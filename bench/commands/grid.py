@@ -32,8 +32,14 @@ def report_grid(
     shown: Sequence[Entry],
     store: RecordStore,
     out: Path,
+    *,
+    published: bool = False,
 ) -> None:
-    """Write the whole grid's report to `out`, and show the entries of `shown` on the screen."""
+    """Write the whole grid's report to `out`, and show the entries of `shown` on the screen.
+
+    With `published`, values of papers stand beside those that answer them.
+    """
+    from bench.beside import published_beside
     from bench.report import Cell, summary_text, write_report
 
     cells = {
@@ -46,6 +52,7 @@ def report_grid(
         out,
         records=store.folder,
         against=study.figure,
+        verdicts=published_beside(list(cells.values())) if published else None,
     )
     screen.results.print(summary_text([cells[entry.job.key] for entry in shown]), markup=False)
     screen.results.print(f"Page to open in a browser: {out / 'report.html'}", markup=False)
