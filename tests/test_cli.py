@@ -134,7 +134,7 @@ def test_code_and_checkpoint_changes_make_records_stale(small_study, tmp_path, m
 def test_list(bench, kind) -> None:
     done = bench("list", kind)
     assert done.returncode == 0, done.stderr
-    shown = {"methods": "woodfisher", "pairs": "mlpnet-mnist5k", "studies": "quickstart"}
+    shown = {"methods": "rigl", "pairs": "mlpnet-mnist5k", "studies": "quickstart"}
     for name, word in shown.items():
         assert (word in done.stdout) == (kind in (name, "all"))
 

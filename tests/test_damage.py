@@ -92,8 +92,8 @@ def flip_the_update(patch: pytest.MonkeyPatch) -> None:
 
 def prune_one_more(patch: pytest.MonkeyPatch) -> None:
     """The threshold is off by one: the contract counts one zero too many."""
-    right = allocation._keep_largest
-    patch.setattr(allocation, "_keep_largest", lambda scores, count: right(scores, count + 1))
+    right = allocation.keep_largest
+    patch.setattr(allocation, "keep_largest", lambda scores, count: right(scores, count + 1))
 
 
 def count_one_more(patch: pytest.MonkeyPatch) -> None:
@@ -112,7 +112,7 @@ def swap_one_weight(patch: pytest.MonkeyPatch) -> None:
         keep[order[pruned]] = False
         return keep
 
-    patch.setattr(allocation, "_keep_largest", keep_largest)
+    patch.setattr(allocation, "keep_largest", keep_largest)
 
 
 EVERY = {"magnitude", "kfac", "woodfisher"}
