@@ -20,19 +20,26 @@ PANELS = (
 )
 SPARSITY = 0.9
 _LEVEL, _ACTUAL = "#404040", "#000000"
+# L-OBS counts squared errors of layer outputs, hundreds of times the loss: only in the tables.
+_SHOWN = {name: method for name, method in APPROXIMATIONS.items() if name != "l-obs"}
+_BANDS = ("hessian", "obd", "kfac", "woodfisher")
 
 
 def ratio_figure(ratios: pd.DataFrame) -> Figure:
     """Predicted over actual change of the loss against sparsity: a panel a kind of step."""
     figure, grid = canvas.panels(2, 2, 2.3)
-    style = looks(APPROXIMATIONS.items())
+    style = looks(_SHOWN.items())
     for axes, (criterion, compensated, title) in zip(itertools.chain(*grid), PANELS, strict=True):
         axes.set_title(title, loc="left")
         axes.axhline(1, color=_LEVEL, linewidth=0.9, linestyle=(0, (6, 3)))
         part = ratios[(ratios.criterion == criterion) & (ratios.compensated == compensated)]
         for name, line in part.groupby("approximation", sort=False):
+            if name not in style:
+                continue
             look = style[str(name)]
             axes.plot(line.sparsity, line.ratio, look.marker, color=look.colour, ls=look.line)
+            if name not in _BANDS:
+                continue
             axes.fill_between(
                 line.sparsity, line.ratio_min, line.ratio_max, color=look.colour, alpha=0.12, lw=0
             )
@@ -43,8 +50,8 @@ def ratio_figure(ratios: pd.DataFrame) -> Figure:
     canvas.footer(
         figure,
         "Rise of the loss on the calibration examples: above the dashed line it is over-estimated, "
-        "below under-estimated. Median and range over seeds. L-OBS counts squared errors of layer "
-        "outputs, not loss. Gaps: the loss did not rise.",
+        f"below under-estimated. Median over seeds, with the range for {', '.join(_BANDS)}. "
+        "Gaps: the loss did not rise.",
     )
     return figure
 
@@ -52,7 +59,7 @@ def ratio_figure(ratios: pd.DataFrame) -> Figure:
 def path_figure(table: pd.DataFrame) -> Figure:
     """Actual and predicted change of the loss along the way of a step at one sparsity."""
     figure, grid = canvas.panels(2, 2, 2.3)
-    style = looks(APPROXIMATIONS.items())
+    style = looks(_SHOWN.items())
     at = table[table.sparsity == SPARSITY]
     for axes, (criterion, compensated, title) in zip(itertools.chain(*grid), PANELS, strict=True):
         axes.set_title(title, loc="left")
@@ -81,7 +88,7 @@ def _finish(
         row[0].set_ylabel(y)
     for axes in grid[-1]:
         axes.set_xlabel(x)
-    style = looks(APPROXIMATIONS.items())
+    style = looks(_SHOWN.items())
     names = [*style]
     handles = [
         Line2D([], [], color=look.colour, marker=look.marker, linestyle=look.line)
