@@ -14,6 +14,7 @@ from bench.dense import Dense
 from bench.job import Job
 from bench.measure import measured
 from bench.problem import Problem, Target
+from bench.stopwatch import Stopwatch
 from bench.weights import Masks, Weights
 from methods.method import Method
 
@@ -32,6 +33,7 @@ class Case:
     def __post_init__(self) -> None:
         self.model = copy.deepcopy(self.dense.model)
         self.target = Target(self.job.sparsity, self.job.allocation)
+        self._stopwatch = Stopwatch(self.dense.device)
         self._examples = calibration_examples(
             self.job.control, self.dense.train, self.job.seed, self.method.uses_labels
         )
@@ -58,6 +60,7 @@ class Case:
             self.meter,
             self.memory,
             support,
+            stopwatch=self._stopwatch,
         )
 
     def prune(self, sparsity: float, support: Masks | None = None) -> None:
@@ -77,6 +80,12 @@ class Case:
         found = check_weights(found, problem.weights, problem.target, support)
         self.install(controlled(self.job.control, found, problem.weights, self.job.seed))
 
+    def restore(self, figures: dict[str, Any]) -> None:
+        """Go on from the figures of an interrupted run."""
+        self.figures |= figures
+        for phase, seconds in figures.get("phase_seconds", {}).items():
+            self._stopwatch.add(phase, seconds)
+
     def recalibrate(self) -> None:
         """Renew BatchNorm statistics on as many calibration examples as the job says."""
         if self.job.recalibration:
@@ -86,5 +95,6 @@ class Case:
     def _add_cost(self, seconds: float, peak_bytes: int | None) -> None:
         """All prunings of a job count in its seconds, the greatest in its memory."""
         self.figures["prune_seconds"] = self.figures.get("prune_seconds", 0.0) + seconds
+        self.figures["phase_seconds"] = dict(self._stopwatch.seconds)
         if peak_bytes is not None:
             self.figures["peak_bytes"] = max(peak_bytes, self.figures.get("peak_bytes", 0))

@@ -40,6 +40,7 @@ class Dense:
     model: nn.Module
     prunable: dict[str, str]
     checkpoint_sha256: str
+    data_sha256: str
     train: Inputs
     validation: Inputs
     test: Inputs
@@ -92,6 +93,7 @@ def prepare(pair: Pair, device: torch.device, progress: Progress = lambda *_: No
         model=model,
         prunable=pair.prunable_parameters(model),
         checkpoint_sha256=digest,
+        data_sha256=data.digest,
         train=train_images,
         validation=pair.inputs(data.validation, device),
         test=test_images,

@@ -11,7 +11,7 @@ from bench.engines.perform import finished
 from bench.engines.task import Engine, Task, Work, need
 from bench.errors import unknown
 from bench.pairs import PAIRS
-from bench.problem import MEMORY
+from bench.passes import MEMORY
 from bench.record import Record, RecordStore
 from bench.stopping import Stop
 from bench.study import Entry

@@ -1,36 +1,21 @@
 """All that a method may touch: prunable weights, metered calibration data and gradients."""
 
 import copy
-import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
-from torch.func import functional_call
+from torch import nn
 
 from bench.allocation import select
-from bench.assemble import layer_rows, mean_gradients, row_bytes
 from bench.budget import Meter
-from bench.calibration import Calibration, Examples
+from bench.calibration import Examples
 from bench.errors import MethodError
-from bench.gradients import Signal, fast_layout, footprint, layer_inputs, signals
-from bench.hessian import hessian_vector_product
 from bench.job import Allocation
-from bench.rows import DenseRows, JoinedRows
-from bench.sweep import ROWS_MEMORY, SweptRows, layer_groups
+from bench.passes import MEMORY, Passes
+from bench.stopwatch import Stopwatch
+from bench.sweep import ROWS_MEMORY
 from bench.weights import Masks, Scores, Weights, flatten
-
-Fisher = Literal["empirical", "true"]
-"""Whose labels the Fisher's gradients take: the data's, or draws from the model's prediction."""
-
-CHUNK = 50
-"""Most examples in one pass: measured fastest for ResNet-20 on two cores."""
-
-MEMORY = 2**30
-"""Bytes that one chunk of examples may take, with its layer inputs and gradients."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +26,7 @@ class Target:
     allocation: Allocation
 
 
-class Problem:
+class Problem(Passes):
     """A dense model to be pruned, with calibration data behind a meter.
 
     Everything random about a job follows from `seed`: the calibration examples are a prefix of one
@@ -60,26 +45,13 @@ class Problem:
         memory: int = MEMORY,
         support: Masks | None = None,
         rows_memory: int = ROWS_MEMORY,
+        stopwatch: Stopwatch | None = None,
     ) -> None:
-        """`prunable` maps the name of each prunable parameter to the module that uses it.
-
-        `memory` is the number of bytes that one chunk of examples may take on the way,
-        `rows_memory` what all gradients may that are kept. Weights outside `support` are gone
-        already, for good.
-        """
+        """As `Passes`, with what the job asks for."""
+        super().__init__(
+            model, prunable, examples, seed, meter, memory, support, rows_memory, stopwatch
+        )
         self.target = target
-        self._model = model
-        self._prunable = dict(prunable)
-        self._calibration = Calibration(examples, seed, meter)
-        self._meter = meter
-        self._support = support
-        self._memory = memory
-        self._rows_memory = rows_memory
-
-    @property
-    def weights(self) -> Weights:
-        """The prunable weights by parameter name, in the model's order."""
-        return {name: self._model.get_parameter(name).detach() for name in self._prunable}
 
     @property
     def support(self) -> Masks | None:
@@ -93,15 +65,6 @@ class Problem:
             return 0.0
         return 1 - float(flatten(self._support).double().mean())
 
-    @property
-    def used_data(self) -> bool:
-        """Whether the method has asked for calibration examples."""
-        return self._calibration.used
-
-    def generator(self, purpose: str) -> torch.Generator:
-        """A random generator that depends on the job's seed and the purpose only."""
-        return self._calibration.generator(purpose)
-
     def select(
         self, scores: Scores, sparsity: float | None = None, within: Masks | None = None
     ) -> Masks:
@@ -112,7 +75,8 @@ class Problem:
         if missing := sorted(self._prunable.keys() ^ scores.keys()):
             raise MethodError(f"scores and prunable layers differ in {', '.join(missing)}")
         goal = self.target.sparsity if sparsity is None else sparsity
-        return select(scores, self.target.allocation, goal, within or self._support)
+        with self.phase("selection"):
+            return select(scores, self.target.allocation, goal, within or self._support)
 
     def at(self, weights: Weights, support: Masks) -> "Problem":
         """The same problem at other weights, of which those outside `support` are gone for good.
@@ -127,149 +91,3 @@ class Problem:
             for name, weight in weights.items():
                 moved._model.get_parameter(name).copy_(weight)
         return moved
-
-    def examples(self, count: int) -> tuple[Tensor, Tensor]:
-        """The seed's first `count` calibration examples: inputs [count, ...], labels [count]."""
-        return self._calibration.first(count)
-
-    def inputs(self, samples: int) -> Iterator[dict[str, Tensor]]:
-        """What each prunable layer multiplies, as columns [n, in, positions], a chunk at a time.
-
-        Linear layers have one position, convolutions one for each output pixel. No backward pass.
-        """
-        for inputs, _ in self._calibration.chunks(samples, self.chunk):
-            columns = layer_inputs(self._model, list(self._prunable.values()), inputs)
-            yield {name: columns[module] for name, module in self._prunable.items()}
-
-    def signals(
-        self,
-        samples: int,
-        fisher: Fisher | int = "empirical",
-        layers: Sequence[str] | None = None,
-        skip: int = 0,
-    ) -> Iterator[dict[str, Signal]]:
-        """Layer inputs and output gradients of `samples` examples, a chunk at a time.
-
-        `empirical` takes the data's labels, `true` draws them from the model's own prediction, a
-        number takes that class for every example. `layers` are the prunable parameters wanted, all
-        by default. The first `skip` examples are passed over. Charges one backward pass an example,
-        for however few layers.
-        """
-        modules = {name: self._prunable[name] for name in layers or self._prunable}
-        chunks = self._calibration.chunks(samples, self.chunk, skip)
-        self._meter.charge("backward_passes", samples)
-        draw = self.generator("labels of the true Fisher")
-        for inputs, own in chunks:
-            if fisher == "true":
-                labels = _sampled_labels(self._model, inputs, draw)
-            else:
-                labels = own if fisher == "empirical" else torch.full_like(own, fisher)
-            by_module = signals(self._model, list(modules.values()), inputs, labels)
-            yield {name: by_module[module] for name, module in modules.items()}
-
-    def gradients(
-        self,
-        samples: int,
-        batch: int = 1,
-        fisher: Fisher = "empirical",
-        layers: Sequence[str] | None = None,
-        skip: int = 0,
-    ) -> Tensor:
-        """Gradients of the prunable weights [samples, d], each the mean over `batch` examples.
-
-        Layers are flattened and joined in the model's order. Takes samples × batch examples and
-        charges as many backward passes. Columns of weights outside the support are zero. Cost: one
-        forward and backward pass, and O(samples × batch × d) multiplications.
-        """
-        weights = {name: self.weights[name] for name in layers or self._prunable}
-        chunks = self.signals(samples * batch, fisher, layers, skip)
-        rows = mean_gradients(chunks, weights, samples, batch)
-        if self._support is not None:
-            rows.mul_(flatten({name: self._support[name] for name in weights}))
-        return rows
-
-    def rows(
-        self, samples: int, batch: int = 1, fisher: Fisher = "empirical", skip: int = 0
-    ) -> JoinedRows | SweptRows:
-        """The same gradients by layer, those of linear layers as factors where they can be.
-
-        They can't be where a row is the mean of several examples, or weights outside a support are
-        zero. Where all take more than `rows_memory` bytes, they are produced some layers at a time,
-        anew in each sweep over them. Charges as `gradients`, once or for each group and sweep.
-        """
-        weights = self.weights
-        whole = batch > 1 or not (self._support is None or bool(flatten(self._support).all()))
-        modules = {name: self._model.get_submodule(path) for name, path in self._prunable.items()}
-
-        def produce(layers: Sequence[str]) -> JoinedRows:
-            here = {name: weights[name] for name in layers}
-            if not whole:
-                signals = self.signals(samples, fisher, layers, skip)
-                return layer_rows(signals, modules, here, samples)
-            sizes = [weight.numel() for weight in here.values()]
-            parts = self.gradients(samples, batch, fisher, layers, skip).split(sizes, dim=1)
-            return JoinedRows([DenseRows(part) for part in parts])
-
-        sizes = row_bytes(modules, weights, whole)
-        groups = layer_groups(sizes, self._rows_memory // samples)
-        if len(groups) == 1:
-            return produce(groups[0])
-        widths = [sum(weights[name].numel() for name in group) for group in groups]
-        return SweptRows(produce, groups, widths, samples, next(iter(weights.values())).dtype)
-
-    def predictions(self, samples: int) -> Tensor:
-        """The model's class probabilities [samples, classes], in calibration order.
-
-        Charges the examples seen; no backward pass.
-        """
-        chunks = self._calibration.chunks(samples, self.chunk)
-        with torch.no_grad():
-            logits = [self._model(inputs) for inputs, _ in chunks]
-        return torch.cat(logits).softmax(dim=1)
-
-    def loss(self, weights: Weights, samples: int) -> float:
-        """The mean loss of `samples` examples in the model with these weights instead of its own.
-
-        For a method that keeps the best of several candidates: charges a tuning trial, and the
-        examples seen; no backward pass.
-        """
-        chunks = self._calibration.chunks(samples, self.chunk)
-        self._meter.charge("tuning_trials", 1)
-        total = 0.0
-        with torch.no_grad():
-            for inputs, labels in chunks:
-                logits = functional_call(self._model, weights, fast_layout(inputs))
-                total += float(F.cross_entropy(logits, labels, reduction="sum"))
-        return total / samples
-
-    def hessian_vector_product(self, vector: Tensor, samples: int) -> Tensor:
-        """The Hessian of the mean loss of `samples` examples times a vector: [d] to [d].
-
-        Over the prunable weights, flattened and joined in the model's order; rows and columns of
-        weights outside the support are zero. Charges one Hessian-vector product an example.
-        """
-        chunks = self._calibration.chunks(samples, self.chunk)
-        self._meter.charge("hessian_vector_products", samples)
-        inside = 1 if self._support is None else flatten(self._support)
-        total = torch.zeros_like(vector)
-        for inputs, labels in chunks:
-            total += hessian_vector_product(
-                self._model, list(self._prunable), vector * inside, inputs, labels
-            )
-        return total * inside / samples
-
-    @functools.cached_property
-    def chunk(self) -> int:
-        """How many examples go through the model at once, by the memory that one of them takes."""
-        inputs, _ = self._calibration.first(1)
-        floats = footprint(self._model, list(self._prunable.values()), inputs)
-        # Twice, since the backward pass holds as much again in activations.
-        return max(1, min(CHUNK, self._memory // (2 * floats * inputs.element_size())))
-
-
-def _sampled_labels(model: nn.Module, inputs: Tensor, generator: torch.Generator) -> Tensor:
-    """Labels [n] drawn from the model's own predictive distribution."""
-    with torch.no_grad():
-        probabilities = model(inputs).softmax(dim=1)
-    drawn = torch.multinomial(probabilities.cpu(), 1, generator=generator).squeeze(1)
-    return drawn.to(inputs.device)

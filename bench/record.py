@@ -14,6 +14,7 @@ from bench.budget import Budget
 from bench.errors import UserError
 from bench.files import replacing
 from bench.job import Allocation, Control, Job, Protocol, canonical_json
+from bench.phase import Phase
 from bench.recipe import Recipe
 from bench.schedule import Gradual
 from bench.trial import Trial
@@ -45,15 +46,16 @@ class Record(BaseModel):
     multiplications and additions with nonzero weights in one forward pass of one example.
     `calibration_seconds` is what a fixed piece of work took in the same process, see `yardstick`.
     `peak_bytes` is the rise of memory while the method ran. `prune_seconds` are what the method
-    takes alone; `reused_seconds` of them were spared, since another job of the same process had
-    computed the same gradients. `mask_sha256` is the hash of which
-    weights are left, `weights_sha256` that of the whole model as evaluated. `train_seconds` are
-    those of training without pruning, `train_flops` what its forward and backward passes take with
-    dense weights, `train_losses` its mean loss by epoch. `emergent_sparsity` is what a method came
-    to by itself before it was brought to the target. Where the study grants tuning trials, `chosen`
-    are the values that the tuned fields were set to in place of those of `hyperparameters`,
-    `trials` all that were tried, in order; `spent` is what the pruning with the chosen values took,
-    `tuning_spent` and `tuning_seconds` what the trials took together.
+    takes alone, `phase_seconds` their division; `reused_seconds` of them were spared, since
+    another job of the same process had computed the same gradients. `mask_sha256` is the hash
+    of which weights are left, `weights_sha256` that of the whole model as evaluated,
+    `data_sha256` that of the dataset. `train_seconds` are those of training without pruning,
+    `train_flops` what its forward and backward passes take with dense weights, `train_losses`
+    its mean loss by epoch. `emergent_sparsity` is what a method came to by itself before it was
+    brought to the target. Where the study grants tuning trials, `chosen` are the values that
+    the tuned fields were set to in place of those of `hyperparameters`, `trials` all that were
+    tried, in order; `spent` is what the pruning with the chosen values took, `tuning_spent` and
+    `tuning_seconds` what the trials took together.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -90,6 +92,7 @@ class Record(BaseModel):
     layer_sparsity: dict[str, float] = Field(default_factory=dict)
     test_examples: int | None = None
     prune_seconds: float | None = None
+    phase_seconds: dict[Phase, float] = Field(default_factory=dict)
     reused_seconds: float | None = None
     calibration_seconds: float | None = None
     peak_bytes: int | None = None
@@ -109,6 +112,7 @@ class Record(BaseModel):
 
     notes: list[str] = Field(default_factory=list)
     checkpoint_sha256: str | None = None
+    data_sha256: str | None = None
     source_sha256: str
     environment: Environment
     finished: str

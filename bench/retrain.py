@@ -31,7 +31,7 @@ class Retraining:
         found = snapshot.load() if snapshot is not None else None
         if found is not None:
             self.saved = found["training"]
-            case.figures |= found["figures"]
+            case.restore(found["figures"])
             case.meter.resume(Budget(**found["spent"]))
 
     def begin(self) -> Training:

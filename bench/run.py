@@ -20,7 +20,7 @@ from bench.environment import environment, source_sha256
 from bench.errors import MethodError, Skip
 from bench.evaluate import evaluate, forward_flops
 from bench.job import Job
-from bench.problem import MEMORY
+from bench.passes import MEMORY
 from bench.record import Record, Status
 from bench.retrain import Retraining
 from bench.sharing import Shared, SharingCase
@@ -108,6 +108,7 @@ def _record(
         dense_flops=dense.flops,
         parameters=dense.parameters,
         checkpoint_sha256=dense.checkpoint_sha256,
+        data_sha256=dense.data_sha256,
         source_sha256=source_of(job),
         environment=environment(dense.device),
         finished=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from bench.case import Case
 from bench.dense import Dense
-from bench.problem import Fisher, Problem
+from bench.passes import Fisher
+from bench.problem import Problem
 from bench.rows import DenseRows, JoinedRows, OuterRows
 from bench.sweep import SweptRows
 from bench.weights import Masks
@@ -175,6 +176,7 @@ class SharedProblem(Problem):
             return value
         self._calibration.chunks(count, count, skip)
         self._meter.charge("backward_passes", count)
+        self._stopwatch.add("gradients", kept.seconds)
         self._saving.seconds += kept.seconds
         self._saving.size += kept.size
         found: T = kept.value

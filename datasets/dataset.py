@@ -1,5 +1,6 @@
 """What a dataset is: its splits, and the definition from which they are obtained and verified."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,8 +54,8 @@ AnySplit = Split | FolderSplit
 class Dataset:
     """A dataset: train to learn from, validation to choose by, test to report.
 
-    One of decoded arrays is verified by their checksums; one of files in a folder carries the
-    `digest` of the list of its files instead.
+    `digest` says which data these are: the sha256 over the checksums of the decoded arrays, or
+    over the list of files where they are a folder of the user's own.
     """
 
     name: str
@@ -122,7 +123,13 @@ class Definition:
     def dataset(self, parts: Parts) -> Dataset:
         """The splits of verified `parts`."""
         train, validation, test = self.split(parts)
-        return Dataset(self.name, self.classes, train, validation, test)
+        return Dataset(self.name, self.classes, train, validation, test, self.digest)
+
+    @property
+    def digest(self) -> str:
+        """The sha256 over the names and checksums of all arrays."""
+        lines = "".join(f"{name} {part.sha256}\n" for name, part in sorted(self.parts.items()))
+        return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def split_tail(parts: Parts, validation: int = 5000) -> tuple[Split, Split, Split]:

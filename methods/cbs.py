@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from bench.errors import Skip
-from bench.problem import Fisher, Problem
+from bench.passes import Fisher
+from bench.problem import Problem
 from bench.rows import JoinedRows
 from bench.weights import Weights, flatten, unflatten
 from methods.curvature.feasible import Feasible
@@ -65,11 +66,14 @@ class CBS(Method):
         rows = problem.rows(self.samples, self.batch, self.fisher)
         if not isinstance(rows, JoinedRows):
             raise Skip("the swaps need all gradients at once, and these don't fit into memory")
-        keep = self.selected(problem, rows)
+        with problem.phase("selection"):
+            keep = self.selected(problem, rows)
         weights = flatten(problem.weights)
         if self.update_scale > 0:
-            removed = weights.masked_fill(keep, 0)
-            weights = weights + self.update_scale * joint_move(rows, self.damping, removed, keep)
+            with problem.phase("update"):
+                removed = weights.masked_fill(keep, 0)
+                move = joint_move(rows, self.damping, removed, keep)
+                weights = weights + self.update_scale * move
         return unflatten(weights.masked_fill(~keep, 0), like=problem.weights)
 
     def selected(self, problem: Problem, rows: JoinedRows) -> Tensor:

@@ -8,7 +8,8 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from bench.problem import Fisher, Problem
+from bench.passes import Fisher
+from bench.problem import Problem
 from bench.rows import DenseRows
 from bench.weights import Weights, flatten, unflatten
 from methods.curvature.feasible import Feasible
@@ -78,7 +79,13 @@ class CHITA(Method):
 
     def _stage(self, problem: Problem, feasible: Feasible, skip: int = 0) -> Tensor:
         """The weights [d] after one stage."""
-        rows = DenseRows(problem.rows(self.samples, self.batch, self.fisher, skip).dense())
+        with problem.phase("gradients"):
+            rows = DenseRows(problem.rows(self.samples, self.batch, self.fisher, skip).dense())
+        with problem.phase("selection"):
+            return self._found(problem, feasible, rows)
+
+    def _found(self, problem: Problem, feasible: Feasible, rows: DenseRows) -> Tensor:
+        """The weights [d] that the search finds; its backsolves are a part of it."""
         dense = flatten(problem.weights)
         target = rows.times(dense) - self.first_order / self.batch
         model = Quadratic(rows, target, dense, self.damping)

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from bench.gradients import Signal
-from bench.problem import Fisher, Problem
+from bench.passes import Fisher
+from bench.problem import Problem
 from methods.curvature.joined import JoinedInverse
 from methods.curvature.kronecker import EigenInverse, Factors, fisher_factors
 from methods.method import Count

@@ -45,8 +45,11 @@ class Method:
 
     def prune(self, problem: Problem) -> Weights:
         """The pruned weights: removed ones are exactly zero, and exact zeros are the mask."""
-        masks = problem.select(self.scores(problem))
-        return self.compensate(problem, masks)
+        with problem.phase("inverse"):
+            scores = self.scores(problem)
+        masks = problem.select(scores)
+        with problem.phase("update"):
+            return self.compensate(problem, masks)
 
     def scores(self, problem: Problem) -> Scores:
         """A saliency for every prunable weight; the smallest are pruned first."""

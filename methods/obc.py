@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from bench.problem import Problem, Target
 from bench.weights import Scores, Weights
 from methods.curvature.elimination import Trace, elimination
@@ -38,16 +40,14 @@ class OBC(Method):
 
     def prune(self, problem: Problem) -> Weights:
         """Take as many weights of each unit as rank lowest, in the unit's own order, and refit."""
-        inverses = self.inverses(problem)
-        traces = eliminations(problem, inverses)
-        masks = problem.select(_scores(problem, traces), within=problem.support)
-        pruned = {}
-        for name, weight in problem.weights.items():
-            keep = traces[name].kept(masks[name].flatten(1)).view(weight.shape)
-            removed = weight.masked_fill(keep, 0)
-            move = inverses[name].joint_move(removed.flatten(), keep.flatten())
-            pruned[name] = (weight + move.view(weight.shape)).masked_fill(~keep, 0)
-        return pruned
+        with problem.phase("inverse"):
+            inverses = self.inverses(problem)
+        with problem.phase("selection"):
+            traces = eliminations(problem, inverses)
+            masks = problem.select(_scores(problem, traces), within=problem.support)
+            keep = {name: traces[name].kept(mask.flatten(1)) for name, mask in masks.items()}
+        with problem.phase("update"):
+            return refitted(problem.weights, inverses, keep)
 
     def scores(self, problem: Problem) -> Scores:
         """The rise of the layer's error at which each weight goes."""
@@ -83,6 +83,19 @@ def eliminations(problem: Problem, inverses: dict[str, SharedInverse]) -> dict[s
         gone = None if support is None else ~support[name].flatten(1)
         traces[name] = elimination(weight.flatten(1), inverses[name].input, gone)
     return traces
+
+
+def refitted(
+    weights: Weights, inverses: dict[str, SharedInverse], keep: dict[str, Tensor]
+) -> Weights:
+    """The least-squares solution of each layer on what is kept, [out, in] a mask."""
+    pruned = {}
+    for name, weight in weights.items():
+        mask = keep[name].view(weight.shape)
+        removed = weight.masked_fill(mask, 0)
+        move = inverses[name].joint_move(removed.flatten(), mask.flatten())
+        pruned[name] = (weight + move.view(weight.shape)).masked_fill(~mask, 0)
+    return pruned
 
 
 def _scores(problem: Problem, traces: dict[str, Trace]) -> Scores:

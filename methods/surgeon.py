@@ -57,11 +57,13 @@ class Surgeon(Method, Generic[InverseT]):
         for sparsity in self.sparsities(problem.target.sparsity, problem.sparsity):
             if masks is not None:
                 here = problem.at(weights, masks)
-            inverse = self.inverse(here)
-            start = self.origin(here, inverse)
-            scores = unflatten(saliencies(start, inverse), like=weights)
+            with problem.phase("inverse"):
+                inverse = self.inverse(here)
+                start = self.origin(here, inverse)
+                scores = unflatten(saliencies(start, inverse), like=weights)
             masks = here.select(scores, sparsity, within=masks)
-            weights = unflatten(self.operate(start, inverse, flatten(masks)), like=weights)
+            with problem.phase("update"):
+                weights = unflatten(self.operate(start, inverse, flatten(masks)), like=weights)
         return weights
 
     def scores(self, problem: Problem) -> Scores:

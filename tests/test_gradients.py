@@ -6,7 +6,8 @@ from tiny import slow_gradients, tiny_conv, tiny_mlp, tiny_problem
 from torch import nn
 
 from bench.errors import MethodError, Skip
-from bench.problem import CHUNK, Problem
+from bench.passes import CHUNK
+from bench.problem import Problem
 from methods.curvature.diagonals import fisher_diagonal
 from methods.ekfac import EKFAC
 from methods.kfac import KFAC

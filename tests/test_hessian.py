@@ -11,7 +11,7 @@ from torch import nn
 
 from bench.budget import OverBudget
 from bench.contract import untouched
-from bench.problem import CHUNK
+from bench.passes import CHUNK
 from bench.weights import flatten, unflatten
 from methods.curvature.diagonals import (
     fisher_diagonal,

@@ -23,7 +23,8 @@ LAYERS = [
     {"case"},
     {"methods", "dense"},
     {"pairs", "environment", "contract"},
-    {"problem", "train", "evaluate", "record", "checkpoint", "measure", "batchnorm", "snapshot"},
+    {"problem"},
+    {"passes", "train", "evaluate", "record", "checkpoint", "measure", "batchnorm", "snapshot"},
     {"assemble", "sweep", "optimizer", "published", "control"},
     {"rows"},
     {"allocation", "calibration", "gradients", "hessian", "screen"},
@@ -35,7 +36,8 @@ LAYERS = [
     {"datasets", "models"},
     {"figure"},
     {"claims", "errors", "files", "folders", "gate", "statistics", "stopping"},
-    {"yardstick", "trial"},
+    {"stopwatch"},
+    {"yardstick", "trial", "phase"},
 ]
 RANK = {name: rank for rank, layer in enumerate(reversed(LAYERS)) for name in layer}
 

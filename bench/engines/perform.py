@@ -31,6 +31,9 @@ def finished(
     if record.checkpoint_sha256 != dense.checkpoint_sha256:
         log.log(level, "record %s is stale, the checkpoint has changed: %s", *_named(record))
         return None
+    if record.data_sha256 not in (None, dense.data_sha256):
+        log.log(level, "record %s is stale, the data have changed: %s", *_named(record))
+        return None
     return record
 
 

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from bench.gradients import Signal
-from bench.problem import Fisher, Problem
+from bench.passes import Fisher
+from bench.problem import Problem
 from bench.weights import flatten
 
 
