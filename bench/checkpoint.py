@@ -138,7 +138,14 @@ def save(path: Path, model: nn.Module, facts: dict[str, Any]) -> str:
 
 def load(path: Path) -> tuple[StateDict, str]:
     """The weights that `save` wrote and their sha256; raises `UserError` where they differ."""
-    digest = json.loads(path.with_suffix(".json").read_text())["sha256"]
+    manifest = path.with_suffix(".json")
+    try:
+        digest = str(json.loads(manifest.read_bytes())["sha256"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"The manifest {manifest} is damaged ({type(error).__name__}): remove it, and run "
+            "again to train the dense model anew."
+        ) from error
     verify(path, digest)
     return load_file(path), digest
 

@@ -74,6 +74,15 @@ def test_our_own_weights_are_kept_with_their_hash(tmp_path) -> None:
         checkpoint.load(path)
 
 
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"sha": 1}', b"\xff\xfe", b"null"])
+def test_a_damaged_manifest_is_named(tmp_path, content) -> None:
+    path = tmp_path / "own.safetensors"
+    checkpoint.save(path, MLPNet(), {})
+    path.with_suffix(".json").write_bytes(content)
+    with pytest.raises(UserError, match=r"manifest .*own\.json is damaged"):
+        checkpoint.load(path)
+
+
 def test_a_checkpoint_of_another_architecture_is_refused(monkeypatch) -> None:
     monkeypatch.setattr(dense, "_trained", lambda *_: ({"fc1.weight": torch.ones(2, 2)}, "0"))
     with pytest.raises(UserError, match="for another architecture"):
