@@ -1,7 +1,7 @@
 """Files that are written whole or not at all."""
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +12,12 @@ from typing import BinaryIO
 def replacing(target: Path) -> Iterator[BinaryIO]:
     """A binary file that takes the target's name when the block ends well, after an fsync.
 
-    Until then, and where the block fails or the process dies, the target stays as it was.
+    Until then, and where the block fails or the process dies, the target stays as it was. Who may
+    read it follows from the umask, as for any new file: colleagues share a results folder.
     """
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".tmp")
-    temporary = Path(name)
+    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with temporary.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
