@@ -1,60 +1,14 @@
 """Ctrl-C, SIGTERM, kill -9 and a second run: no record is lost, and a rerun does the rest."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from running import STUDY, Running, assert_the_rest_is_done
 
-PLUGIN = Path(__file__).with_name("faults.py")
-STUDY = f"""
-plugins = ["{PLUGIN}"]
-pairs = ["mlpnet-mnist5k"]
-allocations = ["global"]
-sparsities = [0.9]
-seeds = [0, 1, 2, 3, 4, 5]
-
-[budget]
-
-[methods]
-hanging = {{ seconds = 1.0 }}
-"""
 pytestmark = pytest.mark.timeout(900)
-
-
-class Running:
-    """A run in the background, with its records."""
-
-    def __init__(self, study: Path, results: Path, *options: str) -> None:
-        self.folder = results / "records" / "stopped"
-        self.command = [sys.executable, "-m", "bench", "run", study, "--results", results]
-        self.process = subprocess.Popen(
-            [*map(str, self.command), *options],
-            cwd=ROOT,
-            env=os.environ | {"COLUMNS": "200", "NO_COLOR": "1"},
-            stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-        )
-
-    @property
-    def records(self) -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in self.folder.glob("*.json")}
-
-    def wait_for(self, count: int) -> None:
-        while len(self.records) < count:
-            assert self.process.poll() is None, self.process.communicate()[1]
-            time.sleep(0.02)
-
-    def end(self) -> str:
-        """What it said, when it has ended."""
-        return self.process.communicate()[1]
 
 
 @pytest.fixture
@@ -62,18 +16,6 @@ def study(tmp_path) -> Path:
     path = tmp_path / "stopped.toml"
     path.write_text(STUDY)
     return path
-
-
-def assert_the_rest_is_done(study: Path, before: Running, *options: str) -> None:
-    kept = before.records
-    results = before.folder.parent.parent
-    again = Running(study, results, *options)
-    said = again.end()
-    assert again.process.returncode == 0, said
-    assert f"{len(kept)} of 6 jobs were recorded already" in said
-    assert len(again.records) == 6
-    assert kept.items() <= again.records.items()
-    assert all(json.loads(text)["status"] == "ok" for text in again.records.values())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
