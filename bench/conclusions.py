@@ -38,13 +38,14 @@ def _extent(found: Sequence[Reproduction]) -> str:
     ordered = sorted(found, key=lambda item: item.value.sparsity)
     good = [item.agrees for item in ordered]
     far = max(ordered, key=lambda item: abs(item.difference))
-    largest = f"(the largest is {far.difference:+.2f} points, at {percent(far.value.sparsity)} %)"
-    every = f"all {len(ordered)} differences" if len(ordered) > 1 else "the difference"
-    lie = "lie" if len(ordered) > 1 else "lies"
+    where = f"{far.difference:+.2f} points, at {percent(far.value.sparsity)} %"
+    if len(ordered) == 1:
+        return f"the difference lies {'within' if good[0] else 'beyond'} the tolerance ({where})"
+    largest = f"(the largest is {where})"
     if all(good):
-        return f"{every} {lie} within the tolerance {largest}"
+        return f"all {len(ordered)} differences lie within the tolerance {largest}"
     if not any(good):
-        return f"{every} {lie} beyond the tolerance {largest}"
+        return f"all {len(ordered)} differences lie beyond the tolerance {largest}"
     inside = sum(good)
     if all(good[:inside]):
         ends = percent(ordered[inside - 1].value.sparsity), percent(ordered[inside].value.sparsity)

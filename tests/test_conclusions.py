@@ -67,6 +67,12 @@ def test_where_the_differences_lie(points, sentence) -> None:
     assert conclusions(found[::-1], Footnotes()) == [f"wf: {sentence}."]
 
 
+@pytest.mark.parametrize(("off", "word"), [(0.5, "within"), (-1.5, "beyond")])
+def test_a_single_difference(off, word) -> None:
+    (found,) = conclusions(column(off, 0, 0)[:1], Footnotes())
+    assert found == f"wf: the difference lies {word} the tolerance ({off:+.2f} points, at 50 %)."
+
+
 def test_a_difference_of_the_experiments_is_named_beside_the_agreement() -> None:
     near, far = column(0, 0, 0, reason="another floor"), column(0, 9, 9, reason="another floor")
     (agreed,) = conclusions(near, Footnotes())
