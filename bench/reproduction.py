@@ -147,7 +147,8 @@ def _distance(cell: Cell, column: Column) -> tuple[bool, int, float]:
     published = column.hyperparameters
     fields = sum(own.get(name) != value for name, value in published.items())
     samples = [float(part.get("samples", 1)) for part in (own, published)]
-    return cell.job.protocol != column.protocol, fields, abs(math.log(samples[0] / samples[1]))
+    more = abs(math.log(samples[0] / samples[1])) if "samples" in published else 0.0
+    return cell.job.protocol != column.protocol, fields, more
 
 
 def _differences(value: Value, column: Column, record: Record) -> list[str]:
@@ -172,6 +173,9 @@ def _differences(value: Value, column: Column, record: Record) -> list[str]:
         for name, there, here in facts
         if there != here
     ]
+    uses_data = any(record.spent.model_dump().values())
+    if uses_data and not (column.hyperparameters or column.differences):
+        words.append("the hyper-parameters there are not known")
     if record.recalibration:
         words.append(f"BatchNorm statistics renewed on {record.recalibration:,} examples here")
     return words + column.differences

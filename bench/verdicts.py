@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from bench.conclusions import conclusions
 from bench.gate import Gate
 from bench.junit import Case, Outcome
 from bench.pace import Timing
@@ -30,6 +31,7 @@ def _published(table: str, pair: str, found: Sequence[Reproduction]) -> Table:
     footnotes = Footnotes()
     absent = Counter((item.value.method, item.reason) for item in found if item.ours is None)
     sources = dict.fromkeys(item.value.source for item in found)
+    rows = [_published_row(item, footnotes) for item in found if item.ours is not None]
     return Table(
         pair=pair,
         kind="published",
@@ -42,8 +44,9 @@ def _published(table: str, pair: str, found: Sequence[Reproduction]) -> Table:
         ),
         corner="method",
         columns=["sparsity (%)", "theirs", "ours", "difference", "tolerance", "verdict"],
-        rows=[_published_row(item, footnotes) for item in found if item.ours is not None],
+        rows=rows,
         notes=[
+            *((DASH, sentence) for sentence in conclusions(found, footnotes)),
             *footnotes.listed(dash=False),
             *((DASH, f"{method}: not run, {why} ({n})") for (method, why), n in absent.items()),
         ],

@@ -202,3 +202,20 @@ def test_gaps_are_filled_by_runs_with_other_settings(tmp_path: Path) -> None:
     found = gather(entries, store)
     assert found.cells[0].job == job
     assert (found.contested, found.left_out) == (0, 3)
+
+
+def test_sanity_controls_are_no_competitors(tmp_path: Path) -> None:
+    control = "shuffled mask"
+    controls = [
+        make_cell(f"{cell.label} [{control}]", cell.job.model_copy(update={"control": control}))
+        for cell in grid()
+    ]
+    entries = [Entry(cell.label, cell.job) for cell in [*grid(), *controls]]
+    found = gather(entries, stored(tmp_path, [*grid(), *controls]))
+    comparison = compare("x", found)
+    assert comparison.ranks.labels == METHODS
+    assert set(comparison.numbers.label) == set(METHODS)
+    assert (found.left_out, found.controls) == (0, 3)
+    assert "3 sanity controls were left out" in comparison_text(comparison)
+    with pytest.raises(UserError, match="Valid names: magnitude, obd, woodfisher"):
+        compare("x", found, f"obd [{control}]")

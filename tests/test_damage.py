@@ -142,8 +142,40 @@ def test_damage_is_caught(damage, here, elsewhere, tmp_path, monkeypatch, capsys
         assert {label for label, what in found.items() if "regressed" in what} == labels
 
 
-def test_an_undamaged_rerun_passes_in_both(here, elsewhere, tmp_path, capsys) -> None:
-    store = run(tmp_path)
+@pytest.fixture(scope="module")
+def rerun(tmp_path_factory) -> RecordStore:
+    """Records of the undamaged code, made anew."""
+    return run(tmp_path_factory.mktemp("rerun"))
+
+
+def test_an_undamaged_rerun_passes_in_both(here, elsewhere, rerun, capsys) -> None:
     for options in (here, elsewhere):
-        assert check(STUDY, STUDY.entries(), store, replace(options, strict=True))
+        assert check(STUDY, STUDY.entries(), rerun, replace(options, strict=True))
         assert "Against the baseline: 9 pass." in capsys.readouterr().out
+
+
+def test_an_old_baseline_without_hashes_of_masks_gets_them(here, rerun, tmp_path) -> None:
+    known = baseline.read(here.baselines / "guarded.jsonl")
+    assert known is not None
+    path, options = tmp_path / "guarded.jsonl", Options(baselines=tmp_path)
+    baseline.write(path, [r.model_copy(update={"mask_sha256": None}) for r in known.values()])
+    assert check(STUDY, STUDY.entries(), rerun, replace(options, strict=True))
+
+    partly = RecordStore(tmp_path / "partly", STUDY.name)
+    partly.prepare()
+    for entry in STUDY.entries():
+        record = rerun.recover(entry.job.key)
+        if entry.label == "kfac" and record is not None:
+            partly.write(record)
+    assert check(STUDY, STUDY.entries(), partly, replace(options, update=True))
+    mixed = baseline.read(path)
+    assert mixed is not None and mixed.keys() == known.keys()
+    assert {r.label for r in mixed.values() if r.mask_sha256} == {"kfac"}
+    assert check(STUDY, STUDY.entries(), rerun, replace(options, strict=True))
+
+    assert check(STUDY, STUDY.entries(), rerun, replace(options, update=True))
+    renewed = baseline.read(path)
+    assert renewed is not None
+    assert {k: r.mask_sha256 for k, r in renewed.items()} == {
+        k: r.mask_sha256 for k, r in known.items()
+    }

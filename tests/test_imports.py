@@ -12,6 +12,7 @@ LAYERS = [
     {"commands"},
     {"check"},
     {"comparison", "verdicts", "beside", "measurements"},
+    {"conclusions"},
     {"pace", "curves"},
     {"regression", "reproduction", "junit"},
     {"execute", "report", "catalogue", "filters"},

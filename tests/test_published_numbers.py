@@ -49,6 +49,13 @@ def test_methods_and_fields_that_columns_name_are_ours() -> None:
             assert column.ours in (None, "str")
 
 
+def test_every_published_method_that_is_ours_names_it() -> None:
+    from methods import METHODS
+
+    for column in published().columns.values():
+        assert column.ours is not None or column.method not in METHODS
+
+
 def test_values_are_selected_by_table_and_pair() -> None:
     found = published().select("chita-table1", {"mlpnet-mnist"})
     assert len(found) == 35

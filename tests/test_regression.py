@@ -3,10 +3,9 @@
 import pytest
 from records import ENVIRONMENT, make_cell, make_job
 
-from bench.baseline import Origin, Result, read, write
+from bench.baseline import Result
 from bench.budget import Budget
 from bench.curves import compare_curves
-from bench.errors import UserError
 from bench.gate import Gate
 from bench.pace import timings
 from bench.regression import Comparison, compare, identical
@@ -193,30 +192,3 @@ def test_times_are_ratios_to_the_yardstick(factor, verdict) -> None:
     (found,) = timings([timed(cell, 0.15) for cell in now], before, Gate())
     assert found.verdict == verdict
     assert found.factor == pytest.approx(factor)
-
-
-def test_a_baseline_is_read_as_it_was_written(tmp_path) -> None:
-    found = results([*cells(), make_cell("m", make_job("magnitude"))], mask_sha256="a" * 64)
-    write(tmp_path / "new" / "s.jsonl", found.values())
-    assert read(tmp_path / "new" / "s.jsonl") == found
-    assert read(tmp_path / "none.jsonl") is None
-    assert len((tmp_path / "new" / "s.jsonl").read_text().splitlines()) == 1 + 4
-    assert isinstance(next(iter(found.values())).origin, Origin)
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (lambda text: text[: len(text) - 30], "damaged at line 4"),
-        (lambda text: text.replace('"seed": 1', '"seed": "one"'), "damaged at line 3"),
-        (lambda text: text.replace('"origin": 0', '"origin": 7', 1), "damaged at line 2"),
-        (lambda text: "", "schema None, expected 1"),
-        (lambda text: text.replace('"schema_version": 1', '"schema_version": 2'), "of schema 2"),
-    ],
-)
-def test_a_damaged_baseline_is_refused_with_its_line(tmp_path, damage, message) -> None:
-    path = tmp_path / "s.jsonl"
-    write(path, results(cells()).values())
-    path.write_text(damage(path.read_text()))
-    with pytest.raises(UserError, match=message):
-        read(path)

@@ -133,6 +133,22 @@ def test_the_nearest_configuration_answers() -> None:
     assert found.ours is not None and found.ours.label == "between"
 
 
+def test_samples_that_are_not_known_choose_nothing() -> None:
+    cells = [cell(label="first"), cell(label="fewer", hyperparameters={"samples": 1})]
+    (found,) = judge([(value(), column(hyperparameters={"damping": 1e-5}))], cells)
+    assert found.ours is not None and found.ours.label == "first"
+
+
+@pytest.mark.parametrize(
+    ("differences", "reason"),
+    [([], "the hyper-parameters there are not known"), (["ridge not known"], "ridge not known")],
+)
+def test_settings_that_are_not_known_are_no_like_for_like(differences, reason) -> None:
+    (found,) = judge([(value(), column(hyperparameters={}, differences=differences))], [cell()])
+    assert (found.verdict, found.reason) == ("not comparable", reason)
+    assert found.agrees
+
+
 @pytest.mark.parametrize(
     ("cells", "theirs", "reason"),
     [

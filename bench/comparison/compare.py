@@ -120,4 +120,9 @@ def _notes(gathered: Gathered, table: pd.DataFrame) -> list[str]:
         notes.append(
             f"{gathered.left_out} records of the folder are not of this grid and were left out."
         )
+    if gathered.controls:
+        notes.append(
+            f"{gathered.controls} sanity controls were left out, as they are no methods: "
+            "`python -m bench report` shows each beside its own."
+        )
     return notes

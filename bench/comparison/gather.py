@@ -16,12 +16,14 @@ Place = tuple[Any, ...]
 class Gathered:
     """The cells of a study. `contested` cells have several records that the study didn't ask for.
 
-    `left_out` counts records of the folder that no cell shows.
+    `left_out` counts records of the folder that no cell shows, `controls` the rows of the study
+    that are sanity controls: they are no methods that could be better or worse.
     """
 
     cells: list[Cell]
     contested: int
     left_out: int
+    controls: int = 0
 
 
 def gather(entries: Iterable[Entry], store: RecordStore) -> Gathered:
@@ -31,8 +33,11 @@ def gather(entries: Iterable[Entry], store: RecordStore) -> Gathered:
     the last that finished is taken. A damaged record is set aside as in a run.
     """
     found = {key: store.recover(key) for key in sorted(store.keys())}
-    records: dict[str, Record] = {key: record for key, record in found.items() if record}
-    wanted = list(entries)
+    records: dict[str, Record] = {
+        key: record for key, record in found.items() if record and record.control is None
+    }
+    every = list(entries)
+    wanted = [entry for entry in every if entry.job.control is None]
     own = {entry.job.key for entry in wanted}
     others: dict[Place, list[Record]] = {}
     for key, other in records.items():
@@ -47,7 +52,8 @@ def gather(entries: Iterable[Entry], store: RecordStore) -> Gathered:
             record = max(candidates, key=lambda one: one.finished)
         cells.append(Cell(entry.label, record.job() if record else entry.job, record))
     shown = sum(cell.record is not None for cell in cells)
-    return Gathered(cells, contested, len(records) - shown)
+    controls = {entry.label for entry in every if entry.job.control is not None}
+    return Gathered(cells, contested, len(records) - shown, len(controls))
 
 
 def _place(label: str, job: Job) -> Place:
