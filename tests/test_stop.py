@@ -3,13 +3,11 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from running import Running
 
 PLUGIN = Path(__file__).with_name("faults.py")
 STUDY = f"""
@@ -25,36 +23,6 @@ seeds = [0, 1, 2, 3, 4, 5]
 hanging = {{ seconds = 1.0 }}
 """
 pytestmark = pytest.mark.timeout(900)
-
-
-class Running:
-    """A run in the background, with its records."""
-
-    def __init__(self, study: Path, results: Path, *options: str) -> None:
-        self.folder = results / "records" / "stopped"
-        self.command = [sys.executable, "-m", "bench", "run", study, "--results", results]
-        self.process = subprocess.Popen(
-            [*map(str, self.command), *options],
-            cwd=ROOT,
-            env=os.environ | {"COLUMNS": "200", "NO_COLOR": "1"},
-            stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-        )
-
-    @property
-    def records(self) -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in self.folder.glob("*.json")}
-
-    def wait_for(self, count: int) -> None:
-        while len(self.records) < count:
-            assert self.process.poll() is None, self.process.communicate()[1]
-            time.sleep(0.02)
-
-    def end(self) -> str:
-        """What it said, when it has ended."""
-        return self.process.communicate()[1]
 
 
 @pytest.fixture

@@ -82,11 +82,11 @@ class Slurm:
                         yield from self._lost(job, missing, work, pairs)
                 time.sleep(TICK[self._cluster])
         except BaseException:
+            stop_file.touch()  # for what isn't reached by scancel
             for job in running:
                 job.cancel()
             raise
-        finally:
-            stop_file.unlink(missing_ok=True)
+        stop_file.unlink(missing_ok=True)
 
     def _submit(
         self, tasks: Sequence[Task], work: Work, pairs: Mapping[str, Dense], stop_file: Path
