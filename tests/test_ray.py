@@ -12,6 +12,7 @@ import pytest
 import torch
 from running import Running
 
+from bench.claims import claim
 from bench.engines.choice import Where, engine_for
 from bench.engines.pool import Pool
 from bench.errors import UserError
@@ -19,6 +20,7 @@ from bench.execute import execute
 from bench.plugins import load_plugin
 from bench.record import Record, RecordStore
 from bench.study import load_study
+from methods import METHODS
 
 ray = pytest.importorskip("ray", reason="the extra ray isn't installed")
 pytestmark = pytest.mark.timeout(900)
@@ -82,6 +84,16 @@ def nodes() -> Iterator[Nodes]:
     started.cluster.shutdown()
 
 
+@pytest.fixture(scope="module")
+def plugin() -> Iterator[None]:
+    """Registers the plugin's methods in this process, and forgets them."""
+    kept = dict(METHODS)
+    load_plugin(PLUGIN)
+    yield
+    METHODS.clear()
+    METHODS.update(kept)
+
+
 @pytest.fixture
 def study(tmp_path) -> StudyOf:
     """Writes a study file of these methods."""
@@ -98,8 +110,6 @@ def study(tmp_path) -> StudyOf:
 def run_here(path: Path, results: Path, pairs: dict) -> dict[str, Record]:
     """The records of one worker with one thread."""
     loaded = load_study(str(path))
-    for plugin in loaded.plugins:
-        load_plugin(Path(plugin))
     store = RecordStore(results, loaded.name)
     store.prepare()
     engine = Pool(1, ["cpu"], 1, [Path(plugin) for plugin in loaded.plugins])
@@ -108,7 +118,7 @@ def run_here(path: Path, results: Path, pairs: dict) -> dict[str, Record]:
 
 
 def test_a_lost_node_leaves_the_records_of_one_process(
-    nodes, study, pairs, registries, tmp_path
+    nodes, study, pairs, plugin, tmp_path
 ) -> None:
     seen = tmp_path / "seen"
     seen.mkdir()
@@ -134,7 +144,7 @@ def test_a_lost_node_leaves_the_records_of_one_process(
 
 
 @pytest.mark.slow
-def test_a_rerun_does_what_a_killed_driver_left(nodes, study, tmp_path) -> None:
+def test_a_rerun_does_what_a_killed_driver_left(nodes, study, plugin, tmp_path) -> None:
     path = study(f'placed = {{ folder = "{tmp_path}", seconds = 0.5 }}\n', seeds=10)
     run = Running(path, tmp_path, *nodes.executor)
     run.wait_for(2)
@@ -142,7 +152,14 @@ def test_a_rerun_does_what_a_killed_driver_left(nodes, study, tmp_path) -> None:
     run.end()
     kept = run.records
     assert 2 <= len(kept) < 10
-    again = Running(path, tmp_path, *nodes.executor)
+    keys = {entry.job.key for entry in load_study(str(path)).entries()}
+    missing = min(keys - {Path(name).stem for name in kept})
+    with claim(run.folder, missing) as ours:  # as another run that is at this job
+        assert ours
+        again = Running(path, tmp_path, *nodes.executor)
+        again.wait_for(9)
+        time.sleep(1)
+        assert f"{missing}.json" not in again.records
     said = again.end()
     assert again.process.returncode == 0, said
     assert f"{len(kept)} of 10 jobs were recorded already" in said

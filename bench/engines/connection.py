@@ -52,7 +52,7 @@ def connect(address: str, threads: int) -> None:
 
 def _knock(address: str) -> None:
     """Raise where nobody listens: Ray itself would try for minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
         raise ValueError(f"{address!r} is no HOST:PORT")
     socket.create_connection((host, int(port)), SECONDS).close()
@@ -110,16 +110,15 @@ class Room:
         if not self.slots():
             log.warning("No node of the Ray cluster has room for a job: waiting until one joins.")
 
-    def options(self, need: float) -> dict[str, Any]:
-        """What Ray is asked for, for a job of this need in bytes of the device's memory.
+    def options(self, need: float, largest: int) -> dict[str, Any]:
+        """What Ray is asked for, for a job that needs so many bytes of the device's memory.
 
-        The need is a bound, not a measurement: where no node has as much, it gets a whole node.
+        The need is a bound, not a measurement: where it is above what the largest node has, the
+        job gets all of that.
         """
         if self.gpus:
             return {"num_cpus": self.threads, "num_gpus": self.gpus}
-        largest = max((node.get("memory", 0.0) for node in nodes()), default=0.0)
-        memory = min(math.ceil(need / STEP) * STEP, int(largest))
-        return {"num_cpus": self.threads, "memory": memory}
+        return {"num_cpus": self.threads, "memory": min(math.ceil(need / STEP) * STEP, largest)}
 
     def _slots(self, node: dict[str, float]) -> int:
         slots = int(node.get("CPU", 0.0) / self.threads)
@@ -129,6 +128,11 @@ class Room:
 def nodes() -> Sequence[dict[str, float]]:
     """The resources of each node that is alive."""
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def largest_memory() -> int:
+    """Bytes of the node that has most for jobs."""
+    return max((int(node.get("memory", 0)) for node in nodes()), default=0)
 
 
 def _described(resources: dict[str, float]) -> str:

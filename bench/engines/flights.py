@@ -1,5 +1,6 @@
 """Jobs that Ray has: handed over, watched, stopped, and what became of them."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from bench.dense import Dense
 from bench.engines import node
-from bench.engines.connection import Room
+from bench.engines.connection import Room, largest_memory
 from bench.engines.parcel import PackedDense, Parcel
 from bench.engines.task import Task, Work
 from bench.record import Record
@@ -53,7 +54,7 @@ class Flights:
     def __init__(
         self, room: Room, work: Work, pairs: Mapping[str, Dense], plugins: Sequence[Path]
     ) -> None:
-        self._room = room
+        self._room, self._memory = room, largest_memory()
         parcel = Parcel.of(work.study, work.memory, room.device, room.threads, plugins)
         self._refs = {name: ray.put(PackedDense.of(dense)) for name, dense in pairs.items()}
         self._refs[""] = ray.put(parcel)
@@ -67,7 +68,7 @@ class Flights:
 
     def begin(self, flight: Flight) -> None:
         """Hand the job to Ray."""
-        options = self._room.options(flight.task.need)
+        options = self._room.options(flight.task.need, self._memory)
         run = self._run.options(max_retries=RETRIES, **options)
         self._flights[run.remote(flight.task.entry, self._refs, self._clock)] = flight
 
@@ -76,6 +77,9 @@ class Flights:
 
         Each with what `outcome` makes a record of.
         """
+        if not self._flights:
+            time.sleep(seconds)
+            return
         done, _ = ray.wait(list(self._flights), timeout=seconds)
         for ref in done:
             flight = self._flights.pop(ref)
@@ -106,7 +110,8 @@ def outcome(ref: Any) -> Record:
     except LOST as error:
         raise Lost from error
     except exceptions.RayError as error:
-        raise Refused(f"A node of the Ray cluster can't run jobs: {error}") from error
+        last = str(error).strip().splitlines()[-1]
+        raise Refused(f"A node of the Ray cluster can't run jobs: {last}") from error
     if isinstance(answer, Record):
         return answer
     raise Refused(answer)
