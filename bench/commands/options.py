@@ -58,7 +58,12 @@ Memory = Annotated[
 ]
 Threads = Annotated[
     int | None,
-    option("--threads", "N", "Threads for each worker (default: the cores, divided).", min=1),
+    option(
+        "--threads",
+        "N",
+        "Threads for each job (default: the cores, divided; on a cluster 1).",
+        min=1,
+    ),
 ]
 Timeout = Annotated[
     float | None,
