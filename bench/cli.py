@@ -9,12 +9,15 @@ import typer
 from bench.commands.options import (
     DEFAULT_RESULTS,
     Devices,
+    Executor,
+    Gpus,
     Jobs,
     Memory,
     Out,
     Overrides,
     Plugins,
     Results,
+    SlurmOptions,
     StudyName,
     Threads,
     Timeout,
@@ -83,9 +86,12 @@ def run(
     out: Out = None,
     device: Devices = "cpu",
     memory: Memory = 1024,
-    jobs: Jobs = 1,
+    executor: Executor = "local",
+    jobs: Jobs = None,
     threads: Threads = None,
+    gpus: Gpus = 1.0,
     timeout: Timeout = None,
+    slurm: SlurmOptions = None,
 ) -> None:
     """Run a study's jobs, skipping those already recorded, and write its tables and figures.
 
@@ -103,7 +109,8 @@ def run(
     )
     entries = filters.apply(grid)
     plugins = [*map(Path, loaded.plugins), *(plugin or [])]
-    where = Where(jobs, tuple(device.split(",")), threads, timeout, plugins)
+    devices = tuple(device.split(","))
+    where = Where(jobs, devices, threads, timeout, plugins, executor, gpus, slurm or ())
     store = RecordStore(results, loaded.name)
     store.prepare()
     records = run_entries(loaded.name, entries, store, where, memory * 2**20)

@@ -58,6 +58,10 @@ class Running:
     def records(self) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in self.folder.glob("*.json")}
 
+    @property
+    def fields(self) -> list[dict]:
+        return [json.loads(text) for text in self.records.values()]
+
     def wait_for(self, count: int) -> None:
         while len(self.records) < count:
             assert self.process.poll() is None, self.process.communicate()[1]

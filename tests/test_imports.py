@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 
+import pytest
 from conftest import ROOT
 
 LAYERS = [
@@ -81,7 +82,18 @@ def test_imports_point_down() -> None:
 
 def test_help_loads_neither_torch_nor_pandas() -> None:
     code = (
-        "import sys, bench.cli; heavy = {'torch', 'pandas', 'matplotlib'} & set(sys.modules);"
+        "import sys, bench.cli;"
+        "heavy = {'torch', 'pandas', 'matplotlib', 'ray', 'submitit'} & set(sys.modules);"
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_a_cluster_without_its_package_is_said(monkeypatch, tmp_path) -> None:
+    from bench.engines.choice import Where, engine_for
+    from bench.errors import UserError
+
+    for package, executor in (("ray", "ray"), ("submitit", "slurm")):
+        monkeypatch.setitem(sys.modules, package, None)
+        with pytest.raises(UserError, match=f"pip install '{package}>="):
+            engine_for(Where(executor=executor), tmp_path)

@@ -28,7 +28,26 @@ Overrides = Annotated[
     list[str] | None,
     option("--set", "METHOD.FIELD=VALUE", "Change a hyper-parameter of the study's method."),
 ]
-Jobs = Annotated[int, option("--jobs", "N", "Worker processes (default: 1).", min=1)]
+Executor = Annotated[
+    str,
+    option(
+        "--executor",
+        "NAME",
+        "Where jobs run: local, ray, ray:ADDRESS, slurm, slurm:local (default: local).",
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    option("--jobs", "N", "Jobs at a time (default: 1; on Ray as many as fit).", min=1),
+]
+Gpus = Annotated[
+    float,
+    option("--gpus", "N", "GPUs or part of one for each job on a cluster (default: 1).", min=0.01),
+]
+SlurmOptions = Annotated[
+    list[str] | None,
+    option("--slurm", "KEY=VALUE", "An option of sbatch, such as partition=gpu or time=120."),
+]
 Devices = Annotated[
     str,
     option("--device", "DEVICE,...", "Where to compute: cpu, cuda, cuda:0,cuda:1 (default: cpu)."),
@@ -39,7 +58,12 @@ Memory = Annotated[
 ]
 Threads = Annotated[
     int | None,
-    option("--threads", "N", "Threads for each worker (default: the cores, divided).", min=1),
+    option(
+        "--threads",
+        "N",
+        "Threads for each job (default: the cores, divided; on a cluster 1).",
+        min=1,
+    ),
 ]
 Timeout = Annotated[
     float | None,

@@ -4,9 +4,8 @@ import sys
 from collections.abc import Sequence
 
 from bench import screen
-from bench.engines.choice import Where, engine_for
+from bench.engines.choice import Where, driver_device, engine_for
 from bench.engines.task import Engine
-from bench.environment import choose_device
 from bench.execute import Stopped, execute, prepare_pairs
 from bench.record import Record, RecordStore
 from bench.stopping import Stop, stopping
@@ -44,7 +43,7 @@ def run_entries(
     study: str, entries: Sequence[Entry], store: RecordStore, where: Where, memory: int
 ) -> list[Record]:
     """Make the pairs ready, then run the jobs where the user wants them; ends a stopped process."""
-    engine = engine_for(where)
+    engine = engine_for(where, store.results)
     engine.prepare()
     tally = Tally(study, len(entries))
     with stopping() as stop:
@@ -71,7 +70,7 @@ def _run(
 ) -> list[Record]:
     with screen.bar("preparing") as show:
         names = [entry.job.pair for entry in entries]
-        device = choose_device(where.devices[0])
+        device = driver_device(where)
         pairs = prepare_pairs(names, device, lambda what, n, of: show(n, of, what))
     with screen.bar(tally.name) as show:
         show(0, tally.total, tally.name)

@@ -7,7 +7,7 @@ from bench.dense import Dense
 from bench.engines.task import Progress, Work
 from bench.errors import UserError
 from bench.record import Record, RecordStore
-from bench.run import run_job, source_of
+from bench.run import failure, run_job, source_of
 from bench.sharing import Shared
 from bench.study import Entry
 
@@ -70,6 +70,13 @@ def perform(
             return record
     except OSError as error:
         raise unwritable(entry, store, error) from error
+
+
+def lost(entry: Entry, work: Work, dense: Dense, reason: str, threads: int) -> Record:
+    """The record, not yet written, of a job that couldn't write its own."""
+    record = failure(entry.job, dense, work.study, entry.label, reason)
+    machine = record.environment.model_copy(update={"threads": threads})
+    return record.model_copy(update={"environment": machine})
 
 
 def unwritable(entry: Entry, store: RecordStore, error: OSError) -> UserError:

@@ -14,12 +14,11 @@ from pathlib import Path
 from bench.claims import claim
 from bench.dense import Dense
 from bench.engines.memory import free_memory, shared_memory
-from bench.engines.perform import unwritable
+from bench.engines.perform import lost, unwritable
 from bench.engines.place import Died, Place, TookTooLong
 from bench.engines.queue import Queue
 from bench.engines.task import Task, Work
 from bench.record import Record
-from bench.run import failure
 from bench.stopping import Stop
 
 log = logging.getLogger(__name__)
@@ -116,9 +115,7 @@ class Pool:
     def _failed(self, task: Task, work: Work, pairs: Mapping[str, Dense], reason: str) -> Record:
         """The record that the job couldn't write itself."""
         job = task.entry.job
-        record = failure(job, pairs[job.pair], work.study, task.entry.label, reason)
-        machine = record.environment.model_copy(update={"threads": self.threads})
-        record = record.model_copy(update={"environment": machine})
+        record = lost(task.entry, work, pairs[job.pair], reason, self.threads)
         try:
             with claim(work.store.folder, job.key, PATIENCE):
                 work.store.write(record)

@@ -1,0 +1,80 @@
+"""One task of a Slurm array: a share of the jobs, run and recorded where it is put."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from submitit.helpers import DelayedSubmission
+
+from bench.dense import prepare
+from bench.engines.here import Here
+from bench.engines.pool import Pool
+from bench.engines.task import Engine, Task, Work
+from bench.errors import UserError
+from bench.pairs import PAIRS
+from bench.plugins import load_plugin
+from bench.screen import configure_logging
+from bench.stopping import Stop
+from bench.study import Entry
+
+
+class StopFile(Stop):
+    """Asked to stop when a file is there, which the driver writes."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    @property
+    def asked(self) -> bool:
+        """Whether no further job should start."""
+        return self._path.exists()
+
+
+@dataclass(frozen=True)
+class Share:
+    """Some jobs and what they need; `checkpoints` are the sha256 of the driver's dense weights."""
+
+    entries: Sequence[Entry]
+    work: Work
+    device: str
+    threads: int
+    plugins: Sequence[Path]
+    timeout: float | None
+    checkpoints: dict[str, str]
+    stop: Path
+
+    def __call__(self) -> str | None:
+        """Run and record what isn't recorded; or a sentence: no job can run here."""
+        try:
+            self._run()
+        except UserError as error:
+            return str(error)
+        return None
+
+    def _run(self) -> None:
+        torch.set_num_threads(self.threads)
+        configure_logging(verbose=False)
+        for plugin in self.plugins:
+            load_plugin(plugin)
+        names = dict.fromkeys(entry.job.pair for entry in self.entries)
+        pairs = {name: prepare(PAIRS[name], torch.device(self.device)) for name in names}
+        for name, dense in pairs.items():
+            if dense.checkpoint_sha256 != self.checkpoints[name]:
+                raise UserError(
+                    f"The dense model of {name} is another one on this node than where the run was "
+                    "started: let BENCH_DATA be a folder that all nodes share."
+                )
+        tasks = [Task(entry) for entry in self.entries]
+        for _ in self._engine().run(tasks, self.work, pairs, StopFile(self.stop)):
+            pass
+
+    def _engine(self) -> Engine:
+        if self.timeout is None:
+            return Here()
+        return Pool(1, [self.device], self.threads, self.plugins, self.timeout)
+
+    def checkpoint(self) -> DelayedSubmission:
+        """What submitit puts in the queue again at the time limit: what is recorded is skipped."""
+        return DelayedSubmission(self)
