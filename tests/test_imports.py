@@ -11,7 +11,7 @@ LAYERS = [
     {"cli"},
     {"commands"},
     {"check"},
-    {"comparison", "verdicts", "beside", "measurements"},
+    {"comparison", "verdicts", "beside", "measurements", "drawing"},
     {"pace", "curves"},
     {"regression", "reproduction", "junit"},
     {"execute", "report", "catalogue", "filters"},
