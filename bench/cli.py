@@ -1,6 +1,7 @@
 """The commands: list what there is, fetch data, run a study, and report on its records."""
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -99,6 +100,7 @@ def run(
     """
     from bench.commands.grid import load_grid, report_grid
     from bench.commands.run import run_entries
+    from bench.drawing import drawing
     from bench.engines.choice import Where
     from bench.filters import Filters
     from bench.record import RecordStore
@@ -114,7 +116,9 @@ def run(
     store = RecordStore(results, loaded.name)
     store.prepare()
     records = run_entries(loaded.name, entries, store, where, memory * 2**20)
-    report_grid(loaded, grid, entries, store, out or results / "reports" / loaded.name)
+    with drawing() as pool:
+        where_to = out or results / "reports" / loaded.name
+        report_grid(loaded, grid, entries, store, where_to, pool=pool)
     if any(record.status == "failed" for record in records):
         sys.exit(1)
 
@@ -128,16 +132,31 @@ def report(
     published: Annotated[
         bool, typer.Option("--published", help="Show values of papers beside ours.")
     ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Write the page alone, again and again, until Ctrl-C.")
+    ] = False,
+    every: Annotated[
+        int, option("--every", "SECONDS", "How often --watch looks (default: 3).", min=1)
+    ] = 3,
     out: Out = None,
 ) -> None:
     """Write a page, tables (LaTeX, Markdown, CSV) and figures (PDF, PNG) of a study's records."""
-    from bench.commands.grid import load_grid, report_grid
-    from bench.record import RecordStore
+    from bench.drawing import drawing
 
-    loaded, grid = load_grid(study, set_ or [], plugin or [])
-    store = RecordStore(results, loaded.name)
-    where = out or results / "reports" / loaded.name
-    report_grid(loaded, grid, grid, store, where, published=published)
+    # Entered first: what draws gets ready while this process imports torch to read the study.
+    with nullcontext() if watch else drawing() as pool:
+        from bench.commands.grid import load_grid, report_grid
+        from bench.record import RecordStore
+
+        loaded, grid = load_grid(study, set_ or [], plugin or [])
+        store = RecordStore(results, loaded.name)
+        where = out or results / "reports" / loaded.name
+        if watch:
+            from bench.commands.watch import watch_grid
+
+            watch_grid(loaded, grid, store, where, every=every, published=published)
+        else:
+            report_grid(loaded, grid, grid, store, where, published=published, pool=pool)
 
 
 @app.command()

@@ -12,7 +12,7 @@ LAYERS = [
     {"cli"},
     {"commands"},
     {"check"},
-    {"comparison", "verdicts", "beside", "measurements"},
+    {"comparison", "verdicts", "beside", "measurements", "drawing"},
     {"conclusions"},
     {"pace", "curves"},
     {"regression", "reproduction", "junit"},

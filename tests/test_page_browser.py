@@ -16,19 +16,6 @@ chromium, open_page = browser.chromium, browser.open_page
 POINT = ".mark-symbol.role-mark path[aria-label]"
 
 
-def rows(page) -> list[list[str]]:
-    return page.evaluate(
-        "[...document.querySelectorAll('#grid tbody tr')]"
-        ".map(row => [...row.cells].map(cell => cell.innerText))"
-    )
-
-
-def column(page, name: str) -> list[str]:
-    heads = page.locator("#grid thead th").all_inner_texts()
-    place = next(index for index, head in enumerate(heads) if head.startswith(name))
-    return [row[place] for row in rows(page)]
-
-
 def drawn(page, chart: str = "curves") -> int:
     """The points of a chart."""
     return page.locator(f"#{chart}-chart {POINT}").count()
@@ -38,7 +25,7 @@ def redrawn(page, action) -> None:
     """Does the action and waits until the chart of curves has been replaced."""
     page.evaluate("document.querySelector('#curves-chart .canvas').dataset.old = 1")
     action()
-    page.wait_for_function("!document.querySelector('#curves-chart [data-old]')")
+    page.wait_for_selector("#curves-chart [data-old]", state="detached")
 
 
 def axis_labels(page, chart: str = "curves") -> list[str]:
@@ -52,49 +39,6 @@ def test_all_charts_are_drawn_from_what_has_a_result(open_page) -> None:
     assert drawn(page) == len(results.groupby(["label", "sparsity"])) == 19
     page.wait_for_selector("#tradeoff-chart svg")
     assert drawn(page, "tradeoff") == 4
-
-
-def test_filters_and_search_leave_the_rows_that_match(open_page) -> None:
-    page = open_page(make_grid())
-    assert page.inner_text("#found") == "120 of 120 cells"
-    page.select_option("[data-filter=label]", "obd")
-    page.select_option("[data-filter=status]", "failed")
-    assert page.inner_text("#found") == "1 of 120 cells"
-    assert "OutOfMemory at layer_3" in column(page, "reason")[0]
-    page.click("text=Clear")
-    page.fill("#find", "9,000 WOODFISHER")
-    assert set(column(page, "status")) == {"over-budget"} and len(rows(page)) == 3
-    page.fill("#find", "no such thing")
-    assert rows(page) == []
-
-
-def test_sorting_goes_both_ways_with_gaps_last_and_says_so(open_page) -> None:
-    page = open_page(make_grid())
-    page.select_option("[data-filter=label]", "woodfisher")
-    head = page.locator("#grid th[data-name=accuracy]")
-    for direction, reverse in (("ascending", False), ("descending", True)):
-        head.locator("button").click()
-        assert head.get_attribute("aria-sort") == direction
-        texts = column(page, "accuracy")
-        numbers = [float(text) for text in texts if text != "–"]
-        assert numbers == sorted(numbers, reverse=reverse) and len(numbers) == 27
-        assert texts[-3:] == ["–"] * 3
-
-
-def test_pages_of_the_table(open_page) -> None:
-    page = open_page(make_grid())
-    assert (len(rows(page)), page.inner_text("#where")) == (50, "Page 1 of 3")
-    page.click("#next")
-    page.click("#next")
-    assert (len(rows(page)), page.is_disabled("#next")) == (20, True)
-
-
-def test_records_are_linked_beside_the_page(open_page) -> None:
-    page = open_page(make_grid())
-    key = make_grid()[0].job.key
-    assert page.get_attribute("#grid tbody a >> nth=0", "href") == f"../results/records/{key}.json"
-    page.select_option("[data-filter=status]", "missing")
-    assert page.locator("#grid tbody a").count() == 0
 
 
 def test_a_method_can_be_hidden_and_shown_with_the_keyboard(open_page) -> None:
@@ -123,7 +67,7 @@ def test_the_allocation_switches_charts_and_tables_together(open_page) -> None:
     shown = page.locator("#tables figure:visible").evaluate_all(
         "f => f.map(x => x.dataset.allocation)"
     )
-    assert shown == ["layerwise", "layerwise"]
+    assert shown == ["layerwise"] * 3
 
 
 def test_pointing_at_a_result_shows_every_seed(open_page) -> None:
@@ -146,7 +90,7 @@ def test_the_cost_can_be_chosen_and_the_front_is_not_beaten(open_page, cost) -> 
     page = open_page(make_grid())
     page.check(f"[value={cost}]", force=True)
     page.select_option("#tradeoff-sparsity", "")
-    page.wait_for_function(f"document.querySelectorAll('#tradeoff-chart {POINT}').length == 19")
+    browser.sync.expect(page.locator(f"#tradeoff-chart {POINT}")).to_have_count(19)
     assert page.locator("#tradeoff-chart .mark-line path").count() == 1
 
 
@@ -243,3 +187,16 @@ def test_every_sparsity_can_be_chosen_for_the_layers(open_page) -> None:
     page.select_option("#layers-sparsity", "0.98")
     page.wait_for_selector("#layers-chart [aria-label*='98']")
     assert axis_labels(page, "layers") == ["x", "y"]
+
+
+def test_bars_of_phases_are_shares_or_seconds_of_the_shown_methods(open_page) -> None:
+    page = open_page(make_grid())
+    bars = "#phases-chart .mark-rect.role-mark path"
+    page.wait_for_selector("#phases-chart svg")
+    assert page.locator(bars).count() == 4 * 5
+    assert set(axis_labels(page, "phases")) == {"0", "20", "40", "60", "80", "100"}
+    page.check("[name=length][value=seconds]", force=True)
+    title = page.locator("#phases-chart .role-axis-title text")
+    browser.sync.expect(title).to_have_text("Pruning time (s)")
+    redrawn(page, lambda: page.click("#legend button[data-label=obd]"))
+    browser.sync.expect(page.locator(bars)).to_have_count(15)

@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from records import SPARSITIES, make_cell, make_grid, make_job
 
 from bench.budget import Budget
-from bench.grid import CONTROLS
 from bench.report import Cell, frame, summary
 from bench.report.canvas import settings
 from bench.report.curves import accuracy_figure, flops_figure
@@ -70,10 +69,10 @@ def test_high_sparsities_do_not_crowd() -> None:
     np.testing.assert_allclose(np.diff(places), np.diff(places)[0], rtol=1e-9)
 
 
-def test_labels_of_close_sparsities_are_thinned() -> None:
+def test_labels_of_close_sparsities_are_thinned_and_both_ends_stay() -> None:
     cells = [make_cell("a", make_job(sparsity=s)) for s in (0.1, 0.11, 0.12, 0.9, 0.98)]
     axes = panels(draw(accuracy_figure, cells))[0]
-    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["12", "90", "98"]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["10", "90", "98"]
 
 
 def test_time_figure_has_a_point_for_every_result_and_none_else() -> None:
@@ -97,41 +96,6 @@ def test_a_study_without_times_or_with_one_cell_still_draws() -> None:
 def test_sparsities_of_the_time_figure_come_from_the_upper_part() -> None:
     assert spread_out(SPARSITIES, 4) == [0.8, 0.9, 0.95, 0.98]
     assert spread_out([0.5, 0.9], 4) == [0.5, 0.9]
-
-
-def test_every_method_looks_different_also_without_colour() -> None:
-    assert len(set(_BUILT_IN.values())) == len(_BUILT_IN) == 17
-    uncoloured = {(look.marker, look.line) for look in _BUILT_IN.values()}
-    assert len(uncoloured) == len(_BUILT_IN)
-
-
-def test_a_method_keeps_its_look_whatever_else_is_in_the_study() -> None:
-    alone = looks([("woodfisher", "woodfisher")])
-    crowd = looks([("new", "new"), *((name, name) for name in reversed(_BUILT_IN))])
-    assert crowd["woodfisher"] == alone["woodfisher"]
-    assert crowd["new"] == looks([("new", "new")])["new"]
-    assert crowd["new"] not in _BUILT_IN.values()
-
-
-def test_variants_share_the_hue_and_differ_in_marker_and_line() -> None:
-    found = looks([("wf", "woodfisher"), ("wf m=10", "woodfisher"), ("wf m=20", "woodfisher")])
-    assert len({look.colour for look in found.values()}) == 1
-    assert len({look.marker for look in found.values()}) == 3
-    assert len({look.line for look in found.values()}) == 3
-
-
-def test_a_control_is_its_methods_line_in_dots_with_hollow_markers() -> None:
-    labels = ["wf", *(f"wf [{control}]" for control in CONTROLS), "wf [m=10]"]
-    found = looks((label, "woodfisher") for label in labels)
-    own = found["wf"]
-    controls = [found[f"wf [{control}]"] for control in CONTROLS]
-    assert all((c.colour, c.marker, c.hollow) == (own.colour, own.marker, True) for c in controls)
-    assert len({own.line, *(control.line for control in controls)}) == 1 + len(CONTROLS)
-    assert not found["wf [m=10]"].hollow
-    cells = [make_cell(label, make_job("woodfisher")) for label in labels]
-    for axes in panels(draw(accuracy_figure, cells)):
-        for control in CONTROLS:
-            assert lines(axes)[f"wf [{control}]"].get_markerfacecolor() == "white"
 
 
 def test_colour_in_the_figure_is_the_methods_own() -> None:
@@ -164,6 +128,34 @@ def test_many_methods_have_a_panel_each_with_the_others_faint_behind() -> None:
     assert len(faint) == 8
     assert [text.get_text() for text in panels(figure)[4].texts] == ["no result"]
     assert panels(figure)[1].get_xlabel() and not panels(figure)[0].get_xlabel()
+
+
+def test_one_legend_names_the_lines_that_share_a_panel_and_covers_none() -> None:
+    figure = draw(accuracy_figure, crowd())
+    assert not [axes for axes in panels(figure) if axes.get_legend()]
+    assert {t.get_text() for t in figure.legends[0].texts} == {"c", "c 2", "d", "d 2", "d 3"}
+    assert [axes.get_title(loc="left") for axes in panels(figure)[:3]] == [
+        *("a, global", "b, global", "c, global")
+    ]
+    figure.draw_without_rendering()
+    lowest = figure.legends[0].get_window_extent().y0
+    assert all(axes.get_tightbbox().y1 <= lowest for axes in panels(figure))
+
+
+def test_panels_keep_their_room_under_long_legends() -> None:
+    labels = [f"woodfisher, damping {number}" for number in range(20)]
+    figure = draw(accuracy_figure, [make_cell(label, make_job("woodfisher")) for label in labels])
+    figure.draw_without_rendering()
+    for axes in panels(figure):
+        assert axes.get_window_extent().height / figure.dpi > 0.9
+
+
+def test_ticks_of_time_have_units_and_few_labels() -> None:
+    cells = [make_cell(str(n), make_job(str(n)), prune_seconds=10.0**n) for n in range(-3, 3)]
+    axes = panels(draw(time_figure, cells))[0]
+    texts = [tick.get_text() for tick in axes.get_xticklabels()]
+    assert [text for text in texts if text] == ["100 µs", "100 ms", "100 s"]
+    assert len(axes.get_xticks()) == 8
 
 
 def test_the_linear_figure_has_equal_steps_of_sparsity() -> None:

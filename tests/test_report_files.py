@@ -15,7 +15,7 @@ from bench.report import Cell, frame, summary, summary_text, write_report
 
 FIGURES = [
     f"figures/resnet20-cifar10-{kind}.{suffix}"
-    for kind in ("accuracy", "linear", "time", "flops", "layers", "budget")
+    for kind in ("accuracy", "linear", "time", "flops", "phases", "layers", "budget")
     for suffix in ("pdf", "png")
 ]
 PARQUET = ["summary.parquet", "cells.parquet"] if importlib.util.find_spec("pyarrow") else []
@@ -76,7 +76,7 @@ def test_the_page_links_figures_and_says_how_much_has_run(report: Path) -> None:
     page = (report / "report.md").read_text(encoding="utf-8")
     assert page.startswith("# Example\n\nOne paragraph.\n\nAnother &lt;b&gt;.\n\n112 of 120 cells")
     assert "(figures/resnet20-cifar10-accuracy.png)" in page
-    assert page.count("| woodfisher ") == 4
+    assert page.count("| woodfisher ") == 6
 
 
 def test_a_study_that_has_not_run_has_gaps_and_no_figure(tmp_path: Path) -> None:

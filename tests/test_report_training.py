@@ -4,8 +4,8 @@ import pandas as pd
 from records import make_cell, make_job
 
 from bench.recipe import Recipe
+from bench.report import frame, summary
 from bench.report.captions import training_sentence
-from bench.report.frame import frame, summary
 from bench.report.panels import panels, tables
 from bench.schedule import Gradual
 

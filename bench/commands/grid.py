@@ -1,6 +1,7 @@
 """The study that a command is about, and the report of its records."""
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 
 from bench import screen
@@ -34,10 +35,12 @@ def report_grid(
     out: Path,
     *,
     published: bool = False,
+    pool: Executor | None = None,
 ) -> None:
     """Write the whole grid's report to `out`, and show the entries of `shown` on the screen.
 
-    With `published`, values of papers stand beside those that answer them.
+    With `published`, values of papers stand beside those that answer them. Figures are drawn in the
+    processes of `pool`, or here.
     """
     from bench.beside import published_beside
     from bench.report import Cell, summary_text, write_report
@@ -52,6 +55,7 @@ def report_grid(
         out,
         records=store.folder,
         against=study.figure,
+        pool=pool,
         verdicts=published_beside(list(cells.values())) if published else None,
     )
     screen.results.print(summary_text([cells[entry.job.key] for entry in shown]), markup=False)

@@ -1,7 +1,10 @@
 """Tables and figures of a study, made from its records and from nothing else."""
 
+import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -9,14 +12,25 @@ import pandas as pd
 from bench.errors import UserError
 from bench.figure import Against
 from bench.report import latex, markdown
-from bench.report.frame import Cell, frame, summary
+from bench.report.frame import Cell, frame
 from bench.report.load import load_records, write_parquet
 from bench.report.macros import macros
 from bench.report.panels import tables
 from bench.report.published import published_tables
+from bench.report.sheets import Drawings, sheets
+from bench.report.summary import summary
 from bench.report.tables import Table
 
-__all__ = ["Cell", "frame", "load_records", "summary", "summary_text", "write_report"]
+__all__ = [
+    "Cell",
+    "frame",
+    "load_records",
+    "progress",
+    "summary",
+    "summary_text",
+    "write_page",
+    "write_report",
+]
 
 
 def write_report(
@@ -28,6 +42,7 @@ def write_report(
     records: Path | None = None,
     verdicts: pd.DataFrame | None = None,
     against: Against | None = None,
+    pool: Executor | None = None,
 ) -> list[Path]:
     """Write tables, figures, page and data into the folder `out`; returns all files written.
 
@@ -37,16 +52,47 @@ def write_report(
     is installed. The page links to the record files in the folder `records`. `verdicts` are
     published values beside ours, with the columns of `published.COLUMNS`. `against` asks for one
     more figure, `figures/PAIR-FIELD`, of accuracy against a hyper-parameter. A pair without any
-    result has tables full of gaps and no figure. Raises `UserError` if `out` can't be written.
+    result has tables full of gaps and no figure. Figures are drawn in the processes of `pool`, or
+    here. Raises `UserError` if `out` can't be written.
     """
     table = frame(cells)
     means = summary(table)
     every = [*tables(table, means), *published_tables(verdicts)]
-    try:
+    with _writing(out):
+        for folder in (out / "tables", out / "figures"):
+            folder.mkdir(parents=True, exist_ok=True)
+        names = _file_names(means.pair.unique())
+        paths = {pair: out / "figures" / names[pair] for pair in _drawn(means)}
+        figures = Drawings(sheets(cells, table, means, paths, against), pool)
         files = _write_text(title, description, table, means, every, out, against)
         files += [_write_page(title, description, cells, table, means, every, out, records)]
         files += write_parquet({"summary": means, "cells": table}, out)
-        return files + _draw(cells, table, means, out, against)
+        return files + figures.files()
+
+
+def write_page(
+    title: str,
+    description: str,
+    cells: Sequence[Cell],
+    out: Path,
+    *,
+    records: Path | None = None,
+    verdicts: pd.DataFrame | None = None,
+    refresh: int | None = None,
+) -> Path:
+    """Write `report.html` alone, see `write_report`; a browser loads it anew every `refresh` s."""
+    table = frame(cells)
+    means = summary(table)
+    every = [*tables(table, means), *published_tables(verdicts)]
+    with _writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+        return _write_page(title, description, cells, table, means, every, out, records, refresh)
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise UserError(
             f"The report can't be written to {out}: {error.strerror or error}. "
@@ -85,8 +131,6 @@ def _write_text(
     against: Against | None,
 ) -> list[Path]:
     names = _file_names(means.pair.unique())
-    for folder in (out / "tables", out / "figures"):
-        folder.mkdir(parents=True, exist_ok=True)
     files = {
         out / "report.md": markdown.document(
             title, description, progress(table), _sections(every, names, _drawn(means), against)
@@ -112,35 +156,23 @@ def _write_page(
     every: Sequence[Table],
     out: Path,
     records: Path | None,
+    refresh: int | None = None,
 ) -> Path:
+    """Whoever opens the page meanwhile finds the old one or the new one whole."""
     from bench.report.page import address, page
 
     where = None if records is None else address(records, out)
-    text = page(title, description, progress(table), cells, table, means, every, where)
+    text = page(title, description, progress(table), cells, table, means, every, where, refresh)
     path = out / "report.html"
-    path.write_text(text, encoding="utf-8", newline="\n")
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside.write_text(text, encoding="utf-8", newline="\n")
+    beside.replace(path)
     return path
 
 
 def _drawn(means: pd.DataFrame) -> list[str]:
     """The pairs that have a result."""
     return list(means[means.ok > 0].pair.unique())
-
-
-def _draw(
-    cells: Sequence[Cell],
-    table: pd.DataFrame,
-    means: pd.DataFrame,
-    out: Path,
-    against: Against | None,
-) -> list[Path]:
-    names = _file_names(means.pair.unique())
-    paths = {pair: out / "figures" / names[pair] for pair in _drawn(means)}
-    if not paths:
-        return []
-    from bench.report.figures import write_figures
-
-    return write_figures(cells, table, means, paths, against=against)
 
 
 def _sections(
@@ -151,10 +183,12 @@ def _sections(
 ) -> list[str]:
     """The paragraphs of the page: for each pair its figures and tables."""
     sections = []
-    kinds = ["accuracy", "time"] if against is None else [against.x, "accuracy", "time"]
+    first = [] if against is None else [against.x]
     for pair, name in names.items():
         sections.append(f"## {markdown.escape(pair)}")
         if pair in drawn:
+            divided = any(part.kind == "phases" and part.pair == pair for part in all_tables)
+            kinds = [*first, "accuracy", "time", *(["phases"] if divided else [])]
             sections += [f"![{kind}](figures/{name}-{kind}.png)" for kind in kinds]
         else:
             sections.append("No cell of this pair has a result yet, so there is no figure.")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bench.report.tables import percent
 
+_MOST_STEPS = 3
 _RATIOS = (2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
@@ -59,13 +60,14 @@ def compression_axis(axes: Axes, means: pd.DataFrame) -> None:
 
 
 def _apart(sparsities: Sequence[float], least: float, places: NDArray[np.float64]) -> list[float]:
-    """The sparsities whose labels don't run into one another, from the highest down."""
-    width = float(places[-1] - places[0])
+    """The sparsities whose labels don't run into one another: both ends, then from the top down."""
+    gap = least * float(places[-1] - places[0])
     kept = [len(sparsities) - 1]
-    for index in reversed(range(len(sparsities) - 1)):
-        if places[kept[-1]] - places[index] >= least * width:
+    for index in reversed(range(1, len(sparsities) - 1)):
+        if min(places[kept[-1]] - places[index], places[index] - places[0]) >= gap:
             kept.append(index)
-    return [sparsities[index] for index in reversed(kept)]
+    ends = [0] if len(sparsities) > 1 else []
+    return [sparsities[index] for index in [*ends, *reversed(kept)]]
 
 
 def _removed(sparsity: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -92,12 +94,18 @@ def log_axis(axes: Axes, values: pd.Series, columns: int) -> None:
 
 
 def time_axis(axes: Axes, seconds: pd.Series) -> None:
-    """Whole decades, so that ticks have short labels."""
+    """A tick at every whole decade, with its unit where labels have room: 1 ms, 0.1 s as 100 ms."""
     axes.set_xscale("log")
     if seconds.empty:
         return
-    low = np.floor(np.log10(seconds.min() * 0.8))
-    high = np.ceil(np.log10(seconds.max() * 1.25))
-    axes.set_xlim(10**low, 10**high)
+    low = int(np.floor(np.log10(seconds.min() * 0.8)))
+    high = int(np.ceil(np.log10(seconds.max() * 1.25)))
+    axes.set_xlim(10.0**low, 10.0**high)
+    step = -(-(high - low) // _MOST_STEPS)
+    unit = EngFormatter("s")
+    axes.set_xticks(
+        [10.0**decade for decade in range(low, high + 1)],
+        ["" if (decade - low) % step else unit(10.0**decade) for decade in range(low, high + 1)],
+    )
     # Minor ticks in every panel would take longer to draw than all that is measured.
     axes.xaxis.set_minor_locator(NullLocator())

@@ -10,6 +10,7 @@ import matplotlib
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 COLUMN_INCHES = 3.4
 PAGE_INCHES = 6.9
@@ -111,11 +112,23 @@ def literal(text: str) -> str:
 
 def save(figure: Figure, path: Path, suffixes: Sequence[str] = ("pdf", "png")) -> list[Path]:
     """Write `path` with each suffix, without dates and versions in the files; returns them."""
-    # The layout is the same for all files and costs as much as drawing one.
+    _without_ligatures(figure)
+    # The layout is the same for all files and costs as much as drawing one. A figure that still
+    # has an engine, were it one that does nothing, is drawn twice for each.
     if engine := figure.get_layout_engine():
         engine.execute(figure)
-    figure.set_layout_engine("none")
+    figure.set_layout_engine(None)
     files = [path.with_name(f"{path.name}.{suffix}") for suffix in suffixes]
     for file, suffix in zip(files, suffixes, strict=True):
         figure.savefig(file, dpi=DPI, metadata=_METADATA.get(suffix))
     return files
+
+
+def _without_ligatures(figure: Figure) -> None:
+    """Letters as they are typed: the `fi` of `woodfisher` as one glyph takes a PDF a second font.
+
+    Before matplotlib 3.11 there are none.
+    """
+    if hasattr(Text, "set_fontfeatures"):
+        for text in figure.findobj(Text):
+            text.set_fontfeatures(("-liga",))

@@ -33,7 +33,7 @@ def cost_caption(cells: pd.DataFrame) -> str:
             "are ok: median time, greatest rise of memory, and the most that one cell spent of "
             "its budget. Evaluation, data loading and dense training are not counted.",
             budget_sentence(cells),
-            _machine(cells),
+            timed_on(cells),
         )
         if part
     )
@@ -104,7 +104,8 @@ def _checkpoint(cells: pd.DataFrame) -> str:
     return f"Dense checkpoint: sha256 {hashes[0]}." if hashes else ""
 
 
-def _machine(cells: pd.DataFrame) -> str:
+def timed_on(cells: pd.DataFrame) -> str:
+    """The machine that times were taken on, or a warning that there are several."""
     machines = cells[["processor", "device", "threads"]].dropna().drop_duplicates()
     if len(machines) > 1:
         return f"Measured on {len(machines)} different machines: times are not comparable."

@@ -57,14 +57,14 @@ def flops_figure(means: pd.DataFrame, dense: float, style: dict[str, Look]) -> F
 
 
 def groups(means: pd.DataFrame) -> list[_Group]:
-    """The labels that share a panel: all of them, or those of one method if they are many."""
+    """The labels that share a panel, under its title: all, or those of one method if many."""
     labels = dict(zip(means.label, means.method, strict=True))
     if len(labels) <= MOST_TOGETHER:
         return [("", list(labels))]
     found: dict[str, list[str]] = {}
     for label, method in labels.items():
         found.setdefault(str(method), []).append(str(label))
-    return list(found.items())
+    return [(own[0] if len(own) == 1 else method, own) for method, own in found.items()]
 
 
 def _drawn(
@@ -78,7 +78,9 @@ def _drawn(
     else:
         rows = math.ceil(len(panels) / _COLUMNS)
         columns = min(_COLUMNS, len(panels))
-        figure, grid = canvas.panels(rows * len(parts), columns, height=1.35)
+        # What stands above and below all panels takes as much room over one row as over ten.
+        height = 1.35 + 0.7 / (rows * len(parts))
+        figure, grid = canvas.panels(rows * len(parts), columns, height)
         places = _placed(parts, panels, rows * columns)
     for axes, place in zip([axes for row in grid for axes in row], places, strict=True):
         if place is None:
@@ -117,8 +119,6 @@ def _panel(
             marks.curve(axes, lines[label], style[label], x)
     if all(lines[label].ok.sum() == 0 for label in labels if label in lines):
         axes.text(0.5, 0.5, "no result", transform=axes.transAxes, ha="center", color="#606060")
-    elif len(lines) > MOST_TOGETHER and len(labels) > 1:
-        axes.legend(loc="best", fontsize=6.5, handlelength=2.2, borderaxespad=0.2)
 
 
 def _name_axes(blocks: Sequence[Sequence[Axes]], name: str) -> None:
@@ -133,8 +133,11 @@ def _name_axes(blocks: Sequence[Sequence[Axes]], name: str) -> None:
 def _finish(
     figure: Figure, means: pd.DataFrame, dense: float, style: dict[str, Look], how: str
 ) -> None:
-    if len(groups(means)) == 1:
-        marks.legend(figure, means, style, lines=True)
-    else:
+    panels = groups(means)
+    together = [label for _, labels in panels if len(labels) > 1 for label in labels]
+    named = together if len(panels) > 1 else marks.labels(means)
+    if named:
+        marks.legend(figure, named, style, lines=True)
+    if len(panels) > 1:
         how = f"{how} Faint: the other methods."
     marks.footer(figure, means, dense, how)

@@ -1,4 +1,4 @@
-"""The study's grid as one flat data frame, and its summary over seeds; gaps and failures stay."""
+"""The study's grid as one flat data frame, where gaps and failures stay."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -9,10 +9,15 @@ from pydantic import BaseModel
 from bench.budget import Budget
 from bench.errors import UserError
 from bench.job import Job, canonical_json
+from bench.phase import PHASES
 from bench.record import Record
 
 PANEL = ["pair", "allocation", "protocol"]
 GROUP = [*PANEL, "label", "sparsity"]
+
+PARTS = (*PHASES, "rest")
+"""What pruning seconds are divided into: the phases, and what lies outside them."""
+PART_SECONDS = tuple(f"{part}_seconds" for part in PARTS)
 
 _MEASURES = ("dense_accuracy", "dense_loss", "accuracy", "top5", "loss", "prune_seconds")
 _TRAINING = ("train_seconds", "emergent_sparsity")
@@ -30,6 +35,7 @@ _COLUMNS = (
     *_IDENTITY,
     *("status", "reason"),
     *_MEASURES,
+    *PART_SECONDS,
     *_TRAINING,
     *_COUNTS,
     *("compression", "speedup"),
@@ -46,23 +52,6 @@ _COLUMNS = (
         "finished",
     ),
 )
-
-_OVER_SEEDS: dict[str, tuple[str, str]] = {
-    "accuracy_mean": ("accuracy", "mean"),
-    "accuracy_std": ("accuracy", "std"),
-    "accuracy_min": ("accuracy", "min"),
-    "accuracy_max": ("accuracy", "max"),
-    "top5_mean": ("top5", "mean"),
-    "top5_std": ("top5", "std"),
-    "loss_mean": ("loss", "mean"),
-    "prune_seconds_median": ("prune_seconds", "median"),
-    "peak_bytes_max": ("peak_bytes", "max"),
-    "compression_mean": ("compression", "mean"),
-    "speedup_mean": ("speedup", "mean"),
-    "flops_mean": ("flops", "mean"),
-    "ok": ("accuracy", "count"),
-    "expected": ("accuracy", "size"),
-}
 
 
 class Cell(NamedTuple):
@@ -90,10 +79,13 @@ def rows(cells: Sequence[Cell]) -> pd.DataFrame:
     """One row a cell, in the order given; a cell without a record has the status `missing`.
 
     `compression` is parameters / nonzero parameters, where everything outside the prunable weights
-    counts as kept; `speedup` is theoretical: dense FLOPs / FLOPs.
+    counts as kept; `speedup` is theoretical: dense FLOPs / FLOPs. The columns `PART_SECONDS` sum to
+    `prune_seconds` where the record divides them, and are missing elsewhere.
     """
     table = pd.DataFrame([_row(cell) for cell in cells], columns=list(_COLUMNS))
-    table = table.astype(dict.fromkeys(("sparsity", *_MEASURES, *_TRAINING), "float64"))
+    table = table.astype(
+        dict.fromkeys(("sparsity", *_MEASURES, *PART_SECONDS, *_TRAINING), "float64")
+    )
     table = table.astype(dict.fromkeys(("seed", "threads", *_COUNTS, *_SPENT, *_LIMITS), "Int64"))
     kept = table.parameters - table.prunable + table.nonzero
     table["compression"] = (table.parameters / kept).astype("Float64")
@@ -111,11 +103,22 @@ def _row(cell: Cell) -> dict[str, Any]:
     if record is None:
         return row | {"status": "missing", "reason": ""}
     row |= {name: getattr(record, name) for name in (*_MEASURES, *_TRAINING, *_COUNTS)}
+    row |= _parts(record)
     row |= {f"spent_{name}": getattr(record.spent, name) for name in RESOURCES}
     row |= {name: getattr(record.environment, name) for name in _ENVIRONMENT}
     row |= {name: getattr(record, name) for name in _COLUMNS[-3:]}
     row |= {"notes": "; ".join(record.notes)}
     return row | dict(zip(("status", "reason"), _outcome(record), strict=True))
+
+
+def _parts(record: Record) -> dict[str, float]:
+    """The seconds of each part; nothing where the record doesn't divide them."""
+    if not record.phase_seconds or record.prune_seconds is None:
+        return {}
+    seconds = [record.phase_seconds.get(phase, 0.0) for phase in PHASES]
+    # Clocks are read one after the other: the rest is never less than nothing.
+    rest = max(0.0, record.prune_seconds - sum(seconds))
+    return dict(zip(PART_SECONDS, (*seconds, rest), strict=True))
 
 
 def _said(part: BaseModel | None) -> str:
@@ -131,68 +134,3 @@ def _outcome(record: Record) -> tuple[str, str]:
     if record.status == "ok" and record.accuracy is None:
         return "failed", "the record holds no accuracy"
     return record.status, " ".join(record.reason.split())
-
-
-def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """One row for each pair, allocation, protocol, label and sparsity of `frame`'s result.
-
-    Figures are over the seeds that are ok: `accuracy_std` is the sample standard deviation (NaN for
-    one seed), time is the median, memory the maximum. `ok` of `expected` seeds have a result;
-    `status` is `ok`, `partial`, or what the cell came to instead, and `problems` says why.
-    Methods, pairs and allocations are in the order of their first appearance.
-    """
-    measured = list(dict.fromkeys(source for source, _ in _OVER_SEEDS.values()))
-    good = table[measured].where(table.status == "ok")
-    keys = [table[name] for name in GROUP]
-    groups = good.groupby(keys, sort=False, observed=True)
-    result = groups.agg(**_OVER_SEEDS)
-    result["method"] = table.groupby(GROUP, sort=False).method.first()
-    problems = _problems(table)
-    result["status"] = [
-        _status(ok, expected, problems.get(key, []))
-        for key, ok, expected in zip(result.index, result.ok, result.expected, strict=True)
-    ]
-    result["problems"] = [_sentence(problems.get(key, [])) for key in result.index]
-    return _in_order(result.reset_index())
-
-
-Problem = tuple[int, str, str]
-
-
-def _problems(table: pd.DataFrame) -> dict[Any, list[Problem]]:
-    """Seed, status and reason of every cell that isn't ok, by group."""
-    found: dict[Any, list[Problem]] = {}
-    bad = table[table.status != "ok"]
-    for *key, seed, status, reason in bad[[*GROUP, "seed", "status", "reason"]].itertuples(
-        index=False, name=None
-    ):
-        found.setdefault(tuple(key), []).append((seed, status, reason))
-    return found
-
-
-def _status(ok: int, expected: int, problems: list[Problem]) -> str:
-    if ok:
-        return "ok" if ok == expected else "partial"
-    return next((status for _, status, _ in problems if status != "missing"), "missing")
-
-
-def _sentence(problems: list[Problem]) -> str:
-    """Such as `seeds 0, 2: failed (no memory); seed 1: has not run`."""
-    seeds: dict[tuple[str, str], list[str]] = {}
-    for seed, status, reason in problems:
-        seeds.setdefault((status, reason), []).append(str(seed))
-    parts = []
-    for (status, reason), which in seeds.items():
-        fate = "has not run" if status == "missing" else status
-        because = f" ({reason})" if reason else ""
-        parts.append(f"seed{'s' * (len(which) > 1)} {', '.join(which)}: {fate}{because}")
-    return "; ".join(parts)
-
-
-def _in_order(result: pd.DataFrame) -> pd.DataFrame:
-    """Pairs, allocations, protocols and labels by first appearance, sparsities ascending."""
-    ranks = {name: pd.factorize(result[name])[0] for name in [*PANEL, "label"]}
-    order = pd.DataFrame({**ranks, "sparsity": result.sparsity}).sort_values(GROUP).index
-    result = result.loc[order].reset_index(drop=True)
-    rest = [name for name in result.columns if name not in {*GROUP, "method"}]
-    return result[[*PANEL, "label", "method", "sparsity", *rest]]

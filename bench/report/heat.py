@@ -15,6 +15,7 @@ from bench.report.timing import spread_out
 _MOST_NUMBERS = 12
 _MOST_FLAT = 8
 _WHITE_FROM = 0.55
+_LETTERS = 24
 
 
 def layers_figure(means: pd.DataFrame, layers: pd.Series, names: Sequence[str]) -> Figure | None:
@@ -36,7 +37,8 @@ def layers_figure(means: pd.DataFrame, layers: pd.Series, names: Sequence[str]) 
     # A letter at 8 points is about 0.062 inches wide.
     below = 0.062 * max(map(len, short)) / len(parts) if upright else 0.0
     height = 0.45 + 0.165 * rows + below
-    figure, grid = canvas.panels(len(parts), 1, height, wide=len(names) > 4)
+    long = max(len(label) for label in marks.labels(chosen)) > _LETTERS
+    figure, grid = canvas.panels(len(parts), 1, height, wide=len(names) > 4 or long)
     for (axes,), (title, part) in zip(grid, parts, strict=True):
         values = np.array([layers[index] for index in part.index], dtype=np.float64) * 100
         axes.set_title(canvas.literal(title), loc="left")

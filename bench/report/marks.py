@@ -86,10 +86,14 @@ def front(axes: Axes, cost: pd.Series, accuracy: pd.Series) -> None:
     )
 
 
-def legend(figure: Figure, means: pd.DataFrame, style: dict[str, Look], *, lines: bool) -> None:
-    """All labels above the panels, with their lines or with their markers alone."""
+def labels(means: pd.DataFrame) -> list[str]:
+    """The labels in the order of the study."""
+    return [str(label) for label in dict.fromkeys(means.label)]
+
+
+def legend(figure: Figure, labels: Sequence[str], style: dict[str, Look], *, lines: bool) -> None:
+    """The labels above the panels, with their lines or with their markers alone."""
     handles: list[Artist] = []
-    labels = [str(label) for label in dict.fromkeys(means.label)]
     for look in (style[label] for label in labels):
         handle = Line2D([], [], color=look.colour, marker=look.marker)
         handle.set_linestyle(look.line if lines else "none")

@@ -29,6 +29,17 @@ _CONTROLS: dict[str, Dashes] = dict(
 )
 
 
+# Light steps between the phases of pruning, so that they also hold in grayscale; the rest is empty.
+PART_COLOURS: dict[str, tuple[str, str]] = {
+    "gradients": ("#0B2F4A", ""),
+    "inverse": (_BLUE, ""),
+    "selection": (_SKY, ""),
+    "update": ("#F0E442", ""),
+    "rest": ("#FFFFFF", "/////"),
+}
+"""Colour and hatch of each part of the pruning time."""
+
+
 class Look(NamedTuple):
     """How a method is drawn; `line` is matplotlib's offset and on-off sequence in points.
 

@@ -6,6 +6,7 @@ import pandas as pd
 
 from bench.report.costs import cost_table
 from bench.report.frame import PANEL
+from bench.report.phases import phase_table
 from bench.report.tables import Table, accuracy_table
 
 SIDE_BY_SIDE = ["pair", "allocation"]
@@ -13,14 +14,15 @@ SIDE_BY_SIDE = ["pair", "allocation"]
 
 
 def tables(cells: pd.DataFrame, over_seeds: pd.DataFrame) -> list[Table]:
-    """An accuracy table and a cost table for every pair and allocation.
+    """Tables of accuracy, of cost and, where it is known, of phases for every pair and allocation.
 
     `cells` and `over_seeds` are the results of `frame` and `summary`.
     """
     return [
         table
         for part, means in panels(cells, over_seeds, SIDE_BY_SIDE)
-        for table in (accuracy_table(part, means), cost_table(part, means))
+        for table in (accuracy_table(part, means), cost_table(part, means), phase_table(part))
+        if table
     ]
 
 

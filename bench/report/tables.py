@@ -143,5 +143,7 @@ def seconds(duration: float) -> str:
     """A time with two or more significant digits and never an exponent; a dash if there is none."""
     if pd.isna(duration):
         return DASH
+    if duration == 0:
+        return "0"
     digits = next((n for n in range(1, 10) if duration >= 10 ** (1 - n)), 9)
     return f"{duration:,.{digits}f}"

@@ -36,8 +36,8 @@ def time_figure(means: pd.DataFrame, dense: float, style: dict[str, Look]) -> Fi
         row[0].set_ylabel(marks.ACCURACY)
     time_axis(grid[0][0], timed.prune_seconds_median)
     for axes in grid[-1]:
-        axes.set_xlabel("Pruning time (s)")
-    marks.legend(figure, means, style, lines=False)
+        axes.set_xlabel("Pruning time")
+    marks.legend(figure, marks.labels(means), style, lines=False)
     how = "Whiskers: worst to best seed. Dotted steps: Pareto front."
     marks.footer(figure, means, dense, how)
     return figure

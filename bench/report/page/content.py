@@ -6,14 +6,15 @@ from typing import Any
 
 import pandas as pd
 
-from bench.report.frame import PANEL, RESOURCES, Cell
+from bench.report.frame import PANEL, PART_SECONDS, RESOURCES, Cell
 from bench.report.layers import layer_means
-from bench.report.page.glyphs import glyph
-from bench.report.palette import looks
+from bench.report.page.glyphs import glyph, shades
+from bench.report.palette import PART_COLOURS, looks
 
 _RECORD = (
     *("label", *PANEL, "sparsity", "seed", "status", "reason", "accuracy", "top5", "loss"),
     *("compression", "speedup", "flops", "prune_seconds", "peak_bytes", "nonzero"),
+    *PART_SECONDS,
     *(f"spent_{name}" for name in RESOURCES),
     *("notes", "key"),
 )
@@ -21,6 +22,7 @@ _MEAN = (
     *(*PANEL, "label", "sparsity", "status", "problems", "ok", "expected"),
     *("accuracy_mean", "accuracy_std", "accuracy_min", "accuracy_max"),
     *("compression_mean", "speedup_mean", "flops_mean", "prune_seconds_median", "peak_bytes_max"),
+    *(f"{name}_median" for name in PART_SECONDS),
 )
 _TEXT = {"label", *PANEL, "status", "reason", "problems", "notes"}
 _DIGITS = 6
@@ -40,6 +42,7 @@ def content(cells: Sequence[Cell], table: pd.DataFrame, means: pd.DataFrame) -> 
         "seeds": _seeds(table, means),
         "layers": {"names": names, "rows": rows},
         "looks": {label: glyph(look) for label, look in style.items()},
+        "parts": {part: shades(colour) for part, (colour, _) in PART_COLOURS.items()},
         "dense": {str(pair): _number(value) for pair, value in dense.items()},
     }
 

@@ -8,19 +8,28 @@ from matplotlib.path import Path
 
 from bench.report.palette import Look
 
-# Black is the only colour of the palette that a dark page swallows.
-_ON_DARK = {"#000000": "#F2F2F2", "#8C8C8C": "#A3A3A3", "#0072B2": "#2F8AD8"}
+# What a dark page would swallow.
+_ON_DARK = {
+    "#000000": "#F2F2F2",
+    "#8C8C8C": "#A3A3A3",
+    "#0072B2": "#2F8AD8",
+    "#0B2F4A": "#4A6A86",
+}
 _COMMANDS = {Path.MOVETO: "M", Path.LINETO: "L", Path.CURVE3: "Q", Path.CURVE4: "C"}
 
 
 def glyph(look: Look) -> dict[str, Any]:
     """Colours on light and dark, an SVG path about the origin, and SVG's dash pattern."""
     return {
-        "light": look.colour,
-        "dark": _ON_DARK.get(look.colour, look.colour),
+        **shades(look.colour),
         "path": outline(look.marker),
         "dash": [round(2 * length, 1) for length in look.line[1]],
     }
+
+
+def shades(colour: str) -> dict[str, str]:
+    """The colour on a light page and on a dark one."""
+    return {"light": colour, "dark": _ON_DARK.get(colour, colour)}
 
 
 def outline(marker: str) -> str:

@@ -22,13 +22,14 @@ from bench.report.tables import Table, percent
 _HERE = Path(__file__).parent
 STYLES = ("base.css", "parts.css", "tables.css")
 SCRIPTS = (
-    *("data.js", "state.js", "chart.js", "curves.js", "tradeoff.js", "layers.js"),
-    *("records.js", "start.js"),
+    *("data.js", "state.js", "chart.js", "curves.js", "tradeoff.js", "phases.js"),
+    *("layers.js", "records.js", "again.js", "start.js"),
 )
 
 _DRAWN = ("curves", "tradeoff", "layers")
 _SECTIONS = (
-    *(("curves", "Accuracy"), ("tradeoff", "Cost"), ("layers", "Layers"), ("tables", "Tables")),
+    *(("curves", "Accuracy"), ("tradeoff", "Cost"), ("phases", "Time")),
+    *(("layers", "Layers"), ("tables", "Tables")),
     *(("budget", "Budget"), ("problems", "Without result"), ("setup", "Configuration")),
     ("records", "Records"),
 )
@@ -43,12 +44,17 @@ def page(
     means: pd.DataFrame,
     tables: Sequence[Table],
     records: str | None,
+    refresh: int | None = None,
 ) -> str:
-    """The whole HTML file; `records` is the address of the records' folder as seen from it."""
+    """The whole HTML file; `records` is the address of the records' folder as seen from it.
+
+    With `refresh` a browser loads it anew after so many seconds.
+    """
     style = "\n".join((_HERE / "style" / name).read_text(encoding="utf-8") for name in STYLES)
     own = "\n".join((_HERE / "script" / name).read_text(encoding="utf-8") for name in SCRIPTS)
     own = f'"use strict";\n(() => {{\n{own}}})();'
     drawn = bool((means.ok > 0).any()) if len(means) else False
+    divided = any(part.kind == "phases" for part in tables)
     scripts = [chart_library(), own] if drawn else [own]
     data = content(cells, table, means) | {"title": title, "folder": records}
     methods = dict(zip(means.label, means.method, strict=True))
@@ -57,6 +63,7 @@ def page(
         .get_template("report.html")
         .render(
             title=title,
+            refresh=refresh,
             paragraphs=[part for part in description.split("\n\n") if part.strip()],
             progress=progress,
             counts=table.status.value_counts().to_dict(),
@@ -69,17 +76,23 @@ def page(
             facts=facts(table),
             looks={label: glyph(look) for label, look in looks(methods.items()).items()},
             drawn=drawn,
+            divided=divided,
             data_rows=len(table),
             data_allocations=table.allocation.nunique(),
-            sections=[part for part in _SECTIONS if drawn or part[0] not in _DRAWN]
-            if cells
-            else [],
+            sections=_sections(drawn, divided) if cells else [],
             style=style,
             scripts=scripts,
             data=inline(data),
             policy=_policy(style, scripts),
         )
     )
+
+
+def _sections(drawn: bool, divided: bool) -> list[tuple[str, str]]:
+    """Anchor and name of the sections that there are."""
+    absent = set() if drawn else {*_DRAWN, "phases"}
+    absent |= set() if divided else {"phases"}
+    return [section for section in _SECTIONS if section[0] not in absent]
 
 
 def address(folder: Path, page_folder: Path) -> str:

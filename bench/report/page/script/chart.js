@@ -74,7 +74,7 @@ async function draw(name, make) {
     return;
   }
   const canvas = element("div", "", { class: "canvas" });
-  const made = await embed(canvas, { ...spec, width: box.clientWidth, height: height(box) });
+  const made = await embed(canvas, { height: height(box), ...spec, width: box.clientWidth });
   if (charts[name].turn !== turn) return made.finalize();
   charts[name].view = made.view;
   box.setAttribute("aria-label", spec.description);
@@ -117,7 +117,7 @@ async function save(name, format) {
   const spec = charts[name].make(true);
   const canvas = element("div");
   const title = [source.title, PANEL.map((part) => state[part]).join(", ")];
-  const made = await embed(canvas, { ...spec, title, width: 760, height: 440 });
+  const made = await embed(canvas, { height: 440, ...spec, title, width: 760 });
   const url = await made.view.toImageURL(format, 2);
   download(url, `${name}-${PANEL.map((part) => state[part]).join("-")}.${format}`);
   made.finalize();

@@ -57,9 +57,9 @@ function sorted(rows) {
   });
 }
 
-function refresh() {
+function refresh(page = 0) {
   grid.rows = sorted(filtered());
-  grid.page = 0;
+  grid.page = Math.min(page, Math.max(0, Math.ceil(grid.rows.length / PAGE) - 1));
   showPage();
 }
 
@@ -122,8 +122,8 @@ function startRecords() {
     select.closest("label").hidden = values.length < 2;
   }
   const form = document.getElementById("filters");
-  form.addEventListener("input", refresh);
-  form.addEventListener("reset", () => setTimeout(refresh));
+  form.addEventListener("input", () => refresh());
+  form.addEventListener("reset", () => setTimeout(refresh, 0, 0));
   form.addEventListener("submit", (event) => event.preventDefault());
   for (const [id, step] of [["previous", -1], ["next", 1]]) {
     document.getElementById(id).addEventListener("click", () => {

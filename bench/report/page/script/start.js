@@ -10,15 +10,16 @@ function start() {
     drawLegend,
     () => draw("curves", curves),
     () => draw("tradeoff", tradeoff),
+    () => draw("phases", phases),
     () => draw("layers", layers),
   );
   for (const name of PANEL) document.getElementById(name).addEventListener("change", changed);
-  const redraw = { axis: "curves", cost: "tradeoff" };
+  const redraw = { axis: "curves", cost: "tradeoff", length: "phases" };
   for (const input of document.querySelectorAll("input[type=radio]")) {
     const name = redraw[input.name];
     input.addEventListener("change", () => draw(name, charts[name].make));
   }
-  for (const name of ["tradeoff", "layers"]) {
+  for (const name of ["tradeoff", "phases", "layers"]) {
     const select = document.getElementById(`${name}-sparsity`);
     select?.addEventListener("change", () => draw(name, charts[name].make));
   }
@@ -33,6 +34,12 @@ function start() {
     clearTimeout(start.waiting);
     start.waiting = setTimeout(changed, 150);
   });
+  if (isWatched) {
+    choosePanel();
+    chooseSparsities();
+    comeBack();
+    addEventListener("pagehide", keep);
+  }
   changed();
 }
 

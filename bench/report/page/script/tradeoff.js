@@ -67,6 +67,7 @@ function chooseSparsities() {
   const text = (value) => (value === "" ? "all" : percent(value));
   for (const [id, values] of [
     ["tradeoff-sparsity", [...sparsities, ""]],
+    ["phases-sparsity", sparsities],
     ["layers-sparsity", sparsities],
   ]) {
     const select = document.getElementById(id);

@@ -1,0 +1,90 @@
+"""The summary of a study's grid over seeds: what failed or hasn't run is counted and named."""
+
+from typing import Any
+
+import pandas as pd
+
+from bench.report.frame import GROUP, PANEL, PART_SECONDS
+
+_OVER_SEEDS: dict[str, tuple[str, str]] = {
+    "accuracy_mean": ("accuracy", "mean"),
+    "accuracy_std": ("accuracy", "std"),
+    "accuracy_min": ("accuracy", "min"),
+    "accuracy_max": ("accuracy", "max"),
+    "top5_mean": ("top5", "mean"),
+    "top5_std": ("top5", "std"),
+    "loss_mean": ("loss", "mean"),
+    "prune_seconds_median": ("prune_seconds", "median"),
+    **{f"{name}_median": (name, "median") for name in PART_SECONDS},
+    "peak_bytes_max": ("peak_bytes", "max"),
+    "compression_mean": ("compression", "mean"),
+    "speedup_mean": ("speedup", "mean"),
+    "flops_mean": ("flops", "mean"),
+    "ok": ("accuracy", "count"),
+    "expected": ("accuracy", "size"),
+}
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """One row for each pair, allocation, protocol, label and sparsity of `frame`'s result.
+
+    Figures are over the seeds that are ok: `accuracy_std` is the sample standard deviation (NaN for
+    one seed), time is the median, memory the maximum. `ok` of `expected` seeds have a result;
+    `status` is `ok`, `partial`, or what the cell came to instead, and `problems` says why.
+    Methods, pairs and allocations are in the order of their first appearance.
+    """
+    measured = list(dict.fromkeys(source for source, _ in _OVER_SEEDS.values()))
+    good = table[measured].where(table.status == "ok")
+    keys = [table[name] for name in GROUP]
+    groups = good.groupby(keys, sort=False, observed=True)
+    result = groups.agg(**_OVER_SEEDS)
+    result["method"] = table.groupby(GROUP, sort=False).method.first()
+    problems = _problems(table)
+    result["status"] = [
+        _status(ok, expected, problems.get(key, []))
+        for key, ok, expected in zip(result.index, result.ok, result.expected, strict=True)
+    ]
+    result["problems"] = [_sentence(problems.get(key, [])) for key in result.index]
+    return _in_order(result.reset_index())
+
+
+Problem = tuple[int, str, str]
+
+
+def _problems(table: pd.DataFrame) -> dict[Any, list[Problem]]:
+    """Seed, status and reason of every cell that isn't ok, by group."""
+    found: dict[Any, list[Problem]] = {}
+    bad = table[table.status != "ok"]
+    for *key, seed, status, reason in bad[[*GROUP, "seed", "status", "reason"]].itertuples(
+        index=False, name=None
+    ):
+        found.setdefault(tuple(key), []).append((seed, status, reason))
+    return found
+
+
+def _status(ok: int, expected: int, problems: list[Problem]) -> str:
+    if ok:
+        return "ok" if ok == expected else "partial"
+    return next((status for _, status, _ in problems if status != "missing"), "missing")
+
+
+def _sentence(problems: list[Problem]) -> str:
+    """Such as `seeds 0, 2: failed (no memory); seed 1: has not run`."""
+    seeds: dict[tuple[str, str], list[str]] = {}
+    for seed, status, reason in problems:
+        seeds.setdefault((status, reason), []).append(str(seed))
+    parts = []
+    for (status, reason), which in seeds.items():
+        fate = "has not run" if status == "missing" else status
+        because = f" ({reason})" if reason else ""
+        parts.append(f"seed{'s' * (len(which) > 1)} {', '.join(which)}: {fate}{because}")
+    return "; ".join(parts)
+
+
+def _in_order(result: pd.DataFrame) -> pd.DataFrame:
+    """Pairs, allocations, protocols and labels by first appearance, sparsities ascending."""
+    ranks = {name: pd.factorize(result[name])[0] for name in [*PANEL, "label"]}
+    order = pd.DataFrame({**ranks, "sparsity": result.sparsity}).sort_values(GROUP).index
+    result = result.loc[order].reset_index(drop=True)
+    rest = [name for name in result.columns if name not in {*GROUP, "method"}]
+    return result[[*PANEL, "label", "method", "sparsity", *rest]]
