@@ -34,18 +34,17 @@ def test_latex_of_the_grid_is_the_golden_one() -> None:
     )
 
 
-def test_a_panel_has_an_accuracy_and_a_cost_table() -> None:
+def test_a_panel_has_tables_of_accuracy_cost_and_phases() -> None:
     found = [(table.kind, table.setting) for table in make_tables(make_grid())]
     assert found == [
-        ("accuracy", "resnet20-cifar10, global allocation, one-shot"),
-        ("cost", "resnet20-cifar10, global allocation, one-shot"),
-        ("accuracy", "resnet20-cifar10, layerwise allocation, one-shot"),
-        ("cost", "resnet20-cifar10, layerwise allocation, one-shot"),
+        (kind, f"resnet20-cifar10, {allocation} allocation, one-shot")
+        for allocation in ("global", "layerwise")
+        for kind in ("accuracy", "cost", "phases")
     ]
 
 
 def test_partial_failed_and_missing_cells_stay_visible() -> None:
-    whole, _, layers, _ = make_tables(make_grid())
+    whole, _, _, layers, *_ = make_tables(make_grid())
     assert entry(whole, "obd", "98") == ("–", "", "")
     text, spread, mark = entry(whole, "magnitude", "95")
     assert (float(text) > 80, float(spread) > 0, mark) == (True, True, "a")
