@@ -217,7 +217,7 @@ def check(
 ) -> None:
     """Judge a study's records against published values and against its baseline.
 
-    Exits with 1 where a method got worse than the study's [gate] allows.
+    Exits with 1 where a method got worse than the study's gate allows.
     """
     from bench.check import Options
     from bench.check import check as judge
