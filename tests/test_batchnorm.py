@@ -58,9 +58,8 @@ def dense() -> Dense:
     pair = Pair("toy", net, "none", HALF, ".*weight", Recipe(epochs=1, learning_rate=1.0))
     prunable = {"0.weight": "0", "4.weight": "4"}
     flops = forward_flops(model, data.batch(torch.arange(1))[0])
-    return Dense(
-        pair, cpu, model, prunable, "0" * 64, data, data, data, evaluate(model, data), flops
-    )
+    sums = ("0" * 64, "1" * 64)
+    return Dense(pair, cpu, model, prunable, *sums, data, data, data, evaluate(model, data), flops)
 
 
 def record(dense: Dense, recalibration: int, budget: Budget, sparsity: float = 0.0):
