@@ -1,4 +1,9 @@
-"""What a model is worth and what it costs: accuracy, loss, and FLOPs of its nonzero weights."""
+"""What a model is worth and what it costs: accuracy, loss, and FLOPs of its nonzero weights.
+
+Which classes a model predicts is decided by one rule on every device: the larger logit comes first,
+and of equal logits the one with the lower index, as `argmax` has it in published code. It matters:
+a pruned network with dead units gives exactly equal logits for whole groups of images.
+"""
 
 import copy
 from dataclasses import dataclass
@@ -17,29 +22,58 @@ BATCH = 100
 
 @dataclass(frozen=True)
 class Evaluation:
-    """`accuracy` and `top5` in percent, `loss` the mean cross-entropy, over `examples`."""
+    """`accuracy` and `top5` in percent, `loss` the mean cross-entropy, over `examples`.
+
+    `tied` counts the examples whose largest logit is shared by several classes. Rules for ties
+    other than the lowest index would give accuracies from `tied_lost` to `tied_won` percent.
+    """
 
     accuracy: float
     top5: float
     loss: float
     examples: int
+    tied: int = 0
+    tied_lost: float = 0.0
+    tied_won: float = 0.0
 
 
 @torch.no_grad()
 def evaluate(model: nn.Module, images: Inputs) -> Evaluation:
     """Evaluate the model on every image, in evaluation mode."""
     model.eval()
-    first = top5 = 0
+    counts = torch.zeros(5, dtype=torch.long)
     loss = 0.0
     for positions in torch.arange(len(images)).split(BATCH):
         inputs, labels = images.batch(positions)
         logits = model(fast_layout(inputs))
-        ranked = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels.unsqueeze(1)
-        first += int(ranked[:, 0].sum())
-        top5 += int(ranked.sum())
+        counts += _counts(logits, labels).cpu()
         loss += float(F.cross_entropy(logits.double(), labels, reduction="sum"))
     count = len(images)
-    return Evaluation(100 * first / count, 100 * top5 / count, loss / count, count)
+    first, top5, tied, lost, won = counts.tolist()
+    percents = (100 * hits / count for hits in (lost, won))
+    return Evaluation(100 * first / count, 100 * top5 / count, loss / count, count, tied, *percents)
+
+
+def ranks(logits: Tensor, labels: Tensor) -> Tensor:
+    """How many classes come before each example's label [n], by logits [n, classes].
+
+    A class comes before another with a larger logit, or an equal one and a lower index. So an
+    example is right at rank 0, and among the first five below rank 5. One with a logit that is NaN
+    has no order, and ranks behind all classes.
+    """
+    own = logits.gather(1, labels.unsqueeze(1))
+    lower = torch.arange(logits.shape[1], device=logits.device) < labels.unsqueeze(1)
+    before = (logits > own) | ((logits == own) & lower)
+    return before.sum(1).masked_fill(logits.isnan().any(1), logits.shape[1])
+
+
+def _counts(logits: Tensor, labels: Tensor) -> Tensor:
+    """How many examples are right, right among five, tied, and right if no or all ties were won."""
+    rank = ranks(logits, labels)
+    largest = logits == logits.amax(1, keepdim=True)
+    tied = largest.sum(1) > 1
+    won = largest.gather(1, labels.unsqueeze(1)).squeeze(1)
+    return torch.stack([part.sum() for part in (rank == 0, rank < 5, tied, won & ~tied, won)])
 
 
 @torch.no_grad()

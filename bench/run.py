@@ -4,7 +4,7 @@ import datetime
 import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from bench.contract import check_weights
 from bench.dense import Dense
 from bench.environment import environment, source_sha256
 from bench.errors import MethodError, Skip
-from bench.evaluate import evaluate, forward_flops
+from bench.evaluate import Evaluation, evaluate, forward_flops
 from bench.job import Job
 from bench.passes import MEMORY
 from bench.record import Record, Status
@@ -161,7 +161,24 @@ def _run(case: Case, progress: Progress, snapshot: Snapshot | None) -> None:
     figures["flops"] = forward_flops(model, dense.test.batch(torch.arange(1))[0])
     if not torch.isfinite(torch.tensor(result.loss)):
         raise MethodError(f"the pruned model's test loss is {result.loss}")
-    figures |= {name: value for name, value in asdict(result).items() if name != "examples"}
+    figures |= {"accuracy": result.accuracy, "top5": result.top5, "loss": result.loss}
+    figures["tied_predictions"] = result.tied
+    figures["notes"] += _ties(result)
+
+
+TIES_MATTER = 0.1
+"""Points of accuracy that hang on the rule for equal logits, above which a record says so."""
+
+
+def _ties(result: Evaluation) -> list[str]:
+    """A note where another rule for equal logits could have given another accuracy."""
+    if result.tied_won - result.tied_lost <= TIES_MATTER:
+        return []
+    return [
+        f"{result.tied:,} of {result.examples:,} predictions are ties of equal logits, of which "
+        f"the lowest index counts: other rules give {result.tied_lost:.2f} to "
+        f"{result.tied_won:.2f} % accuracy"
+    ]
 
 
 def _sparsity(weights: Weights) -> dict[str, Any]:
