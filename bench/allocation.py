@@ -39,8 +39,8 @@ def select(
 ) -> Masks:
     """Masks that remove exactly the requested number of weights, smallest scores first.
 
-    Ties go to the lower index. Weights that `within` has removed stay removed and count. Raises
-    `MethodError` where a score is NaN.
+    Ties go to the lower index. Weights that `within` has removed stay removed and count; where more
+    are gone than requested, no others go. Raises `MethodError` where a score is NaN.
     """
     ranked = {name: score.detach() for name, score in scores.items()}
     for name, score in ranked.items():
@@ -50,7 +50,14 @@ def select(
         ranked = {
             name: score.masked_fill(~within[name], -math.inf) for name, score in ranked.items()
         }
-    counts = pruned_counts(allocation, {n: s.shape for n, s in ranked.items()}, sparsity)
+    masks = _largest(ranked, pruned_counts(allocation, _shapes(ranked), sparsity), sparsity)
+    if within is None:
+        return masks
+    return {name: mask & within[name] for name, mask in masks.items()}
+
+
+def _largest(ranked: Scores, counts: dict[str, int] | None, sparsity: float) -> Masks:
+    """Masks without the smallest scores: so many of each layer, or of all together."""
     if counts is not None:
         return {
             name: keep_largest(score.reshape(-1), counts[name]).view(score.shape)
@@ -60,6 +67,10 @@ def select(
     return unflatten(
         keep_largest(everything, pruned_total(sparsity, everything.numel())), like=ranked
     )
+
+
+def _shapes(scores: Scores) -> dict[str, Size]:
+    return {name: score.shape for name, score in scores.items()}
 
 
 def keep_largest(scores: Tensor, pruned: int) -> Tensor:

@@ -1,12 +1,12 @@
 """Gradients put together from the signals of layers: one matrix, or rows by layer."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from bench.gradients import Signal
 from bench.rows import JoinedRows, empty_rows, row_length
+from bench.signal import Signal
 from bench.weights import Weights
 
 Chunks = Iterable[dict[str, Signal]]
@@ -20,7 +20,7 @@ def mean_gradients(chunks: Chunks, weights: Weights, samples: int, batch: int) -
     columns = rows.split(sizes, dim=1)
     row = torch.arange(samples, device=rows.device).repeat_interleave(batch)
     for chunk in chunks:
-        count = len(next(iter(chunk.values())).given)
+        count = next(iter(chunk.values())).examples
         for layer, signal in zip(columns, chunk.values(), strict=True):
             layer.index_add_(0, row[:count], signal.gradients(), alpha=1 / batch)
         row = row[count:]
@@ -28,22 +28,19 @@ def mean_gradients(chunks: Chunks, weights: Weights, samples: int, batch: int) -
 
 
 def layer_rows(
-    chunks: Chunks, modules: Mapping[str, nn.Module], weights: Weights, samples: int
+    chunks: Chunks, outer: Collection[str], weights: Weights, samples: int
 ) -> JoinedRows:
-    """Rows of these weights, an example each, those of linear layers as factors."""
-    rows = {name: empty_rows(modules[name], weights[name], samples) for name in weights}
+    """Rows of these weights, an example each, those of the layers in `outer` as factors."""
+    rows = {name: empty_rows(weights[name], samples, name in outer) for name in weights}
     first = 0
     for chunk in chunks:
         for name, signal in chunk.items():
             rows[name].fill(first, signal)
-        first += len(signal.given)
+        first += signal.examples
     return JoinedRows(list(rows.values()))
 
 
-def row_bytes(modules: Mapping[str, nn.Module], weights: Weights, whole: bool) -> dict[str, int]:
-    """Bytes that one row of each layer takes: whole, or in the form that suits it."""
-    lengths = {
-        name: weight.numel() if whole else row_length(modules[name], weight)
-        for name, weight in weights.items()
-    }
+def row_bytes(outer: Collection[str], weights: Weights) -> dict[str, int]:
+    """Bytes that one row of each layer takes: whole, or as factors for the layers in `outer`."""
+    lengths = {name: row_length(weight, name in outer) for name, weight in weights.items()}
     return {name: lengths[name] * weight.element_size() for name, weight in weights.items()}

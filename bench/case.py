@@ -13,6 +13,8 @@ from bench.control import calibration_examples, controlled
 from bench.dense import Dense
 from bench.job import Job
 from bench.measure import measured
+from bench.precision import in_single, rounded
+from bench.present import present
 from bench.problem import Problem, Target
 from bench.stopwatch import Stopwatch
 from bench.weights import Masks, Weights
@@ -21,7 +23,10 @@ from methods.method import Method
 
 @dataclass
 class Case:
-    """A job at work; `figures` are what its record will say."""
+    """A job at work; `figures` are what its record will say.
+
+    `left` are the weights that aren't zero in the dense model, None where none is.
+    """
 
     job: Job
     dense: Dense
@@ -34,8 +39,9 @@ class Case:
         self.model = copy.deepcopy(self.dense.model)
         self.target = Target(self.job.sparsity, self.job.allocation)
         self._stopwatch = Stopwatch(self.dense.device)
+        self.left = present(self.weights)
         self._examples = calibration_examples(
-            self.job.control, self.dense.train, self.job.seed, self.method.uses_labels
+            self.job.control, self.dense.calibration, self.job.seed, self.method.uses_labels
         )
 
     @property
@@ -44,22 +50,26 @@ class Case:
         return {name: self.model.get_parameter(name).detach() for name in self.dense.prunable}
 
     def install(self, weights: Weights) -> None:
-        """Put these weights into the model."""
+        """Put these weights into the model, in its own precision."""
         with torch.no_grad():
             for name, weight in weights.items():
                 self.model.get_parameter(name).copy_(weight)
 
     def problem(self, sparsity: float, support: Masks | None = None) -> Problem:
-        """The model as it is now, to be pruned to this sparsity; `support` is what is left."""
+        """The model as it is now, to be pruned to this sparsity; `support` is what is left.
+
+        By default what isn't zero in the dense model. A model in half precision is copied to
+        single, where it runs in it.
+        """
         return Problem(
-            self.model,
+            in_single(self.model) if self.dense.single else self.model,
             self.dense.prunable,
             self._examples,
             Target(sparsity, self.job.allocation),
             self.job.seed,
             self.meter,
             self.memory,
-            support,
+            self.left if support is None else support,
             stopwatch=self._stopwatch,
         )
 
@@ -69,16 +79,18 @@ class Case:
         An estimate of curvature that isn't the job's first is charged as a recomputation. Under a
         control the method prunes as always, then its result is replaced by the control's.
         """
+        support = self.left if support is None else support
         problem = self.problem(sparsity, support)
         estimated = self.meter.spent.calibration_examples > 0
-        with untouched(self.model, copy.deepcopy(self.model)):
+        with untouched(problem.model, copy.deepcopy(problem.model)):
             with measured(self.dense.device) as cost:
                 found = self.method.prune(problem)
             self._add_cost(cost.seconds, cost.peak_bytes)
         if estimated and problem.used_data:
             self.meter.charge("recomputations", 1)
         found = check_weights(found, problem.weights, problem.target, support)
-        self.install(controlled(self.job.control, found, problem.weights, self.job.seed))
+        found = controlled(self.job.control, found, problem.weights, self.job.seed)
+        self.install(rounded(found, like=self.weights))
 
     def restore(self, figures: dict[str, Any]) -> None:
         """Go on from the figures of an interrupted run."""
@@ -89,8 +101,8 @@ class Case:
     def recalibrate(self) -> None:
         """Renew BatchNorm statistics on as many calibration examples as the job says."""
         if self.job.recalibration:
-            problem = self.problem(self.target.sparsity)
-            recalibrate(self.model, problem.examples(self.job.recalibration)[0])
+            examples, _ = self.problem(self.target.sparsity).examples(self.job.recalibration)
+            recalibrate(self.model, examples)
 
     def _add_cost(self, seconds: float, peak_bytes: int | None) -> None:
         """All prunings of a job count in its seconds, the greatest in its memory."""

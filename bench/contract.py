@@ -90,9 +90,16 @@ def _check_model(model: nn.Module, reference: nn.Module) -> None:
             raise MethodError(f"changed the dense model: {name} is not what it was")
     if model.training:
         raise MethodError("left the dense model in training mode")
+    own = dict(reference.named_modules())
     for name, module in model.named_modules():
-        if module._forward_hooks or module._forward_pre_hooks or module._backward_hooks:
+        if name not in own or _hooks(module) != _hooks(own[name]):
             raise MethodError(f"left hooks behind in module {name or 'at the top'}")
+
+
+def _hooks(module: nn.Module) -> list[set[int]]:
+    """The numbers of a module's hooks; those that the pair's model came with are its own."""
+    kinds = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks)
+    return [set(hooks) for hooks in (*kinds, module._backward_pre_hooks)]
 
 
 RandomStates = tuple[Tensor, object, object]

@@ -62,7 +62,7 @@ def controlled(control: Control | None, found: Weights, dense: Weights, seed: in
     Raises `Skip` where the method is its own control.
     """
     if control == "shuffled mask":
-        masks = _shuffled({name: weight != 0 for name, weight in found.items()}, seed)
+        masks = _shuffled({name: weight != 0 for name, weight in found.items()}, dense, seed)
     elif control == "magnitude in its layers":
         masks = {name: _largest(dense[name], weight) for name, weight in found.items()}
     else:
@@ -73,15 +73,17 @@ def controlled(control: Control | None, found: Weights, dense: Weights, seed: in
     return weights
 
 
-def _shuffled(masks: Masks, seed: int) -> Masks:
-    """Each layer's mask in random order."""
+def _shuffled(masks: Masks, dense: Weights, seed: int) -> Masks:
+    """Each layer's mask in random order, among the weights that aren't zero in the dense model."""
     generator = seeded(seed, "shuffled mask")
-    return {
-        name: mask.flatten()[
-            torch.randperm(mask.numel(), generator=generator).to(mask.device)
-        ].view(mask.shape)
-        for name, mask in masks.items()
-    }
+    shuffled = {}
+    for name, mask in masks.items():
+        places = dense[name].flatten().nonzero().squeeze(1)
+        order = torch.randperm(len(places), generator=generator).to(mask.device)
+        moved = torch.zeros_like(mask.flatten())
+        moved[places] = mask.flatten()[places[order]]
+        shuffled[name] = moved.view(mask.shape)
+    return shuffled
 
 
 def _largest(dense: Tensor, found: Tensor) -> Tensor:

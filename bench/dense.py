@@ -3,27 +3,33 @@
 import copy
 import functools
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from filelock import FileLock
-from torch import nn
+from torch import Tensor, nn
 
 import datasets
 from bench import checkpoint
 from bench.batchnorm import recalibrate
 from bench.budget import Budget, Meter
 from bench.errors import UserError
-from bench.evaluate import Evaluation, evaluate, forward_flops
+from bench.evaluate import Evaluation, evaluate
+from bench.flops import forward_flops
 from bench.folders import data_folder
 from bench.inputs import Inputs
 from bench.job import canonical_json
 from bench.pairs import Pair
+from bench.precision import in_single, input_dtype, runs_in_single
 from bench.problem import Problem, Target
 from bench.recipe import Recipe
+from bench.soundness import check_gradients, check_outputs
+from bench.structure import built, checked_prunable, sentence
 from bench.train import Training
+from bench.validation import check_settings
 
 Progress = Callable[[str, int, int], None]
 
@@ -33,7 +39,10 @@ SEED = 0
 
 @dataclass(frozen=True, eq=False)
 class Dense:
-    """The dense model of a pair, on its device in evaluation mode, and what was measured of it."""
+    """The dense model of a pair, on its device in evaluation mode, and what was measured of it.
+
+    `single` says that the model is in half precision and methods work on a copy of it in single.
+    """
 
     pair: Pair
     device: torch.device
@@ -46,6 +55,12 @@ class Dense:
     test: Inputs
     evaluation: Evaluation
     flops: int
+    single: bool = False
+
+    @property
+    def calibration(self) -> Inputs:
+        """The training split as methods see it."""
+        return self.train.typed(torch.float32) if self.single else self.train
 
     @property
     def parameters(self) -> int:
@@ -70,36 +85,69 @@ def prepare(pair: Pair, device: torch.device, progress: Progress = lambda *_: No
 
     Asserts the pair's dense accuracy where it is known beforehand.
     """
+    check_settings(pair)
+    model = built(pair, device)
+    prunable = checked_prunable(pair, model)
     data = datasets.load(pair.dataset)
-    train_images, test_images = pair.inputs(data.train, device), pair.inputs(data.test, device)
-    model = pair.model().to(device).eval().requires_grad_(False)
-    example, _ = test_images.batch(torch.arange(1))
-    _assert_classes(pair, data, outputs=model(example).shape[1])
+    train, test = pair.inputs(data.train, device), pair.inputs(data.test, device)
+    model.requires_grad_(False)
+    few, _ = train.batch(torch.arange(min(2, len(train))))
+    _assert_channels(pair, few)
+    dtype = input_dtype(model, few)
+    check_outputs(pair, model, few.to(dtype), data.classes)
+    _assert_classes(pair, data, outputs=int(model(few.to(dtype)).shape[1]))
     if isinstance(pair.dense, Recipe):
         state, digest = _trained(pair, pair.dense, data, progress)
     else:
         state, digest = pair.dense.load()
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        raise UserError(
-            f"The checkpoint of pair {pair.name} is for another architecture: {error}"
-        ) from error
-    evaluation = evaluate(model, test_images)
+    _load(pair, model, state)
+    single = runs_in_single(model, few)
+    check_outputs(pair, model, few.to(dtype), data.classes)
+    if single:
+        check_gradients(pair, in_single(model), prunable, few)
+    else:
+        check_gradients(pair, model, prunable, few.to(dtype))
+    evaluation = evaluate(model, test.typed(dtype))
     _assert_accuracy(pair, evaluation)
     return Dense(
         pair=pair,
         device=device,
         model=model,
-        prunable=pair.prunable_parameters(model),
+        prunable=prunable,
         checkpoint_sha256=digest,
         data_sha256=data.digest,
-        train=train_images,
-        validation=pair.inputs(data.validation, device),
-        test=test_images,
+        train=train.typed(dtype),
+        validation=pair.inputs(data.validation, device).typed(dtype),
+        test=test.typed(dtype),
         evaluation=evaluation,
-        flops=forward_flops(model, example),
+        flops=forward_flops(model, few[:1].to(dtype)).total,
+        single=single,
     )
+
+
+def _load(pair: Pair, model: nn.Module, state: checkpoint.StateDict) -> None:
+    """Put the dense weights into the model; raises `UserError` where they don't fit or are NaN."""
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise UserError(
+            f"The checkpoint of pair {pair.name} is for another architecture: {sentence(error)}."
+        ) from error
+    for name, tensor in model.state_dict().items():
+        if not bool(tensor.isfinite().all()):
+            raise UserError(
+                f"The checkpoint of pair {pair.name} has NaN or infinite numbers in {name}: take "
+                "one whose training didn't diverge."
+            )
+
+
+def _assert_channels(pair: Pair, inputs: Tensor) -> None:
+    channels = len(pair.normalisation.mean)
+    if inputs.shape[1] != channels and channels != 1:
+        raise UserError(
+            f"The normalisation of pair {pair.name} is for {channels} channels, the images of "
+            f"{pair.dataset} have {inputs.shape[1]}."
+        )
 
 
 def _assert_classes(pair: Pair, data: datasets.Dataset, outputs: int) -> None:
@@ -109,10 +157,22 @@ def _assert_classes(pair: Pair, data: datasets.Dataset, outputs: int) -> None:
             f"pair {pair.name} tells {outputs:,} apart: give it the data that its weights were "
             "trained on, or make a pair of your own."
         )
+    for split in (data.train, data.validation, data.test):
+        low, high = (int(extreme) for extreme in split.labels.aminmax())
+        if low < 0 or high >= outputs:
+            raise UserError(
+                f"The labels of the dataset {data.name} go from {low} to {high}, where its "
+                f"{data.classes:,} classes are 0 to {data.classes - 1}."
+            )
 
 
 def _assert_accuracy(pair: Pair, evaluation: Evaluation) -> None:
     expected = pair.dense_accuracy
+    if not math.isfinite(evaluation.loss):
+        raise UserError(
+            f"The dense model of pair {pair.name} has the loss {evaluation.loss} on the test "
+            "split: its outputs or its inputs are NaN or infinite for some images."
+        )
     if expected is not None and abs(evaluation.accuracy - expected) > pair.slack:
         raise UserError(
             f"The dense model of pair {pair.name} reaches {evaluation.accuracy:.2f} % on the "

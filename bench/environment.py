@@ -23,8 +23,8 @@ def choose_device(name: str) -> torch.device:
     """The torch device of this name; raises `UserError` where this machine doesn't have it."""
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
+        float(torch.zeros(1, device=device))  # a device without numbers, as meta, fails here
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         have = ["cpu"] + [f"cuda:{index}" for index in range(torch.cuda.device_count())]
         raise UserError(
             f"Device {name!r} is not on this machine. It has: {', '.join(have)}."

@@ -1,17 +1,15 @@
-"""What a model is worth and what it costs: accuracy, loss, and FLOPs of its nonzero weights.
+"""What a model is worth: accuracy and loss on every image of a split.
 
 Which classes a model predicts is decided by one rule on every device: the larger logit comes first,
 and of equal logits the one with the lower index, as `argmax` has it in published code. It matters:
 a pruned network with dead units gives exactly equal logits for whole groups of images.
 """
 
-import copy
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from bench.gradients import fast_layout
 from bench.inputs import Inputs
@@ -74,41 +72,3 @@ def _counts(logits: Tensor, labels: Tensor) -> Tensor:
     tied = largest.sum(1) > 1
     won = largest.gather(1, labels.unsqueeze(1)).squeeze(1)
     return torch.stack([part.sum() for part in (rank == 0, rank < 5, tied, won & ~tied, won)])
-
-
-@torch.no_grad()
-def forward_flops(model: nn.Module, inputs: Tensor) -> int:
-    """Multiplications and additions of Linear and Conv2d layers for one example [1, ...].
-
-    Only nonzero weights count, so the ratio dense / pruned is the theoretical speed-up.
-    """
-    total = 0
-
-    def count(module: nn.Module, _given: tuple[Tensor, ...], output: Tensor) -> None:
-        nonlocal total
-        weight = module.get_parameter("weight")
-        uses = output.numel() // weight.shape[0]
-        total += 2 * uses * int(torch.count_nonzero(weight))
-
-    handles = [
-        module.register_forward_hook(count)
-        for module in model.modules()
-        if isinstance(module, nn.Linear | nn.Conv2d)
-    ]
-    try:
-        model(inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return total
-
-
-def training_flops(model: nn.Module, inputs: Tensor, labels: Tensor) -> int:
-    """FLOPs of a forward and backward pass for one example [1, ...], counted by torch.
-
-    Masked weights are multiplied like others: what training takes on today's hardware.
-    """
-    copied = copy.deepcopy(model).requires_grad_(True)
-    with torch.enable_grad(), FlopCounterMode(display=False) as counter:
-        F.cross_entropy(copied(inputs), labels).backward()
-    return int(counter.get_total_flops())

@@ -9,10 +9,11 @@ from bench.dense import Dense, Progress, prepare
 from bench.engines.here import Here
 from bench.engines.perform import finished
 from bench.engines.task import Engine, Task, Work, need
-from bench.errors import unknown
+from bench.errors import UserError, unknown
 from bench.pairs import PAIRS
 from bench.passes import MEMORY
 from bench.record import Record, RecordStore
+from bench.run import refusal
 from bench.stopping import Stop
 from bench.study import Entry
 
@@ -30,13 +31,52 @@ class Stopped(Exception):
 def prepare_pairs(
     names: Sequence[str], device: torch.device, progress: Progress
 ) -> dict[str, Dense]:
-    """Every pair made ready before any job starts, so that a missing dataset is said at once."""
-    ready = {}
+    """Every pair made ready before any job starts; raises `UserError` where one can't be."""
+    ready, refused = prepare_possible(names, device, progress)
+    for error in refused.values():
+        raise error
+    return ready
+
+
+def prepare_possible(
+    names: Sequence[str], device: torch.device, progress: Progress
+) -> tuple[dict[str, Dense], dict[str, UserError]]:
+    """The pairs that can be made ready before any job starts, and why the others can't.
+
+    So a missing dataset is said at once, and a bad pair doesn't stop the others of its study.
+    """
+    ready, refused = {}, {}
     for name in dict.fromkeys(names):
         if name not in PAIRS:
             raise unknown("pair", name, PAIRS)
-        ready[name] = prepare(PAIRS[name], device, progress)
-    return ready
+        try:
+            ready[name] = prepare(PAIRS[name], device, progress)
+        except UserError as error:
+            refused[name] = error
+    return ready, refused
+
+
+def refuse(
+    study: str,
+    entries: Sequence[Entry],
+    refused: dict[str, UserError],
+    device: torch.device,
+    store: RecordStore,
+) -> list[Record]:
+    """Failed records of the jobs whose pair couldn't be made ready; they replace no better ones.
+
+    So the jobs stay visible in the tables with their reason; they run once the pair is mended.
+    """
+    records = []
+    for entry in entries:
+        if entry.job.pair in refused:
+            reason = str(refused[entry.job.pair])
+            record = refusal(entry.job, study, entry.label, reason, device)
+            known = store.recover(entry.job.key)
+            if known is None or known.status == "failed":
+                store.write(record)
+            records.append(record)
+    return records
 
 
 def execute(

@@ -5,6 +5,7 @@ resizer work outside Python's lock; everything random is drawn beforehand by the
 the same generator gives the same bits however the threads are scheduled.
 """
 
+import copy
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -44,9 +45,16 @@ class FolderImages:
         self._mean = torch.tensor(normalisation.mean, device=device).view(-1, 1, 1)
         self._std = torch.tensor(normalisation.std, device=device).view(-1, 1, 1)
         self._interpolation = interpolation
+        self._dtype = torch.float32
 
     def __len__(self) -> int:
         return len(self._paths)
+
+    def typed(self, dtype: torch.dtype) -> "FolderImages":
+        """The same images, normalised in single precision and given in another type."""
+        other = copy.copy(self)
+        other._dtype = dtype
+        return other
 
     def batch(
         self,
@@ -69,7 +77,7 @@ class FolderImages:
                 images = augmentation(images, generator)
         pixels = images.to(self.labels.device).float().div_(255)
         labels = self.labels[positions.to(self.labels.device)]
-        return pixels.sub_(self._mean).div_(self._std), labels
+        return pixels.sub_(self._mean).div_(self._std).to(self._dtype), labels
 
     def _middle(self, image: Image.Image) -> Image.Image:
         from torchvision.transforms import InterpolationMode, functional

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from bench.gradients import at_least_single
+
 
 def hessian_vector_product(
     model: nn.Module, parameters: Sequence[str], vector: Tensor, inputs: Tensor, labels: Tensor
@@ -21,13 +23,15 @@ def hessian_vector_product(
     leaves = {name: model.get_parameter(name).detach().requires_grad_() for name in parameters}
     parts = vector.split([leaf.numel() for leaf in leaves.values()])
     with torch.enable_grad():
-        logits = functional_call(model, leaves, (inputs,))
+        logits = at_least_single(functional_call(model, leaves, (inputs,)))
         loss = F.cross_entropy(logits, labels, reduction="sum")
         slopes = torch.autograd.grad(loss, list(leaves.values()), create_graph=True)
         products = torch.autograd.grad(
             slopes,
             list(leaves.values()),
-            grad_outputs=[part.view_as(leaf) for part, leaf in zip(parts, slopes, strict=True)],
+            grad_outputs=[
+                part.view_as(leaf).to(leaf.dtype) for part, leaf in zip(parts, slopes, strict=True)
+            ],
             materialize_grads=True,
         )
-    return torch.cat([product.reshape(-1) for product in products])
+    return torch.cat([product.reshape(-1) for product in products]).to(vector.dtype)

@@ -1,5 +1,6 @@
 """Images of one split as the model wants them: floats, normalised, on the device."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -28,9 +29,16 @@ class Images:
         self.labels = split.labels.to(device)
         self._mean = torch.tensor(normalisation.mean, device=device).view(-1, 1, 1)
         self._std = torch.tensor(normalisation.std, device=device).view(-1, 1, 1)
+        self._dtype = torch.float32
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def typed(self, dtype: torch.dtype) -> "Images":
+        """The same images, normalised in single precision and given in another type."""
+        other = copy.copy(self)
+        other._dtype = dtype
+        return other
 
     def batch(
         self,
@@ -44,7 +52,7 @@ class Images:
         if augmentation is not None and generator is not None:
             images = augmentation(images, generator)
         inputs = (images.float().div_(255) - self._mean) / self._std
-        return inputs, self.labels[positions]
+        return inputs.to(self._dtype), self.labels[positions]
 
 
 def shift(images: Tensor, generator: torch.Generator, most: int = 2) -> Tensor:

@@ -28,6 +28,9 @@ class Inputs(Protocol):
     ) -> tuple[Tensor, Tensor]:
         """Inputs [n, c, h, w] and labels [n] on the device, augmented before normalisation."""
 
+    def typed(self, dtype: torch.dtype) -> "Inputs":
+        """The same inputs in another floating-point type."""
+
 
 def inputs_of(
     split: AnySplit,

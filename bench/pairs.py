@@ -57,12 +57,17 @@ class Pair:
         return inputs_of(split, self.normalisation, device, self.interpolation)
 
     def prunable_parameters(self, model: nn.Module) -> dict[str, str]:
-        """The name of each prunable parameter, with the module that uses it."""
-        return {
-            name: name.rpartition(".")[0]
-            for name, _ in model.named_parameters()
-            if re.fullmatch(self.prunable, name)
-        }
+        """The name of each prunable parameter, with the module that uses it.
+
+        One that several layers share is there once, under the first of its names that the rule
+        matches.
+        """
+        found, seen = {}, set[int]()
+        for name, parameter in model.named_parameters(remove_duplicate=False):
+            if id(parameter) not in seen and re.fullmatch(self.prunable, name):
+                found[name] = name.rpartition(".")[0]
+                seen.add(id(parameter))
+        return found
 
 
 def _mlpnet_weights(content: dict[str, Any]) -> StateDict:

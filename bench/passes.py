@@ -13,10 +13,19 @@ from torch.func import functional_call
 from bench.assemble import layer_rows, mean_gradients, row_bytes
 from bench.budget import Meter
 from bench.calibration import Calibration, Examples
-from bench.gradients import Signal, fast_layout, footprint, layer_inputs, signals
+from bench.finite import assert_finite
+from bench.gradients import (
+    at_least_single,
+    fast_layout,
+    footprint,
+    layer_inputs,
+    layer_positions,
+    signals,
+)
 from bench.hessian import hessian_vector_product
 from bench.phase import Phase
 from bench.rows import DenseRows, JoinedRows
+from bench.signal import Signal
 from bench.stopwatch import Stopwatch
 from bench.sweep import ROWS_MEMORY, SweptRows, layer_groups
 from bench.weights import Masks, Weights, flatten
@@ -63,8 +72,14 @@ class Passes:
 
     @property
     def weights(self) -> Weights:
-        """The prunable weights by parameter name, in the model's order."""
-        return {name: self._model.get_parameter(name).detach() for name in self._prunable}
+        """The prunable weights by parameter name, in the model's order.
+
+        In single precision at least, also where the model computes in less.
+        """
+        return {
+            name: at_least_single(self._model.get_parameter(name).detach())
+            for name in self._prunable
+        }
 
     @property
     def used_data(self) -> bool:
@@ -88,9 +103,14 @@ class Passes:
 
         Linear layers have one position, convolutions one for each output pixel. No backward pass.
         """
+        first = 0
         for inputs, _ in self._calibration.chunks(samples, self.chunk):
             with self.phase("gradients"):
+                assert_finite("the inputs", inputs, first)
                 columns = layer_inputs(self._model, list(self._prunable.values()), inputs)
+                for name, module in self._prunable.items():
+                    assert_finite(f"the inputs of the layer of {name}", columns[module], first)
+            first += len(inputs)
             yield {name: columns[module] for name, module in self._prunable.items()}
 
     def signals(
@@ -111,13 +131,18 @@ class Passes:
         chunks = self._calibration.chunks(samples, self.chunk, skip)
         self._meter.charge("backward_passes", samples)
         draw = self.generator("labels of the true Fisher")
+        first = skip
         for inputs, own in chunks:
             with self.phase("gradients"):
+                assert_finite("the inputs", inputs, first)
                 if fisher == "true":
                     labels = _sampled_labels(self._model, inputs, draw)
                 else:
                     labels = own if fisher == "empirical" else torch.full_like(own, fisher)
                 by_module = signals(self._model, list(modules.values()), inputs, labels)
+                for name, module in modules.items():
+                    _assert_finite(name, by_module[module], first)
+            first += len(inputs)
             yield {name: by_module[module] for name, module in modules.items()}
 
     def gradients(
@@ -153,19 +178,19 @@ class Passes:
         """
         weights = self.weights
         whole = batch > 1 or not (self._support is None or bool(flatten(self._support).all()))
-        modules = {name: self._model.get_submodule(path) for name, path in self._prunable.items()}
+        outer = () if whole else self._used_once()
 
         def produce(layers: Sequence[str]) -> JoinedRows:
             here = {name: weights[name] for name in layers}
             if not whole:
                 signals = self.signals(samples, fisher, layers, skip)
                 with self.phase("gradients"):
-                    return layer_rows(signals, modules, here, samples)
+                    return layer_rows(signals, outer, here, samples)
             sizes = [weight.numel() for weight in here.values()]
             parts = self.gradients(samples, batch, fisher, layers, skip).split(sizes, dim=1)
             return JoinedRows([DenseRows(part) for part in parts])
 
-        sizes = row_bytes(modules, weights, whole)
+        sizes = row_bytes(outer, weights)
         groups = layer_groups(sizes, self._rows_memory // samples)
         if len(groups) == 1:
             return produce(groups[0])
@@ -179,8 +204,9 @@ class Passes:
         """
         chunks = self._calibration.chunks(samples, self.chunk)
         with self.phase("gradients"), torch.no_grad():
-            logits = [self._model(inputs) for inputs, _ in chunks]
-        return torch.cat(logits).softmax(dim=1)
+            logits = torch.cat([at_least_single(self._model(inputs)) for inputs, _ in chunks])
+        assert_finite("the model's outputs", logits)
+        return logits.softmax(dim=1)
 
     def loss(self, weights: Weights, samples: int) -> float:
         """The mean loss of `samples` examples in the model with these weights instead of its own.
@@ -191,9 +217,11 @@ class Passes:
         chunks = self._calibration.chunks(samples, self.chunk)
         self._meter.charge("tuning_trials", 1)
         total = 0.0
+        own = {n: w.to(self._model.get_parameter(n).dtype) for n, w in weights.items()}
         with self.phase("gradients"), torch.no_grad():
             for inputs, labels in chunks:
-                logits = functional_call(self._model, weights, fast_layout(inputs))
+                logits = at_least_single(functional_call(self._model, own, fast_layout(inputs)))
+                assert_finite("the outputs of the model with these weights", logits)
                 total += float(F.cross_entropy(logits, labels, reduction="sum"))
         return total / samples
 
@@ -212,20 +240,44 @@ class Passes:
                 total += hessian_vector_product(
                     self._model, list(self._prunable), vector * inside, inputs, labels
                 )
+        assert_finite("Hessian-vector products", total.unsqueeze(0), samples - 1)
         return total * inside / samples
 
     @functools.cached_property
     def chunk(self) -> int:
         """How many examples go through the model at once, by the memory that one of them takes."""
+        floats = footprint(self._model, self._positions)
         inputs, _ = self._calibration.first(1)
-        floats = footprint(self._model, list(self._prunable.values()), inputs)
         # Twice, since the backward pass holds as much again in activations.
         return max(1, min(CHUNK, self._memory // (2 * floats * inputs.element_size())))
+
+    @functools.cached_property
+    def _positions(self) -> dict[str, int]:
+        """At how many positions one example uses the weights of each prunable layer."""
+        inputs, _ = self._calibration.first(1)
+        return layer_positions(self._model, list(self._prunable.values()), inputs)
+
+    def _used_once(self) -> list[str]:
+        """The linear layers that one example uses at one position: their gradients are δ aᵀ."""
+        return [
+            name
+            for name, module in self._prunable.items()
+            if self._positions[module] == 1
+            and isinstance(self._model.get_submodule(module), nn.Linear)
+        ]
+
+
+def _assert_finite(name: str, signal: Signal, first: int) -> None:
+    """Raise `MethodError` where a layer's inputs or output gradients aren't finite."""
+    for use in signal.uses:
+        assert_finite(f"the inputs of the layer of {name}", use.given, first)
+        assert_finite(f"the gradients of the layer of {name}", use.delta, first)
 
 
 def _sampled_labels(model: nn.Module, inputs: Tensor, generator: torch.Generator) -> Tensor:
     """Labels [n] drawn from the model's own predictive distribution."""
     with torch.no_grad():
-        probabilities = model(inputs).softmax(dim=1)
+        probabilities = at_least_single(model(inputs)).softmax(dim=1)
+    assert_finite("the model's predictions", probabilities)
     drawn = torch.multinomial(probabilities.cpu(), 1, generator=generator).squeeze(1)
     return drawn.to(inputs.device)

@@ -54,6 +54,11 @@ class Problem(Passes):
         self.target = target
 
     @property
+    def model(self) -> nn.Module:
+        """The model whose weights are pruned, for the harness to watch: read, never write."""
+        return self._model
+
+    @property
     def support(self) -> Masks | None:
         """The weights that are left, the others are gone for good; None where all are."""
         return self._support

@@ -7,6 +7,8 @@ import torch
 from bench.case import Case
 from bench.errors import MethodError
 from bench.job import Protocol
+from bench.present import shortfall
+from bench.problem import Target
 from bench.retrain import Retraining
 from bench.train import Sparsifier, Training
 from methods.sparse_training import SparseTraining
@@ -30,6 +32,7 @@ def fine_tune(case: Case, retraining: Retraining) -> None:
 def gradual(case: Case, retraining: Retraining) -> None:
     """Prune by the job's schedule in the course of the training."""
     training = retraining.begin()
+    _keep_zeros(case, training)
     training.run(Pruning(case, training.steps_per_epoch))
     retraining.finish(training)
 
@@ -39,9 +42,11 @@ def sparse_training(case: Case, retraining: Retraining) -> None:
     method = case.method
     if not isinstance(method, SparseTraining):
         raise MethodError(f"{case.job.method} doesn't train: it needs another protocol")
-    if method.start == "scratch":
+    if method.starts_anew:
         _start_anew(case)
     training = retraining.begin()
+    if not method.starts_anew:
+        _keep_zeros(case, training)
     method.train(training, case.target)
     retraining.finish(training)
 
@@ -75,12 +80,21 @@ class Pruning(Sparsifier):
         """Prune where the plan says so, in evaluation mode."""
         if training.step not in self._plan:
             return
+        goal = Target(self._plan[training.step], self._case.job.allocation)
+        if shortfall(training.masks, goal) is not None:
+            return  # more was zero in the dense model than is to go by now
         training.model.requires_grad_(False).eval()
-        self._case.prune(self._plan[training.step], training.masks)
+        self._case.prune(goal.sparsity, training.masks)
         training.set_masks({name: weight != 0 for name, weight in self._case.weights.items()})
         training.model.requires_grad_(True)
         if training.step == max(self._plan):
             training.pruning_ended()
+
+
+def _keep_zeros(case: Case, training: Training) -> None:
+    """Weights that are zero in the dense model stay so from the first step on."""
+    if case.left is not None:
+        training.set_masks(case.left)
 
 
 def _start_anew(case: Case) -> None:

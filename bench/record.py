@@ -45,7 +45,8 @@ class Record(BaseModel):
     the prunable weights that are not exactly zero in what was evaluated. `flops` are the
     multiplications and additions with nonzero weights in one forward pass of one example.
     `tied_predictions` are test examples whose largest logit several classes share; the lowest
-    index counts. `calibration_seconds` is what a fixed piece of work took in the same process, see `yardstick`.
+    index counts. `calibration_seconds` is what a fixed piece of work took in the same process, see
+    `yardstick`.
     `peak_bytes` is the rise of memory while the method ran. `prune_seconds` are what the method
     takes alone, `phase_seconds` their division; `reused_seconds` of them were spared, since
     another job of the same process had computed the same gradients. `mask_sha256` is the hash

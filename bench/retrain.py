@@ -9,7 +9,7 @@ from bench.budget import Budget
 from bench.calibration import seeded
 from bench.case import Case
 from bench.errors import MethodError
-from bench.evaluate import training_flops
+from bench.flops import training_flops
 from bench.snapshot import Snapshot
 from bench.train import Progress, Training
 

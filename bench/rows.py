@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from bench.gradients import Signal
+from bench.signal import Signal
 
 BLOCK = 128
 """Rows of G Gᵀ handled at once; the half above the diagonal is left out, at a gain of a third."""
@@ -146,7 +146,7 @@ class OuterRows:
 
     def fill(self, first: int, signal: Signal) -> None:
         """Write the factors."""
-        rows = slice(first, first + len(signal.given))
+        rows = slice(first, first + signal.examples)
         self.outputs[rows] = signal.output_gradients.squeeze(2)
         self.inputs[rows] = signal.inputs.squeeze(2)
 
@@ -191,17 +191,20 @@ class JoinedRows:
         return torch.cat([layer.transposed_times(vector) for layer in self.layers])
 
 
-def empty_rows(module: nn.Module, weight: Tensor, samples: int) -> LayerRows:
-    """Rows for `samples` gradients of the module's weight [out, ...], yet to be filled."""
-    if isinstance(module, nn.Linear):
+def empty_rows(weight: Tensor, samples: int, outer: bool) -> LayerRows:
+    """Rows for `samples` gradients of a weight [out, ...], yet to be filled.
+
+    `outer` keeps them as factors, which a weight [out, in] used at one position allows.
+    """
+    if outer:
         outputs, inputs = (weight.new_zeros(samples, side) for side in weight.shape)
         return OuterRows(outputs, inputs)
     return DenseRows(weight.new_zeros(samples, weight.numel()))
 
 
-def row_length(module: nn.Module, weight: Tensor) -> int:
+def row_length(weight: Tensor, outer: bool) -> int:
     """How many numbers one gradient takes in those rows."""
-    return sum(weight.shape) if isinstance(module, nn.Linear) else weight.numel()
+    return sum(weight.shape) if outer else weight.numel()
 
 
 def _outer(outputs: Tensor, inputs: Tensor) -> Tensor:

@@ -18,9 +18,11 @@ from bench.contract import check_weights
 from bench.dense import Dense
 from bench.environment import environment, source_sha256
 from bench.errors import MethodError, Skip
-from bench.evaluate import Evaluation, evaluate, forward_flops
+from bench.evaluate import Evaluation, evaluate
+from bench.flops import forward_flops
 from bench.job import Job
 from bench.passes import MEMORY
+from bench.present import assert_reachable
 from bench.record import Record, Status
 from bench.retrain import Retraining
 from bench.sharing import Shared, SharingCase
@@ -90,6 +92,26 @@ def failure(job: Job, dense: Dense, study: str, label: str, reason: str) -> Reco
     return _record(job, dense, study, label, Outcome("failed", reason), Meter(job.budget))
 
 
+def refusal(job: Job, study: str, label: str, reason: str, device: torch.device) -> Record:
+    """The record of a job whose pair couldn't be made ready."""
+    return Record(
+        key=job.key,
+        study=study,
+        label=label,
+        status="failed",
+        reason=reason,
+        **{name: getattr(job, name) for name in Job.model_fields},
+        spent=Meter(job.budget).spent,
+        source_sha256=source_of(job),
+        environment=environment(device),
+        finished=_now(),
+    )
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
 def _record(
     job: Job, dense: Dense, study: str, label: str, outcome: Outcome, meter: Meter
 ) -> Record:
@@ -111,7 +133,7 @@ def _record(
         data_sha256=dense.data_sha256,
         source_sha256=source_of(job),
         environment=environment(dense.device),
-        finished=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        finished=_now(),
         **outcome.figures,
     )
 
@@ -140,6 +162,8 @@ def _run(case: Case, progress: Progress, snapshot: Snapshot | None) -> None:
     job, dense, figures = case.job, case.dense, case.figures
     figures["calibration_seconds"] = yardstick_seconds(dense.device)
     figures["prunable"] = sum(weight.numel() for weight in case.weights.values())
+    if not case.method.starts_anew:
+        assert_reachable(case.left, case.target)
     retraining = None if job.protocol == "one-shot" else Retraining(case, progress, snapshot)
     if job.budget.tuning_trials and "chosen" not in figures:
         tuning.tune(case)
@@ -158,7 +182,10 @@ def _run(case: Case, progress: Progress, snapshot: Snapshot | None) -> None:
     figures["notes"] = case.method.remarks(case.target) + figures["notes"]
     if "chosen" in figures:
         figures["notes"].append(tuning.remark(case))
-    figures["flops"] = forward_flops(model, dense.test.batch(torch.arange(1))[0])
+    flops = forward_flops(model, dense.test.batch(torch.arange(1))[0])
+    figures["flops"] = flops.total
+    if flops.uncounted:
+        figures["notes"].append(f"FLOPs of {', '.join(flops.uncounted)} are not counted")
     if not torch.isfinite(torch.tensor(result.loss)):
         raise MethodError(f"the pruned model's test loss is {result.loss}")
     figures |= {"accuracy": result.accuracy, "top5": result.top5, "loss": result.loss}

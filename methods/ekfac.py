@@ -7,9 +7,9 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from bench.gradients import Signal
 from bench.passes import Fisher
 from bench.problem import Problem
+from bench.signal import Signal
 from methods.curvature.joined import JoinedInverse
 from methods.curvature.kronecker import EigenInverse, Factors, fisher_factors
 from methods.method import Count

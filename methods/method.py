@@ -39,6 +39,11 @@ class Method:
         """Whether the result depends on the labels of the calibration examples."""
         return True
 
+    @property
+    def starts_anew(self) -> bool:
+        """Whether training starts from new weights, so that zeros of the dense model don't stay."""
+        return False
+
     def space(self) -> search.Space:
         """What may be tuned here, by field."""
         return search.space(type(self))

@@ -98,9 +98,9 @@ class _Rewiring(Sparsifier):
 
 
 def random_masks(training: Training, target: Target) -> Masks:
-    """Random masks with the target's exact counts."""
+    """Random masks with the target's exact counts, within what is left."""
     scores = {
         name: torch.rand(weight.shape, generator=training.generator).to(weight.device)
         for name, weight in training.parameters.items()
     }
-    return select(scores, target.allocation, target.sparsity)
+    return select(scores, target.allocation, target.sparsity, training.masks)

@@ -37,6 +37,6 @@ class _FirstMask(Sparsifier):
             masks = random_masks(training, self._target)
         else:
             scores = {name: weight.detach().abs() for name, weight in training.parameters.items()}
-            masks = select(scores, self._target.allocation, self._target.sparsity)
+            masks = select(scores, self._target.allocation, self._target.sparsity, training.masks)
         training.set_masks(masks)
         training.pruning_ended()

@@ -23,6 +23,11 @@ class SparseTraining(Method):
 
     start: Literal["dense", "scratch"] = "dense"
 
+    @property
+    def starts_anew(self) -> bool:
+        """Where it starts from scratch."""
+        return self.start == "scratch"
+
     def sparsifier(self, target: Target) -> Sparsifier:
         """What reaches this target in the course of one training."""
         raise NotImplementedError(f"{type(self).__name__} defines no sparsifier")

@@ -82,6 +82,7 @@ class _Thresholds(Sparsifier):
         self._s: dict[str, nn.Parameter] = {}
         self._force: dict[str, float] = {}
         self._bias: dict[str, float] = {}
+        self._settled = False
 
     def attach(self, training: Training) -> None:
         device = next(iter(training.parameters.values())).device
@@ -111,11 +112,11 @@ class _Thresholds(Sparsifier):
                 s.grad *= self._method.threshold_rate
 
     def state(self) -> dict[str, Any]:
-        return {"force": self._force, "bias": self._bias}
+        return {"force": self._force, "bias": self._bias, "settled": self._settled}
 
     def restore(self, training: Training, state: dict[str, Any]) -> None:
         self._force, self._bias = state["force"], state["bias"]
-        if training.masks is not None:
+        if state["settled"]:
             self._freeze()
 
     def _search(self, training: Training) -> None:
@@ -178,6 +179,7 @@ class _Thresholds(Sparsifier):
 
     def _freeze(self) -> None:
         """Thresholds of exactly zero that no longer learn."""
+        self._settled = True
         for s in set(self._s.values()):
             s.requires_grad_(False).fill_(-torch.inf)
 

@@ -10,7 +10,8 @@ from torch import nn
 from bench.batchnorm import BATCH, recalibrate
 from bench.budget import Budget
 from bench.dense import Dense
-from bench.evaluate import evaluate, forward_flops
+from bench.evaluate import evaluate
+from bench.flops import forward_flops
 from bench.images import Images
 from bench.job import Job
 from bench.pairs import HALF, Pair
@@ -57,7 +58,7 @@ def dense() -> Dense:
     model[1].running_mean.fill_(3)
     pair = Pair("toy", net, "none", HALF, ".*weight", Recipe(epochs=1, learning_rate=1.0))
     prunable = {"0.weight": "0", "4.weight": "4"}
-    flops = forward_flops(model, data.batch(torch.arange(1))[0])
+    flops = forward_flops(model, data.batch(torch.arange(1))[0]).total
     sums = ("0" * 64, "1" * 64)
     return Dense(pair, cpu, model, prunable, *sums, data, data, data, evaluate(model, data), flops)
 

@@ -174,5 +174,8 @@ def test_a_layer_that_lost_all_is_said(dense) -> None:
     whole = job("emptying").model_copy(update={"allocation": "global"})
     record = run_job(whole, dense, "study", "emptying")
     assert record.status == "ok"
-    assert record.notes == ["layer fc3.weight lost all its weights"]
+    emptied, ties = record.notes
+    assert emptied == "layer fc3.weight lost all its weights"
+    assert ties.startswith("1,000 of 1,000 predictions are ties of equal logits")
+    assert record.tied_predictions == 1000
     assert record.layer_sparsity["fc3.weight"] == 1

@@ -14,8 +14,8 @@ from torch import nn
 
 from bench.budget import Meter
 from bench.errors import MethodError
-from bench.gradients import Signal
 from bench.problem import Problem, Target
+from bench.signal import Signal, Use
 from methods import build
 from methods.curvature.kronecker import Factors, KroneckerInverse, fisher_factors
 
@@ -152,7 +152,7 @@ def test_the_scale_of_a_convolution_is_that_of_its_exact_fisher(positions) -> No
     mixing = torch.randn(3, 3, generator=draw).double(), torch.randn(2, 2, generator=draw).double()
     inputs = mixing[0] @ torch.randn(20_000, 3, positions, generator=draw).double()
     outputs = mixing[1] @ torch.randn(20_000, 2, positions, generator=draw).double()
-    signal = Signal(nn.Conv2d(3, 2, 1), inputs.unsqueeze(3), outputs.unsqueeze(3))
+    signal = Signal((Use(nn.Conv2d(3, 2, 1), inputs.unsqueeze(3), outputs.unsqueeze(3)),))
     rows = signal.gradients()
     factors = fisher_factors([{"layer": signal}])["layer"]
     kronecker = torch.kron(factors.output, factors.input)

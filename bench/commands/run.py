@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from bench import screen
 from bench.engines.choice import Where, driver_device, engine_for
 from bench.engines.task import Engine
-from bench.execute import Stopped, execute, prepare_pairs
+from bench.errors import UserError
+from bench.execute import Stopped, execute, prepare_possible, refuse
 from bench.record import Record, RecordStore
 from bench.stopping import Stop, stopping
 from bench.study import Entry
@@ -71,7 +72,14 @@ def _run(
     with screen.bar("preparing") as show:
         names = [entry.job.pair for entry in entries]
         device = driver_device(where)
-        pairs = prepare_pairs(names, device, lambda what, n, of: show(n, of, what))
+        pairs, refused = prepare_possible(names, device, lambda what, n, of: show(n, of, what))
+    if not pairs:
+        raise UserError(" ".join(map(str, refused.values())))
+    for error in refused.values():
+        screen.messages.print(f"{error} The study's other pairs go on.", markup=False, style="red")
+    lost = refuse(tally.name, entries, refused, device, store)
+    tally.done += len(lost)
+    entries = [entry for entry in entries if entry.job.pair in pairs]
     with screen.bar(tally.name) as show:
         show(0, tally.total, tally.name)
 
@@ -79,4 +87,4 @@ def _run(
             tally.advance(record, was_finished)
             show(tally.done, tally.total, tally.name)
 
-        return execute(tally.name, entries, pairs, store, advance, memory, engine, stop)
+        return lost + execute(tally.name, entries, pairs, store, advance, memory, engine, stop)

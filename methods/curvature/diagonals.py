@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from bench.gradients import Signal
 from bench.passes import Fisher
 from bench.problem import Problem
+from bench.signal import Signal
 from bench.weights import flatten
 
 
@@ -82,10 +82,11 @@ def _squares(chunk: dict[str, Signal], weight: Tensor | None = None) -> Tensor:
 
 def _layer_squares(signal: Signal, weight: Tensor | None) -> Tensor:
     """Σ_i weight_i g_i² of one layer [out * in]."""
+    outputs = signal.output_gradients
     if weight is None:
-        weight = signal.delta.new_ones(len(signal.delta))
-    if isinstance(signal.module, nn.Linear):
+        weight = outputs.new_ones(len(outputs))
+    if outputs.shape[2] == 1 and isinstance(signal.module, nn.Linear):
         # With one position g = δ aᵀ, so Σ g² = (δ²)ᵀ a²: no gradient of an example is formed.
-        delta, inputs = signal.output_gradients.squeeze(2), signal.inputs.squeeze(2)
+        delta, inputs = outputs.squeeze(2), signal.inputs.squeeze(2)
         return ((delta.square() * weight[:, None]).T @ inputs.square()).flatten()
     return weight @ signal.gradients().square_()

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from bench.errors import MethodError
-from bench.gradients import Signal
+from bench.signal import Signal
 
 
 @dataclass(frozen=True)
