@@ -121,7 +121,7 @@ def watching(model: nn.Module, layers: Sequence[str], seen: Seen) -> Iterator[No
         return call
 
     handles = [
-        module.register_forward_hook(hook(name), with_kwargs=True)
+        module.register_forward_hook(hook(name), with_kwargs=True, prepend=True)
         for name in layers
         for module in sharing(model, name)
     ]

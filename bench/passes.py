@@ -236,11 +236,15 @@ class Passes:
         inside = 1 if self._support is None else flatten(self._support)
         total = torch.zeros_like(vector)
         with self.phase("gradients"):
+            first = 0
             for inputs, labels in chunks:
-                total += hessian_vector_product(
+                assert_finite("the inputs", inputs, first)
+                product = hessian_vector_product(
                     self._model, list(self._prunable), vector * inside, inputs, labels
                 )
-        assert_finite("Hessian-vector products", total.unsqueeze(0), samples - 1)
+                assert_finite("Hessian-vector products", product.unsqueeze(0), first)
+                first += len(inputs)
+                total += product
         return total * inside / samples
 
     @functools.cached_property

@@ -224,5 +224,7 @@ def _sha256(tensors: Mapping[str, Tensor]) -> str:
     """The hash of all bits of the tensors and of their names."""
     digest = hashlib.sha256()
     for name, tensor in tensors.items():
-        digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+        # Viewed as bytes, since numpy has no bfloat16.
+        flat = tensor.cpu().contiguous().reshape(-1).view(torch.uint8)
+        digest.update(name.encode() + flat.numpy().tobytes())
     return digest.hexdigest()

@@ -16,7 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
 from bench.errors import MethodError, Skip, UserError
-from bench.gradients import at_least_single, sharing, signals
+from bench.gradients import at_least_single, sharing, signals, watching
 from bench.pairs import Pair
 from bench.signal import Signal, supported
 from bench.structure import refused, sentence
@@ -83,13 +83,16 @@ def check_gradients(
     known = {name: path for name, path in prunable.items() if _all_supported(model, path)}
     if not known:
         return
+    overwritten = _overwritten(model, list(known.values()), inputs)
     try:
         found = signals(model, list(known.values()), inputs, labels)
     except (Skip, MethodError, RuntimeError, IndexError, KeyError) as error:
         raise refused(pair, f"gradients of its layers can't be had: {sentence(error)}") from error
     for name, path in known.items():
         expected = torch.stack([gradients[name].flatten() for gradients in exact])
-        problem = _difference(found[path], expected, len(inputs), model.get_parameter(name).dtype)
+        problem = overwritten.get(path) or _difference(
+            found[path], expected, len(inputs), model.get_parameter(name).dtype
+        )
         if problem:
             raise UserError(
                 f"Gradients of the layer {path} of pair {pair.name} would be wrong: {problem}. "
@@ -99,6 +102,21 @@ def check_gradients(
             )
 
 
+@torch.no_grad()
+def _overwritten(model: nn.Module, layers: list[str], inputs: Tensor) -> dict[str, str]:
+    """The layers whose input is another one at the end of the pass than when they saw it."""
+    seen: list[tuple[str, Tensor, Tensor]] = []
+    with watching(
+        model, layers, lambda name, _, given, __: seen.append((name, given, given.clone()))
+    ):
+        model(inputs)
+    return {
+        name: "its input is overwritten after it was used"
+        for name, given, before in seen
+        if not torch.equal(given, before) and not before.isnan().any()
+    }
+
+
 def _difference(signal: Signal, expected: Tensor, examples: int, dtype: torch.dtype) -> str | None:
     """How the gradients of a layer [n, ...] differ from those expected, if they do."""
     if signal.examples != examples:
@@ -106,10 +124,13 @@ def _difference(signal: Signal, expected: Tensor, examples: int, dtype: torch.dt
             f"it is given {signal.examples} examples of the {examples}, so its first dimension "
             "isn't the examples"
         )
-    candidates = {"what its inputs and output gradients give": signal.gradients()}
-    if getattr(signal.module, "groups", 1) == 1:
-        products = torch.bmm(signal.output_gradients, signal.inputs.transpose(1, 2))
-        candidates["what the columns of its inputs give"] = products.flatten(1)
+    try:
+        candidates = {"what its inputs and output gradients give": signal.gradients()}
+        if getattr(signal.module, "groups", 1) == 1:
+            products = torch.bmm(signal.output_gradients, signal.inputs.transpose(1, 2))
+            candidates["what the columns of its inputs give"] = products.flatten(1)
+    except RuntimeError:
+        return "its inputs and its outputs don't go together as its type says"
     for what, gradients in candidates.items():
         if gradients.shape != expected.shape:
             return f"{what} has the shape {list(gradients.shape)}, not {list(expected.shape)}"

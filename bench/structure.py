@@ -1,6 +1,7 @@
 """What a pair's model is made of, checked before anything is computed with it."""
 
 import copy
+from textwrap import shorten
 
 import torch
 from torch import nn
@@ -11,6 +12,9 @@ from bench.errors import UserError
 from bench.pairs import Pair
 
 DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+LONGEST = 300
+"""Characters of an error of somebody else's code that are shown."""
+
 COMPUTED = ("_g", "_v", "_orig")
 """Endings of the parameters from which torch's older hooks compute a layer's weight."""
 
@@ -34,10 +38,6 @@ def built(pair: Pair, device: torch.device) -> nn.Module:
             raise refused(pair, f"{name} is on the device meta, without numbers")
     if not any(True for _ in model.parameters()):
         raise refused(pair, "it has no parameters")
-    try:
-        copy.deepcopy(model)
-    except Exception as error:
-        raise refused(pair, f"it can't be copied: {sentence(error)}") from error
     return model.to(device).eval()
 
 
@@ -54,6 +54,10 @@ def checked_prunable(pair: Pair, model: nn.Module) -> dict[str, str]:
         problem = _problem(model, name, path)
         if problem:
             raise UserError(f"The pair {pair.name} can't prune {name}: {problem}.")
+    try:
+        copy.deepcopy(model)
+    except Exception as error:
+        raise refused(pair, f"it can't be copied: {sentence(error)}") from error
     return prunable
 
 
@@ -89,6 +93,6 @@ def refused(pair: Pair, reason: str) -> UserError:
 
 
 def sentence(error: Exception) -> str:
-    """An error of somebody else's code in one line."""
+    """The beginning of an error of somebody else's code, in one line."""
     text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}".rstrip(":. ")
+    return f"{type(error).__name__}: {shorten(text, LONGEST)}".rstrip(":. ")
