@@ -44,7 +44,7 @@ def signals(
         loss = F.cross_entropy(at_least_single(logits), labels, reduction="sum")
         missing = set(layers) - {name for name, _, _ in given}
         if missing:
-            raise MethodError(f"layer {sorted(missing)[0]} takes no part in the model's output")
+            raise MethodError(f"layer {sorted(missing)[0]} is never called in the forward pass")
         deltas = torch.autograd.grad(loss, places)
     uses: dict[str, list[Use]] = {name: [] for name in layers}
     for (name, module, value), delta in zip(given, deltas, strict=True):

@@ -177,11 +177,14 @@ def _outputs(pair: Pair, model: nn.Module, inputs: Tensor) -> Any:
 def _alone(pair: Pair, model: nn.Module, one: Tensor) -> Tensor:
     """The logits of one example by itself."""
     try:
-        logits: Tensor = model(one)
-        return logits
+        logits = model(one)
     except Exception as error:
         reason = f"it fails on an example alone ({sentence(error)}); {_mixing(model)}"
         raise refused(pair, reason) from error
+    if not isinstance(logits, Tensor) or logits.dim() != 2:
+        shape = list(logits.shape) if isinstance(logits, Tensor) else _kind(logits)
+        raise refused(pair, f"for one example alone it returns {shape}, not [1, classes]")
+    return logits
 
 
 def _check_mode(pair: Pair, model: nn.Module) -> None:

@@ -1,5 +1,9 @@
-"""A model whose gradients or outputs would be wrong is refused by name, or its numbers are right."""
+"""A model whose gradients or outputs would be wrong is refused by name, or its numbers are right.
 
+The right gradients are those of one plain backward pass for each example.
+"""
+
+import random
 import re
 
 import pytest
@@ -101,6 +105,26 @@ class Auxiliary(Net):
         self.aux = nn.Linear(40, 10)
 
 
+class CallsForward(Net):
+    """Passes by the call of a layer, where hooks are."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c(F.relu(self.b.forward(F.relu(self.a(x.flatten(1))))))
+
+
+class Normalises(nn.Linear):
+    """Does something to its input inside."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(F.layer_norm(x, x.shape[-1:]))
+
+
+class WithNormalises(Net):
+    def __init__(self) -> None:
+        super().__init__()
+        self.b = Normalises(40, 40)
+
+
 REFUSED_LAYERS = {
     "functional reuse": (Functional, r"the layer b "),
     "functional use alone": (FunctionalOnly, r"layer b takes no part|the layer b "),
@@ -110,6 +134,8 @@ REFUSED_LAYERS = {
     "input changed": (ChangesInput, r"autograd can't differentiate|the layer b "),
     "input changed behind autograd": (ChangesData, r"the layer b "),
     "examples not first": (ExamplesLast, r"the layer b .*first dimension"),
+    "forward called": (CallsForward, r"layer b is never called"),
+    "input normalised inside": (WithNormalises, r"the layer b .*off autograd"),
     "auxiliary head": (Auxiliary, r"aux.weight is prunable but takes no part"),
 }
 
@@ -179,6 +205,16 @@ class Counting(Net):
         return super().forward(x)
 
 
+class Squeezing(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).squeeze()
+
+
+class PythonNoise(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) * random.random()
+
+
 REFUSED_MODELS = {
     "dropout always on": (AlwaysDrops, "two runs in evaluation mode differ"),
     "stays in training mode": (Stays, r"drop \(StaysInTraining\) stays in training mode"),
@@ -189,6 +225,8 @@ REFUSED_MODELS = {
     ),
     "centred over the batch": (Centred, "depends on the others in its batch"),
     "counts": (Counting, "changes calls"),
+    "squeezes": (Squeezing, r"for one example alone it returns \[10\]"),
+    "random in Python": (PythonNoise, "two runs in evaluation mode differ"),
 }
 
 
