@@ -86,7 +86,9 @@ def check_gradients(
     overwritten = _overwritten(model, list(known.values()), inputs)
     try:
         found = signals(model, list(known.values()), inputs, labels)
-    except (Skip, MethodError, RuntimeError, IndexError, KeyError) as error:
+    except (Skip, MethodError) as error:
+        raise refused(pair, f"gradients of its layers can't be had: {error}") from error
+    except (RuntimeError, IndexError, KeyError) as error:
         raise refused(pair, f"gradients of its layers can't be had: {sentence(error)}") from error
     for name, path in known.items():
         expected = torch.stack([gradients[name].flatten() for gradients in exact])

@@ -127,7 +127,7 @@ class WithNormalises(Net):
 
 REFUSED_LAYERS = {
     "functional reuse": (Functional, r"the layer b "),
-    "functional use alone": (FunctionalOnly, r"layer b takes no part|the layer b "),
+    "functional use alone": (FunctionalOnly, r"layer b is never called"),
     "standardised": (lambda: ConvNet(Standardised), r"the layer b "),
     "padded inside": (lambda: ConvNet(PadsInside), r"the layer b "),
     "scaled": (WithScaled, r"the layer b .*off autograd"),
