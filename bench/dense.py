@@ -15,25 +15,28 @@ import datasets
 from bench import checkpoint
 from bench.batchnorm import recalibrate
 from bench.budget import Budget, Meter
-from bench.errors import UserError
+from bench.errors import MethodError, UserError
 from bench.evaluate import Evaluation, evaluate, forward_flops
 from bench.folders import data_folder
+from bench.frozen import frozen_parameters
 from bench.inputs import Inputs
 from bench.job import canonical_json
-from bench.pairs import Pair
+from bench.layout import fitting_layout, laid_out
+from bench.pairs import SEED, Pair
 from bench.problem import Problem, Target
 from bench.recipe import Recipe
 from bench.train import Training
 
 Progress = Callable[[str, int, int], None]
 
-SEED = 0
-"""Of the initial weights and the training of every dense model: a pair has one."""
-
 
 @dataclass(frozen=True, eq=False)
 class Dense:
-    """The dense model of a pair, on its device in evaluation mode, and what was measured of it."""
+    """The dense model of a pair, on its device in evaluation mode, and what was measured of it.
+
+    No parameter of the model has gradients here; the names `frozen` are of those that have none in
+    training either.
+    """
 
     pair: Pair
     device: torch.device
@@ -46,6 +49,7 @@ class Dense:
     test: Inputs
     evaluation: Evaluation
     flops: int
+    frozen: frozenset[str] = frozenset()
 
     @property
     def parameters(self) -> int:
@@ -71,8 +75,10 @@ def prepare(pair: Pair, device: torch.device, progress: Progress = lambda *_: No
     Asserts the pair's dense accuracy where it is known beforehand.
     """
     data = datasets.load(pair.dataset)
-    train_images, test_images = pair.inputs(data.train, device), pair.inputs(data.test, device)
-    model = pair.model().to(device).eval().requires_grad_(False)
+    model = pair.build().to(device).eval()
+    frozen = frozen_parameters(model)
+    model.requires_grad_(False)
+    test_images = fitted(pair.inputs(data.test, device), model)
     example, _ = test_images.batch(torch.arange(1))
     _assert_classes(pair, data, outputs=model(example).shape[1])
     if isinstance(pair.dense, Recipe):
@@ -94,12 +100,19 @@ def prepare(pair: Pair, device: torch.device, progress: Progress = lambda *_: No
         prunable=pair.prunable_parameters(model),
         checkpoint_sha256=digest,
         data_sha256=data.digest,
-        train=train_images,
-        validation=pair.inputs(data.validation, device),
+        train=laid_out(pair.inputs(data.train, device), test_images.layout),
+        validation=laid_out(pair.inputs(data.validation, device), test_images.layout),
         test=test_images,
         evaluation=evaluation,
         flops=forward_flops(model, example),
+        frozen=frozen,
     )
+
+
+def fitted(images: Inputs, model: nn.Module) -> Inputs:
+    """The images in the memory layout that the model takes best."""
+    few, _ = images.batch(torch.arange(min(2, len(images))))
+    return laid_out(images, fitting_layout(model, few))
 
 
 def _assert_classes(pair: Pair, data: datasets.Dataset, outputs: int) -> None:
@@ -125,24 +138,20 @@ def _assert_accuracy(pair: Pair, evaluation: Evaluation) -> None:
 def _trained(
     pair: Pair, recipe: Recipe, data: datasets.Dataset, progress: Progress
 ) -> tuple[checkpoint.StateDict, str]:
-    """The suite's own dense weights, from the cache or trained now on the CPU, and their sha256."""
+    """The suite's own dense weights, from the cache or trained now on the CPU, and their sha256.
+
+    Raises `UserError` where the training fails, and before it where its result couldn't be kept.
+    """
     path = _trained_path(pair, recipe)
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
         if not path.exists() or not path.with_suffix(".json").exists():
-            cpu = torch.device("cpu")
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(SEED)
-                model = pair.model()
-            Training(
-                model,
-                pair.prunable_parameters(model),
-                pair.inputs(data.train, cpu),
-                recipe,
-                torch.Generator().manual_seed(SEED),
-                progress=functools.partial(progress, f"training the dense model of {pair.name}"),
-            ).run()
-            result = evaluate(model, pair.inputs(data.validation, cpu))
+            model = pair.build()
+            checkpoint.serialized(model)
+            images = fitted(pair.inputs(data.train, torch.device("cpu")), model)
+            _train(pair, recipe, model, images, progress)
+            validation = pair.inputs(data.validation, torch.device("cpu"))
+            result = evaluate(model, laid_out(validation, images.layout))
             facts = {
                 "pair": pair.name,
                 "recipe": recipe.model_dump(),
@@ -151,6 +160,29 @@ def _trained(
             }
             checkpoint.save(path, model, facts)
         return checkpoint.load(path)
+
+
+def _train(
+    pair: Pair, recipe: Recipe, model: nn.Module, images: Inputs, progress: Progress
+) -> None:
+    """Train the pair's dense model; raises `UserError` where that fails."""
+    try:
+        Training(
+            model,
+            pair.prunable_parameters(model),
+            images,
+            recipe,
+            torch.Generator().manual_seed(SEED),
+            progress=functools.partial(progress, f"training the dense model of {pair.name}"),
+            frozen=frozen_parameters(model),
+        ).run()
+    except Exception as error:  # the model is the user's own code, and may raise anything
+        reason = (
+            str(error) if isinstance(error, MethodError) else f"{type(error).__name__}: {error}"
+        )
+        raise UserError(
+            f"The dense model of pair {pair.name} can't be trained by its recipe: {reason}."
+        ) from error
 
 
 def _trained_path(pair: Pair, recipe: Recipe) -> Path:

@@ -1,6 +1,7 @@
 """What a model is worth and what it costs: accuracy, loss, and FLOPs of its nonzero weights."""
 
 import copy
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import torch
@@ -8,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench.gradients import fast_layout
+from bench.frozen import set_trainable
 from bench.inputs import Inputs
 
 BATCH = 100
@@ -33,7 +34,7 @@ def evaluate(model: nn.Module, images: Inputs) -> Evaluation:
     loss = 0.0
     for positions in torch.arange(len(images)).split(BATCH):
         inputs, labels = images.batch(positions)
-        logits = model(fast_layout(inputs))
+        logits = model(inputs)
         ranked = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels.unsqueeze(1)
         first += int(ranked[:, 0].sum())
         top5 += int(ranked.sum())
@@ -69,12 +70,16 @@ def forward_flops(model: nn.Module, inputs: Tensor) -> int:
     return total
 
 
-def training_flops(model: nn.Module, inputs: Tensor, labels: Tensor) -> int:
+def training_flops(
+    model: nn.Module, inputs: Tensor, labels: Tensor, frozen: Collection[str] = ()
+) -> int:
     """FLOPs of a forward and backward pass for one example [1, ...], counted by torch.
 
-    Masked weights are multiplied like others: what training takes on today's hardware.
+    Masked weights are multiplied like others: what training takes on today's hardware. The
+    `frozen` parameters have no gradients.
     """
-    copied = copy.deepcopy(model).requires_grad_(True)
+    copied = copy.deepcopy(model)
+    set_trainable(copied, frozen)
     with torch.enable_grad(), FlopCounterMode(display=False) as counter:
-        F.cross_entropy(copied(inputs), labels).backward()
+        F.cross_entropy(copied(inputs).float(), labels).backward()
     return int(counter.get_total_flops())

@@ -76,7 +76,7 @@ def signals(
     seen: dict[str, Tensor] = {}
     outputs: dict[str, GradientEdge] = {}
     with _recording(modules, seen, outputs), torch.enable_grad():
-        logits = model(fast_layout(inputs).detach().requires_grad_())
+        logits = model(inputs.detach().requires_grad_())
         loss = F.cross_entropy(logits, labels, reduction="sum")
         deltas = torch.autograd.grad(loss, [outputs[name] for name in layers])
     for name in layers:
@@ -85,13 +85,6 @@ def signals(
         name: Signal(modules[name], seen[name], delta)
         for name, delta in zip(layers, deltas, strict=True)
     }
-
-
-def fast_layout(inputs: Tensor) -> Tensor:
-    """The same inputs with channels last, in which convolutions take about a quarter less time."""
-    if inputs.dim() == 4:
-        return inputs.contiguous(memory_format=torch.channels_last)
-    return inputs
 
 
 @torch.no_grad()

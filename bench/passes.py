@@ -13,7 +13,7 @@ from torch.func import functional_call
 from bench.assemble import layer_rows, mean_gradients, row_bytes
 from bench.budget import Meter
 from bench.calibration import Calibration, Examples
-from bench.gradients import Signal, fast_layout, footprint, layer_inputs, signals
+from bench.gradients import Signal, footprint, layer_inputs, signals
 from bench.hessian import hessian_vector_product
 from bench.phase import Phase
 from bench.rows import DenseRows, JoinedRows
@@ -81,7 +81,8 @@ class Passes:
 
     def examples(self, count: int) -> tuple[Tensor, Tensor]:
         """The seed's first `count` calibration examples: inputs [count, ...], labels [count]."""
-        return self._calibration.first(count)
+        inputs, labels = self._calibration.first(count)
+        return inputs.contiguous(), labels
 
     def inputs(self, samples: int) -> Iterator[dict[str, Tensor]]:
         """What each prunable layer multiplies, as columns [n, in, positions], a chunk at a time.
@@ -90,7 +91,10 @@ class Passes:
         """
         for inputs, _ in self._calibration.chunks(samples, self.chunk):
             with self.phase("gradients"):
-                columns = layer_inputs(self._model, list(self._prunable.values()), inputs)
+                # In the plain layout, which gives the bits of results that were published.
+                columns = layer_inputs(
+                    self._model, list(self._prunable.values()), inputs.contiguous()
+                )
             yield {name: columns[module] for name, module in self._prunable.items()}
 
     def signals(
@@ -193,7 +197,7 @@ class Passes:
         total = 0.0
         with self.phase("gradients"), torch.no_grad():
             for inputs, labels in chunks:
-                logits = functional_call(self._model, weights, fast_layout(inputs))
+                logits = functional_call(self._model, weights, inputs)
                 total += float(F.cross_entropy(logits, labels, reduction="sum"))
         return total / samples
 

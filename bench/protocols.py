@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 
-import torch
-
 from bench.case import Case
 from bench.errors import MethodError
+from bench.frozen import frozen_state
 from bench.job import Protocol
 from bench.retrain import Retraining
 from bench.train import Sparsifier, Training
@@ -75,17 +74,19 @@ class Pruning(Sparsifier):
         """Prune where the plan says so, in evaluation mode."""
         if training.step not in self._plan:
             return
-        training.model.requires_grad_(False).eval()
-        self._case.prune(self._plan[training.step], training.masks)
+        with training.paused():
+            self._case.prune(self._plan[training.step], training.masks)
         training.set_masks({name: weight != 0 for name, weight in self._case.weights.items()})
-        training.model.requires_grad_(True)
         if training.step == max(self._plan):
             training.pruning_ended()
 
 
 def _start_anew(case: Case) -> None:
-    """New weights that follow from the job's seed, in place of the dense ones."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(case.problem(0.0).generator("new weights").initial_seed())
-        fresh = case.dense.pair.model()
-    case.model.load_state_dict(fresh.state_dict())
+    """New weights that follow from the job's seed, but for frozen parts, which stay as they are."""
+    seed = case.problem(0.0).generator("new weights").initial_seed()
+    state = case.dense.pair.build(seed).state_dict()
+    dense = case.model.state_dict()
+    state |= {
+        name: dense[name] for name in frozen_state(case.model, case.dense.frozen) & set(dense)
+    }
+    case.model.load_state_dict(state)
