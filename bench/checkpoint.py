@@ -123,10 +123,45 @@ def _by_hand(file: str) -> str:
     )
 
 
+def serialized(model: nn.Module) -> bytes:
+    """The model's state dict as the content of a safetensors file.
+
+    Each tensor is written whole, in row-major order: one that is shared, a view, or expanded takes
+    its own place. Raises `UserError` for a state that isn't made of tensors.
+    """
+    state = model.state_dict()
+    try:
+        plain = {
+            name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for name, tensor in state.items()
+        }
+        return serialize(plain)
+    except (
+        AttributeError,
+        TypeError,
+        KeyError,
+        ValueError,
+        RuntimeError,
+        SafetensorError,
+    ) as error:
+        odd = [f"{name} is {kind}" for name, value in state.items() if (kind := _odd(value))]
+        raise UserError(
+            f"The state of {type(model).__name__} can't be kept in a safetensors file "
+            f"({', '.join(odd) or error}): it must be made of dense tensors."
+        ) from error
+
+
+def _odd(value: object) -> str | None:
+    """What the value is, unless it is a dense tensor."""
+    if not isinstance(value, Tensor):
+        return f"a {type(value).__name__}"
+    return None if value.layout is torch.strided else f"a tensor of the layout {value.layout}"
+
+
 def save(path: Path, model: nn.Module, facts: dict[str, Any]) -> str:
     """Write the model's weights and a manifest beside them; gives the weights' sha256."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    weights = serialize({name: tensor.cpu() for name, tensor in model.state_dict().items()})
+    weights = serialized(model)
     digest = hashlib.sha256(weights).hexdigest()
     with replacing(path) as file:
         file.write(weights)

@@ -16,13 +16,15 @@ import datasets
 from bench import checkpoint
 from bench.batchnorm import recalibrate
 from bench.budget import Budget, Meter
-from bench.errors import UserError
+from bench.errors import MethodError, UserError
 from bench.evaluate import Evaluation, evaluate
 from bench.flops import forward_flops
 from bench.folders import data_folder
+from bench.frozen import frozen_parameters
 from bench.inputs import Inputs
 from bench.job import canonical_json
-from bench.pairs import Pair
+from bench.layout import fitting_layout, laid_out
+from bench.pairs import SEED, Pair
 from bench.precision import in_single, input_dtype, runs_in_single
 from bench.problem import Problem, Target
 from bench.recipe import Recipe
@@ -33,15 +35,14 @@ from bench.validation import check_settings
 
 Progress = Callable[[str, int, int], None]
 
-SEED = 0
-"""Of the initial weights and the training of every dense model: a pair has one."""
-
 
 @dataclass(frozen=True, eq=False)
 class Dense:
     """The dense model of a pair, on its device in evaluation mode, and what was measured of it.
 
     `single` says that the model is in half precision and methods work on a copy of it in single.
+    No parameter of the model has gradients here; the names `frozen` are of those that have none in
+    training either.
     """
 
     pair: Pair
@@ -56,6 +57,7 @@ class Dense:
     evaluation: Evaluation
     flops: int
     single: bool = False
+    frozen: frozenset[str] = frozenset()
 
     @property
     def calibration(self) -> Inputs:
@@ -89,25 +91,27 @@ def prepare(pair: Pair, device: torch.device, progress: Progress = lambda *_: No
     model = built(pair, device)
     prunable = checked_prunable(pair, model)
     data = datasets.load(pair.dataset)
+    frozen = frozen_parameters(model)
     train, test = pair.inputs(data.train, device), pair.inputs(data.test, device)
     model.requires_grad_(False)
     few, _ = train.batch(torch.arange(min(2, len(train))))
     _assert_channels(pair, few)
-    dtype = input_dtype(model, few)
-    check_outputs(pair, model, few.to(dtype), data.classes)
-    _assert_classes(pair, data, outputs=int(model(few.to(dtype)).shape[1]))
+    given = few.to(input_dtype(model, few))
+    check_outputs(pair, model, given, data.classes)
+    _assert_classes(pair, data, outputs=int(model(given).shape[1]))
     if isinstance(pair.dense, Recipe):
         state, digest = _trained(pair, pair.dense, data, progress)
     else:
         state, digest = pair.dense.load()
     _load(pair, model, state)
     single = runs_in_single(model, few)
-    check_outputs(pair, model, few.to(dtype), data.classes)
+    check_outputs(pair, model, given, data.classes)
     if single:
         check_gradients(pair, in_single(model), prunable, few)
     else:
-        check_gradients(pair, model, prunable, few.to(dtype))
-    evaluation = evaluate(model, test.typed(dtype))
+        check_gradients(pair, model, prunable, given)
+    fit = fitting(model, few)
+    evaluation = evaluate(model, fit(test))
     _assert_accuracy(pair, evaluation)
     return Dense(
         pair=pair,
@@ -116,13 +120,24 @@ def prepare(pair: Pair, device: torch.device, progress: Progress = lambda *_: No
         prunable=prunable,
         checkpoint_sha256=digest,
         data_sha256=data.digest,
-        train=train.typed(dtype),
-        validation=pair.inputs(data.validation, device).typed(dtype),
-        test=test.typed(dtype),
+        train=fit(train),
+        validation=fit(pair.inputs(data.validation, device)),
+        test=fit(test),
         evaluation=evaluation,
-        flops=forward_flops(model, few[:1].to(dtype)).total,
+        flops=forward_flops(model, given[:1]).total,
         single=single,
+        frozen=frozen,
     )
+
+
+def fitting(model: nn.Module, few: Tensor) -> Callable[[Inputs], Inputs]:
+    """What gives a split in the precision and the memory layout that the model takes best.
+
+    `few` are some of its inputs [n, ...] in single precision, to try the model on.
+    """
+    dtype = input_dtype(model, few)
+    layout = fitting_layout(model, few.to(dtype))
+    return lambda images: laid_out(images.typed(dtype), layout)
 
 
 def _load(pair: Pair, model: nn.Module, state: checkpoint.StateDict) -> None:
@@ -185,24 +200,21 @@ def _assert_accuracy(pair: Pair, evaluation: Evaluation) -> None:
 def _trained(
     pair: Pair, recipe: Recipe, data: datasets.Dataset, progress: Progress
 ) -> tuple[checkpoint.StateDict, str]:
-    """The suite's own dense weights, from the cache or trained now on the CPU, and their sha256."""
+    """The suite's own dense weights, from the cache or trained now on the CPU, and their sha256.
+
+    Raises `UserError` where the training fails, and before it where its result couldn't be kept.
+    """
     path = _trained_path(pair, recipe)
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
         if not path.exists() or not path.with_suffix(".json").exists():
+            model = pair.build()
+            checkpoint.serialized(model)
             cpu = torch.device("cpu")
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(SEED)
-                model = pair.model()
-            Training(
-                model,
-                pair.prunable_parameters(model),
-                pair.inputs(data.train, cpu),
-                recipe,
-                torch.Generator().manual_seed(SEED),
-                progress=functools.partial(progress, f"training the dense model of {pair.name}"),
-            ).run()
-            result = evaluate(model, pair.inputs(data.validation, cpu))
+            images, validation = pair.inputs(data.train, cpu), pair.inputs(data.validation, cpu)
+            fit = fitting(model, images.batch(torch.arange(min(2, len(images))))[0])
+            _train(pair, recipe, model, fit(images), progress)
+            result = evaluate(model, fit(validation))
             facts = {
                 "pair": pair.name,
                 "recipe": recipe.model_dump(),
@@ -211,6 +223,29 @@ def _trained(
             }
             checkpoint.save(path, model, facts)
         return checkpoint.load(path)
+
+
+def _train(
+    pair: Pair, recipe: Recipe, model: nn.Module, images: Inputs, progress: Progress
+) -> None:
+    """Train the pair's dense model; raises `UserError` where that fails."""
+    try:
+        Training(
+            model,
+            pair.prunable_parameters(model),
+            images,
+            recipe,
+            torch.Generator().manual_seed(SEED),
+            progress=functools.partial(progress, f"training the dense model of {pair.name}"),
+            frozen=frozen_parameters(model),
+        ).run()
+    except Exception as error:  # the model is the user's own code, and may raise anything
+        reason = (
+            str(error) if isinstance(error, MethodError) else f"{type(error).__name__}: {error}"
+        )
+        raise UserError(
+            f"The dense model of pair {pair.name} can't be trained by its recipe: {reason}."
+        ) from error
 
 
 def _trained_path(pair: Pair, recipe: Recipe) -> Path:

@@ -11,7 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.gradients import fast_layout
 from bench.inputs import Inputs
 
 BATCH = 100
@@ -43,7 +42,7 @@ def evaluate(model: nn.Module, images: Inputs) -> Evaluation:
     loss = 0.0
     for positions in torch.arange(len(images)).split(BATCH):
         inputs, labels = images.batch(positions)
-        logits = model(fast_layout(inputs))
+        logits = model(inputs)
         counts += _counts(logits, labels).cpu()
         loss += float(F.cross_entropy(logits.double(), labels, reduction="sum"))
     count = len(images)

@@ -7,7 +7,7 @@ silence.
 """
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 from torch.utils.weak import WeakTensorKeyDictionary
+
+from bench.frozen import set_trainable
 
 aten = torch.ops.aten
 
@@ -68,19 +70,23 @@ def forward_flops(model: nn.Module, inputs: Tensor) -> Flops:
     return Flops(counter.total, sorted(counter.uncounted))
 
 
-def training_flops(model: nn.Module, inputs: Tensor, labels: Tensor) -> int:
+def training_flops(
+    model: nn.Module, inputs: Tensor, labels: Tensor, frozen: Collection[str] = ()
+) -> int:
     """FLOPs of a forward and backward pass for one example [1, ...], counted by torch.
 
-    Masked weights are multiplied like others: what training takes on today's hardware.
+    Masked weights are multiplied like others: what training takes on today's hardware. The
+    `frozen` parameters have no gradients.
     """
-    copied = copy.deepcopy(model).requires_grad_(True)
+    copied = copy.deepcopy(model)
+    set_trainable(copied, frozen)
     recurrent = {
         aten.mkldnn_rnn_layer: lambda *args, out_val, **_: _recurrent(*args),
         aten.mkldnn_rnn_layer_backward: lambda *args, out_val, **_: 2 * _recurrent(*args),
     }
     counter = FlopCounterMode(display=False, custom_mapping=recurrent)
     with torch.enable_grad(), _decomposed(), counter:
-        F.cross_entropy(copied(inputs), labels).backward()
+        F.cross_entropy(copied(inputs).float(), labels).backward()
     return int(counter.get_total_flops())
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from bench.errors import UserError
 from bench.images import Augmentation, Normalisation
+from bench.layout import arranged
 from datasets import FolderSplit
 
 RESIZE, CROP = 256, 224
@@ -32,6 +33,8 @@ ImageT = TypeVar("ImageT", Tensor, Image.Image)
 
 class FolderImages:
     """One split of files behind its pair's normalisation; the interface of `Images`."""
+
+    layout: torch.memory_format = torch.contiguous_format
 
     def __init__(
         self,
@@ -77,7 +80,8 @@ class FolderImages:
                 images = augmentation(images, generator)
         pixels = images.to(self.labels.device).float().div_(255)
         labels = self.labels[positions.to(self.labels.device)]
-        return pixels.sub_(self._mean).div_(self._std).to(self._dtype), labels
+        pixels = pixels.sub_(self._mean).div_(self._std).to(self._dtype)
+        return arranged(pixels, self.layout), labels
 
     def _middle(self, image: Image.Image) -> Image.Image:
         from torchvision.transforms import InterpolationMode, functional

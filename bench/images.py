@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from bench.layout import arranged
 from datasets import Split
 
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
@@ -23,6 +24,8 @@ class Normalisation:
 
 class Images:
     """One split of a dataset behind its pair's normalisation; `labels` [n] are on the device."""
+
+    layout: torch.memory_format = torch.contiguous_format
 
     def __init__(self, split: Split, normalisation: Normalisation, device: torch.device) -> None:
         self._images = split.images.to(device)
@@ -52,7 +55,7 @@ class Images:
         if augmentation is not None and generator is not None:
             images = augmentation(images, generator)
         inputs = (images.float().div_(255) - self._mean) / self._std
-        return inputs.to(self._dtype), self.labels[positions]
+        return arranged(inputs.to(self._dtype), self.layout), self.labels[positions]
 
 
 def shift(images: Tensor, generator: torch.Generator, most: int = 2) -> Tensor:

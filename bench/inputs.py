@@ -13,10 +13,12 @@ from datasets import AnySplit, Split
 class Inputs(Protocol):
     """One split of a dataset behind its pair's normalisation, by position.
 
-    `labels` [n] are on the device; reading them decodes nothing.
+    `labels` [n] are on the device; reading them decodes nothing. `layout` is how inputs lie in
+    memory, see `bench/layout.py`.
     """
 
     labels: Tensor
+    layout: torch.memory_format
 
     def __len__(self) -> int: ...
 

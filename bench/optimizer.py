@@ -11,15 +11,22 @@ from torch.optim.lr_scheduler import (
     OneCycleLR,
 )
 
+from bench.errors import MethodError
 from bench.recipe import Recipe
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
-    """The recipe's optimiser over all parameters of the model."""
+    """The recipe's optimiser over those parameters of the model that aren't frozen.
+
+    Raises `MethodError` where there are none.
+    """
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if not parameters:
+        raise MethodError("all parameters of the model are frozen: there is nothing to train")
     if recipe.optimizer == "adamw":
-        return AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+        return AdamW(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     return SGD(
-        model.parameters(),
+        parameters,
         lr=recipe.learning_rate,
         momentum=recipe.momentum,
         nesterov=recipe.nesterov and recipe.momentum > 0,

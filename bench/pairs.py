@@ -11,9 +11,11 @@ from torch.optim import SGD
 from torch.optim.lr_scheduler import ExponentialLR
 
 from bench.checkpoint import Published, StateDict, Supplied
+from bench.errors import UserError
 from bench.folder_images import Interpolation
 from bench.images import Normalisation
 from bench.inputs import Inputs, inputs_of
+from bench.layout import own_memory
 from bench.models import MLPNet, MobileNetV1, ResNet20, resnet50
 from bench.recipe import Recipe
 from datasets import AnySplit
@@ -29,6 +31,8 @@ HALF = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 # Of 50,000 JPEG files: decoders and resizers differ by some hundredths of a percent.
 JPEG_SLACK = 0.1
+SEED = 0
+"""Of the initial weights and the training of every dense model: a pair has one."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,16 @@ class Pair:
     dense_accuracy: float | None = None
     slack: float = 0.021
     interpolation: Interpolation = "bilinear"
+
+    def build(self, seed: int = SEED) -> nn.Module:
+        """Its model on the CPU, with new weights that follow from the seed."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = self.model()
+        if not isinstance(model, nn.Module):
+            kind = type(model).__name__
+            raise UserError(f"The model of pair {self.name} must be a torch.nn.Module, not {kind}.")
+        return own_memory(model)
 
     def inputs(self, split: AnySplit, device: torch.device) -> Inputs:
         """A split of its dataset as its model wants it."""

@@ -14,14 +14,7 @@ from bench.assemble import layer_rows, mean_gradients, row_bytes
 from bench.budget import Meter
 from bench.calibration import Calibration, Examples
 from bench.finite import assert_finite
-from bench.gradients import (
-    at_least_single,
-    fast_layout,
-    footprint,
-    layer_inputs,
-    layer_positions,
-    signals,
-)
+from bench.gradients import at_least_single, footprint, layer_inputs, layer_positions, signals
 from bench.hessian import hessian_vector_product
 from bench.phase import Phase
 from bench.rows import DenseRows, JoinedRows
@@ -96,7 +89,8 @@ class Passes:
 
     def examples(self, count: int) -> tuple[Tensor, Tensor]:
         """The seed's first `count` calibration examples: inputs [count, ...], labels [count]."""
-        return self._calibration.first(count)
+        inputs, labels = self._calibration.first(count)
+        return inputs.contiguous(), labels
 
     def inputs(self, samples: int) -> Iterator[dict[str, Tensor]]:
         """What each prunable layer multiplies, as columns [n, in, positions], a chunk at a time.
@@ -107,7 +101,10 @@ class Passes:
         for inputs, _ in self._calibration.chunks(samples, self.chunk):
             with self.phase("gradients"):
                 assert_finite("the inputs", inputs, first)
-                columns = layer_inputs(self._model, list(self._prunable.values()), inputs)
+                # In the plain layout, which gives the bits of results that were published.
+                columns = layer_inputs(
+                    self._model, list(self._prunable.values()), inputs.contiguous()
+                )
                 for name, module in self._prunable.items():
                     assert_finite(f"the inputs of the layer of {name}", columns[module], first)
             first += len(inputs)
@@ -220,7 +217,7 @@ class Passes:
         own = {n: w.to(self._model.get_parameter(n).dtype) for n, w in weights.items()}
         with self.phase("gradients"), torch.no_grad():
             for inputs, labels in chunks:
-                logits = at_least_single(functional_call(self._model, own, fast_layout(inputs)))
+                logits = at_least_single(functional_call(self._model, own, inputs))
                 assert_finite("the outputs of the model with these weights", logits)
                 total += float(F.cross_entropy(logits, labels, reduction="sum"))
         return total / samples

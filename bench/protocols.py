@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 
-import torch
-
 from bench.case import Case
 from bench.errors import MethodError
+from bench.frozen import frozen_state
 from bench.job import Protocol
 from bench.present import shortfall
 from bench.problem import Target
@@ -83,10 +82,9 @@ class Pruning(Sparsifier):
         goal = Target(self._plan[training.step], self._case.job.allocation)
         if shortfall(training.masks, goal) is not None:
             return  # more was zero in the dense model than is to go by now
-        training.model.requires_grad_(False).eval()
-        self._case.prune(goal.sparsity, training.masks)
+        with training.paused():
+            self._case.prune(goal.sparsity, training.masks)
         training.set_masks({name: weight != 0 for name, weight in self._case.weights.items()})
-        training.model.requires_grad_(True)
         if training.step == max(self._plan):
             training.pruning_ended()
 
@@ -98,8 +96,11 @@ def _keep_zeros(case: Case, training: Training) -> None:
 
 
 def _start_anew(case: Case) -> None:
-    """New weights that follow from the job's seed, in place of the dense ones."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(case.problem(0.0).generator("new weights").initial_seed())
-        fresh = case.dense.pair.model()
-    case.model.load_state_dict(fresh.state_dict())
+    """New weights that follow from the job's seed, but for frozen parts, which stay as they are."""
+    seed = case.problem(0.0).generator("new weights").initial_seed()
+    state = case.dense.pair.build(seed).state_dict()
+    dense = case.model.state_dict()
+    state |= {
+        name: dense[name] for name in frozen_state(case.model, case.dense.frozen) & set(dense)
+    }
+    case.model.load_state_dict(state)

@@ -9,7 +9,8 @@ class Recipe(BaseModel):
     """A training recipe; the learning rate follows its schedule at every step.
 
     `epochs` are passes over the training split, each over `examples_per_epoch` of it in a new
-    random order (all by default); `batch` is in examples. `schedule`: `step` multiplies the
+    random order (all by default); `batch` is in examples, and a last batch of one example joins
+    the batch before it, since BatchNorm can't take it. `schedule`: `step` multiplies the
     learning rate by `gamma` at each epoch of `milestones`, `exponential` by `gamma` in the course
     of each epoch; `cosine` and `onecycle` end near zero with the last step.
     `decay_after_pruning = false` stops weight decay once the last weights are pruned. `batchnorm`
@@ -39,6 +40,15 @@ class Recipe(BaseModel):
     def examples(self, available: int) -> int:
         """The examples of one epoch, of so many in the training split."""
         return min(available, self.examples_per_epoch or available)
+
+    def steps(self, available: int) -> int:
+        """The batches of one epoch, of so many examples in the training split."""
+        batches, left = divmod(self.examples(available), self.batch)
+        return max(1, batches + (left > 1))
+
+    def take(self, left: int) -> int:
+        """The size of the next batch, where so many examples of the epoch are left."""
+        return self.batch + (self.batch > 1 and left == self.batch + 1)
 
     @model_validator(mode="after")
     def _consistent(self) -> "Recipe":

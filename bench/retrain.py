@@ -48,13 +48,15 @@ class Retraining:
             case.meter,
             self._progress,
             self,
+            case.dense.frozen,
         )
 
     def finish(self, training: Training) -> None:
         """Note what the training took and found."""
         case = self._case
         examples = self._recipe.epochs * self._recipe.examples(len(case.dense.train))
-        flops = training_flops(case.dense.model, *case.dense.train.batch(torch.arange(1)))
+        one = case.dense.train.batch(torch.arange(1))
+        flops = training_flops(case.dense.model, *one, case.dense.frozen)
         case.figures |= training.figures
         case.figures |= {
             "train_seconds": self._train_seconds(),

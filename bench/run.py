@@ -115,7 +115,7 @@ def _now() -> str:
 def _record(
     job: Job, dense: Dense, study: str, label: str, outcome: Outcome, meter: Meter
 ) -> Record:
-    baseline = dense.recalibrated(job.recalibration, job.seed)
+    baseline = _baseline(job, dense, outcome)
     return Record(
         key=job.key,
         study=study,
@@ -124,9 +124,9 @@ def _record(
         reason=outcome.reason,
         **{name: getattr(job, name) for name in Job.model_fields},
         spent=meter.spent,
-        dense_accuracy=baseline.accuracy,
-        dense_loss=baseline.loss,
-        test_examples=baseline.examples,
+        dense_accuracy=baseline and baseline.accuracy,
+        dense_loss=baseline and baseline.loss,
+        test_examples=dense.evaluation.examples,
         dense_flops=dense.flops,
         parameters=dense.parameters,
         checkpoint_sha256=dense.checkpoint_sha256,
@@ -136,6 +136,17 @@ def _record(
         finished=_now(),
         **outcome.figures,
     )
+
+
+def _baseline(job: Job, dense: Dense, outcome: Outcome) -> Evaluation | None:
+    """The dense model under the job's policy; where it can't be measured, the job has failed."""
+    try:
+        return dense.recalibrated(job.recalibration, job.seed)
+    except Exception as error:
+        if outcome.status == "ok":
+            outcome.status = "failed"
+            outcome.reason = f"the dense model can't be measured likewise: {error}"
+        return None
 
 
 def source_of(job: Job) -> str:
@@ -224,7 +235,7 @@ def _sha256(tensors: Mapping[str, Tensor]) -> str:
     """The hash of all bits of the tensors and of their names."""
     digest = hashlib.sha256()
     for name, tensor in tensors.items():
-        # Viewed as bytes, since numpy has no bfloat16.
-        flat = tensor.cpu().contiguous().reshape(-1).view(torch.uint8)
-        digest.update(name.encode() + flat.numpy().tobytes())
+        # Viewed as bytes, since numpy has no bfloat16; flat, since single numbers have no view.
+        content = tensor.cpu().contiguous().flatten().view(torch.uint8)
+        digest.update(name.encode() + content.numpy().tobytes())
     return digest.hexdigest()

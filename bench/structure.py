@@ -25,11 +25,11 @@ def built(pair: Pair, device: torch.device) -> nn.Module:
     Its parameters keep the `requires_grad` that the pair gave them.
     """
     try:
-        model = pair.model()
+        model = pair.build()
+    except UserError:
+        raise
     except Exception as error:
         raise refused(pair, f"it can't be built: {sentence(error)}") from error
-    if not isinstance(model, nn.Module):
-        raise refused(pair, f"it must be a torch.nn.Module, not {type(model).__name__}")
     tensors = dict([*model.named_parameters(), *model.named_buffers()])
     for name, tensor in tensors.items():
         if isinstance(tensor, UninitializedParameter | UninitializedBuffer):

@@ -1,29 +1,28 @@
 """The one training loop of the suite: dense models, fine-tuning, gradual and sparse training."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
 from bench.augmentation import AUGMENTATIONS
 from bench.budget import Meter
 from bench.errors import MethodError
-from bench.gradients import fast_layout
 from bench.inputs import Inputs
 from bench.optimizer import make_optimizer, make_schedule, stop_weight_decay
 from bench.recipe import Recipe
+from bench.training_mode import TrainingMode
 from bench.weights import Masks
 
 Progress = Callable[[int, int], None]
 
 
 class Diverged(MethodError):
-    """The training loss became NaN or infinite."""
+    """The training loss or a parameter became NaN or infinite."""
 
 
 class Sparsifier:
@@ -76,23 +75,29 @@ class Training:
         meter: Meter | None = None,
         progress: Progress = lambda *_: None,
         saver: Saver | None = None,
+        frozen: Collection[str] = (),
     ) -> None:
         """`prunable` maps the name of each prunable parameter to its module.
 
         All randomness comes from `generator`. Charges each training step to `meter`, calls
-        `progress(step, steps)` after it, and lets `saver` keep the state where one is given.
+        `progress(step, steps)` after it, and lets `saver` keep the state where one is given. The
+        parameters named `frozen` don't train, see `bench/frozen.py`. Raises `MethodError` where
+        there are no images.
         """
-        self.model = model.to(memory_format=torch.channels_last)
+        if not len(images):
+            raise MethodError("there are no images to train on: the training split is empty")
+        self.model = model
         self.prunable = dict(prunable)
         self.recipe = recipe
         self.generator = generator
         self.parameters = {name: model.get_parameter(name) for name in prunable}
-        self.steps_per_epoch = -(-recipe.examples(len(images)) // recipe.batch)
+        self.steps_per_epoch = recipe.steps(len(images))
         self.steps = recipe.epochs * self.steps_per_epoch
         self.step = 0
         self.losses: list[float] = []
         self.figures: dict[str, Any] = {}
         self._masks: dict[str, Tensor] = {}
+        self._mode = TrainingMode(model, recipe, frozen)
         self._images, self._meter, self._progress, self._saver = images, meter, progress, saver
         self._augmentation = AUGMENTATIONS[recipe.augmentation]
         self._optimizer: Optimizer | None = None
@@ -136,7 +141,7 @@ class Training:
         """
         sparsifier = sparsifier or Sparsifier()
         sparsifier.attach(self)
-        self.model.requires_grad_(True).eval()
+        self._mode.begin()
         self._optimizer = make_optimizer(self.model, self.recipe)
         self._schedule = make_schedule(self._optimizer, self.recipe, self.steps_per_epoch)
         self.step = 0
@@ -145,7 +150,12 @@ class Training:
             if saved is not None:
                 self._restore(saved, sparsifier)
             self._loop(sparsifier)
-        self.model.requires_grad_(False).eval()
+        self._check_finite()
+        self._mode.end()
+
+    def paused(self) -> contextlib.AbstractContextManager[None]:
+        """The model in evaluation mode without gradients for as long as the block takes."""
+        return self._mode.paused()
 
     def _loop(self, sparsifier: Sparsifier) -> None:
         while True:
@@ -162,15 +172,15 @@ class Training:
             self._meter.charge("training_steps", 1)
         positions = self._next_positions()
         inputs, labels = self._images.batch(positions, self._augmentation, self.generator)
-        self._train_mode()
-        with self._precision(inputs.device):
-            logits = self.model(fast_layout(inputs))
+        logits = self._mode.logits(inputs)
         loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.recipe.label_smoothing)
         self.optimizer.zero_grad()
         loss.backward()
         sparsifier.on_gradients(self)
         for name, mask in self._masks.items():
-            self.parameters[name].grad.mul_(mask)  # type: ignore[union-attr]
+            gradient = self.parameters[name].grad
+            if gradient is not None:  # as it is where the model doesn't use the layer in training
+                gradient.mul_(mask)
         self.optimizer.step()
         self._schedule.step()
         self._loss += loss.detach()
@@ -182,7 +192,8 @@ class Training:
         if not len(self._order):
             shuffled = torch.randperm(len(self._images), generator=self.generator)
             self._order = shuffled[: self.recipe.examples(len(shuffled))]
-        positions, self._order = self._order.tensor_split([self.recipe.batch])
+        size = self.recipe.take(len(self._order))
+        positions, self._order = self._order.tensor_split([size])
         return positions
 
     def _end_epoch(self) -> None:
@@ -193,15 +204,11 @@ class Training:
         self.losses.append(loss)
         self._loss.zero_()
 
-    def _train_mode(self) -> None:
-        """Undo what evaluating in between did; cheap where nothing did."""
-        if self.model.training:
-            return
-        self.model.train()
-        if self.recipe.batchnorm == "frozen":
-            for module in self.model.modules():
-                if isinstance(module, _BatchNorm):
-                    module.eval()
+    def _check_finite(self) -> None:
+        """The last step comes after the last loss, and may have destroyed the model too."""
+        for name, parameter in self.model.named_parameters():
+            if parameter.requires_grad and not torch.isfinite(parameter).all():
+                raise Diverged(f"{name} was NaN or infinite after the last step of the training")
 
     @contextlib.contextmanager
     def _own_randomness(self) -> Iterator[None]:
@@ -210,11 +217,6 @@ class Training:
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(self.generator.initial_seed())
             yield
-
-    def _precision(self, device: torch.device) -> contextlib.AbstractContextManager[Any]:
-        if self.recipe.precision == "float32":
-            return contextlib.nullcontext()
-        return torch.autocast(device.type, torch.bfloat16)
 
     def _state(self, sparsifier: Sparsifier) -> dict[str, Any]:
         """All that the rest of the training depends on."""

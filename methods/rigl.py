@@ -78,7 +78,8 @@ class _Rewiring(Sparsifier):
         returned = dropped[~torch.isin(dropped, grown)].flip(0)[: count - len(grown)]
         left[grown] = left[returned] = True
         if self._method.growth == "random":
-            weight.view(-1)[grown] = self._new_weights(training, weight, len(grown))
+            places = torch.unravel_index(grown, weight.shape)
+            weight[places] = self._new_weights(training, weight, len(grown)).to(weight.dtype)
         return left.view_as(mask)
 
     def _merit(self, training: Training, name: str) -> Tensor:

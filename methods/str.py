@@ -83,17 +83,17 @@ class _Thresholds(Sparsifier):
         self._force: dict[str, float] = {}
         self._bias: dict[str, float] = {}
         self._settled = False
+        self._behind: list[tuple[nn.Module, str]] = []
 
     def attach(self, training: Training) -> None:
         device = next(iter(training.parameters.values())).device
         shared = nn.Parameter(torch.tensor(self._method.initial, device=device))
-        for name, module in training.prunable.items():
+        for name, parameter in training.parameters.items():
             own = nn.Parameter(shared.detach().clone())
             self._s[name] = shared if self._method.threshold == "global" else own
-            layer = training.model.get_submodule(module)
-            parametrize.register_parametrization(layer, "weight", SoftThreshold(self._s[name]))
-            own_weight = f"{module}.parametrizations.weight.original"
-            training.parameters[name] = training.model.get_parameter(own_weight)
+            for layer, field in _uses(training.model, parameter):
+                parametrize.register_parametrization(layer, field, SoftThreshold(self._s[name]))
+                self._behind.append((layer, field))
 
     def before_step(self, training: Training) -> None:
         settle = round(self._method.settle * training.steps)
@@ -185,10 +185,18 @@ class _Thresholds(Sparsifier):
 
     def _finish(self, training: Training) -> None:
         """Leave plain weights behind."""
-        for name, module in training.prunable.items():
-            layer = training.model.get_submodule(module)
-            parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
-            training.parameters[name] = training.model.get_parameter(name)
+        for layer, field in self._behind:
+            parametrize.remove_parametrizations(layer, field, leave_parametrized=True)
+
+
+def _uses(model: nn.Module, parameter: nn.Parameter) -> list[tuple[nn.Module, str]]:
+    """All modules that have the parameter, with its name there: tied weights are in several."""
+    return [
+        (module, name)
+        for module in model.modules()
+        for name, found in module.named_parameters(recurse=False, remove_duplicate=False)
+        if found is parameter
+    ]
 
 
 def _shift(critical: Tensor, count: int) -> float:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    import datasets
     from bench.dense import Dense
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,6 +63,20 @@ def pairs() -> "dict[str, Dense]":
     from bench.execute import prepare_pairs
 
     return prepare_pairs([PAIR], torch.device("cpu"), lambda *_: None)
+
+
+@pytest.fixture
+def toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> "datasets.Dataset":
+    """The data of all pairs: small images made in memory, and a data folder that is empty."""
+    from toys import dataset
+
+    import datasets
+
+    monkeypatch.setenv("BENCH_DATA", str(tmp_path / "data"))
+    monkeypatch.delenv("BENCH_MIRROR", raising=False)
+    made = dataset()
+    monkeypatch.setattr(datasets, "load", lambda *_: made)
+    return made
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """BatchNorm statistics are renewed alike for pruned and dense models, and the data is charged."""
 
 import copy
+import dataclasses
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from bench.images import Images
 from bench.job import Job
 from bench.pairs import HALF, Pair
 from bench.recipe import Recipe
-from bench.run import run_job
+from bench.run import failure, run_job
 from datasets import Split
 
 UNTUNED = PLENTY.model_copy(update={"tuning_trials": 0})
@@ -31,8 +32,7 @@ def test_statistics_are_those_of_the_data() -> None:
         hidden = net[0](inputs)
     assert not net.training and net[1].momentum == 0.1
     torch.testing.assert_close(net[1].running_mean, hidden.mean((0, 2, 3)))
-    variances = [part.transpose(0, 1).flatten(1).var(1) for part in hidden.split(BATCH)]
-    torch.testing.assert_close(net[1].running_var, torch.stack(variances).mean(0))
+    torch.testing.assert_close(net[1].running_var, hidden.transpose(0, 1).flatten(1).var(1))
     changed = {name for name, t in net.state_dict().items() if not torch.equal(t, before[name])}
     assert changed == {"1.running_mean", "1.running_var", "1.num_batches_tracked"}
 
@@ -84,6 +84,27 @@ def test_the_policy_holds_for_the_dense_model_alike(dense) -> None:
     assert renewed.loss == pytest.approx(renewed.dense_loss)
     assert renewed.loss != pytest.approx(kept.loss, rel=1e-3)
     assert (kept.spent.calibration_examples, renewed.spent.calibration_examples) == (0, 200)
+
+
+@pytest.mark.parametrize(
+    ("examples", "reason"),
+    [
+        (1, "renewed on one example: layer 2 gets a single value per channel"),
+        (301, "asked for 301 calibration examples, the pair has 300"),
+    ],
+)
+def test_a_dense_model_that_cannot_be_renewed_fails_its_jobs_and_no_others(
+    dense, examples, reason
+) -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(108, 8), nn.BatchNorm1d(8), nn.Linear(8, 10))
+    net.eval().requires_grad_(False)
+    flat = dataclasses.replace(dense, model=net, prunable={"1.weight": "1"})
+    failed = record(flat, examples, UNTUNED, sparsity=0.5)
+    assert failed.status == "failed" and reason in failed.reason
+    assert failed.dense_accuracy is None and failed.accuracy is None
+    again = failure(failed.job(), flat, "study", "magnitude", "its process died")
+    assert (again.status, again.reason) == ("failed", "its process died")
+    assert record(flat, 252, UNTUNED, sparsity=0.5).status == "ok"
 
 
 def test_recalibration_is_charged_to_the_budget(dense) -> None:

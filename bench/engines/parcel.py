@@ -10,12 +10,14 @@ import torch
 
 import datasets
 from bench.checkpoint import StateDict
-from bench.dense import Dense
+from bench.dense import Dense, fitting
 from bench.errors import UserError
 from bench.evaluate import Evaluation
 from bench.files import replacing
 from bench.folders import data_folder
+from bench.frozen import frozen_parameters
 from bench.pairs import PAIRS
+from bench.precision import runs_in_single
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,12 @@ class PackedDense:
                 f"The dataset {data.name} has the digest {data.digest[:16]}… on this node, "
                 f"{self.data_sha256[:16]}… where the run was started: give both the same files."
             )
-        model = pair.model().to(device).eval().requires_grad_(False)
-        model.load_state_dict(self.state)
+        model = pair.build().to(device).eval()
+        frozen = frozen_parameters(model)
+        model.requires_grad_(False).load_state_dict(self.state)
+        train = pair.inputs(data.train, device)
+        few, _ = train.batch(torch.arange(min(2, len(train))))
+        fit = fitting(model, few)
         return Dense(
             pair=pair,
             device=device,
@@ -63,11 +69,13 @@ class PackedDense:
             prunable=pair.prunable_parameters(model),
             checkpoint_sha256=self.checkpoint_sha256,
             data_sha256=self.data_sha256,
-            train=pair.inputs(data.train, device),
-            validation=pair.inputs(data.validation, device),
-            test=pair.inputs(data.test, device),
+            train=fit(train),
+            validation=fit(pair.inputs(data.validation, device)),
+            test=fit(pair.inputs(data.test, device)),
             evaluation=self.evaluation,
             flops=self.flops,
+            single=runs_in_single(model, few),
+            frozen=frozen,
         )
 
 
