@@ -29,7 +29,7 @@ from bench.precision import in_single, input_dtype, runs_in_single
 from bench.problem import Problem, Target
 from bench.recipe import Recipe
 from bench.soundness import check_gradients, check_outputs
-from bench.structure import built, checked_prunable, sentence
+from bench.structure import built, checked_prunable, dense_state, sentence
 from bench.train import Training
 from bench.validation import check_settings
 
@@ -148,7 +148,7 @@ def _load(pair: Pair, model: nn.Module, state: checkpoint.StateDict) -> None:
         raise UserError(
             f"The checkpoint of pair {pair.name} is for another architecture: {sentence(error)}."
         ) from error
-    for name, tensor in model.state_dict().items():
+    for name, tensor in dense_state(model).items():
         if not bool(tensor.isfinite().all()):
             raise UserError(
                 f"The checkpoint of pair {pair.name} has NaN or infinite numbers in {name}: take "

@@ -17,8 +17,10 @@ from torch.autograd.graph import get_gradient_edge
 from bench.errors import MethodError
 from bench.signal import Signal, Use, assert_supported, columns, positions
 
-Seen = Callable[[str, nn.Module, Tensor, Tensor], None]
-"""Called at each use of a layer: its name, the module used, what it was given, and its output."""
+Seen = Callable[[str, nn.Module, Tensor, Tensor], Tensor | None]
+"""Called at each use of a layer: its name, the module used, what it was given, and its output.
+
+Gives what takes the output's place, or None."""
 
 
 def signals(
@@ -32,12 +34,15 @@ def signals(
     given: list[tuple[str, nn.Module, Tensor]] = []
     places = []
 
-    def note(name: str, module: nn.Module, value: Tensor, output: Tensor) -> None:
+    def note(name: str, module: nn.Module, value: Tensor, output: Tensor) -> Tensor | None:
         # The output is noted as a place in the autograd graph, so that an activation that
-        # overwrites it in place doesn't move the place.
+        # overwrites it in place doesn't move the place. Behind whole numbers, as tokens are, the
+        # graph begins with the layer's own output.
         assert_supported(module, value)
         given.append((name, module, value.detach()))
-        places.append(get_gradient_edge(output))
+        begun = None if output.requires_grad else output.detach().requires_grad_().clone()
+        places.append(get_gradient_edge(output if begun is None else begun))
+        return begun
 
     with watching(model, layers, note), torch.enable_grad():
         logits = model(inputs.detach().requires_grad_())
@@ -105,11 +110,11 @@ def layer_inputs(model: nn.Module, layers: Sequence[str], inputs: Tensor) -> dic
 def watching(model: nn.Module, layers: Sequence[str], seen: Seen) -> Iterator[None]:
     """Call `seen` at every use of the named layers, and of those that share their weights."""
 
-    def hook(name: str) -> Callable[..., None]:
+    def hook(name: str) -> Callable[..., Tensor | None]:
         def call(
             module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
-        ) -> None:
-            seen(name, module, args[0] if args else kwargs["input"], output)
+        ) -> Tensor | None:
+            return seen(name, module, args[0] if args else kwargs["input"], output)
 
         return call
 

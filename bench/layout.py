@@ -94,7 +94,7 @@ def own_memory(model: nn.Module) -> nn.Module:
 def _refuse_overlaps(model: nn.Module) -> None:
     owners: dict[tuple[int, torch.dtype], dict[str, Tensor]] = {}
     for name, parameter in model.named_parameters():
-        if _strided(parameter) and parameter.numel():
+        if _strided(parameter) and parameter.numel() and not parameter.is_meta:
             memory = (parameter.untyped_storage().data_ptr(), parameter.dtype)
             owners.setdefault(memory, {})[name] = parameter
     for sharing in owners.values():

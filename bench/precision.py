@@ -29,7 +29,7 @@ def input_dtype(model: nn.Module, inputs: Tensor) -> torch.dtype:
     if own == torch.float32:
         return own
     try:
-        model(inputs.to(own))
+        copy.deepcopy(model).eval()(inputs.to(own))  # a copy: forward passes may count
     except RuntimeError:
         return torch.float32
     return own

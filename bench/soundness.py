@@ -19,7 +19,7 @@ from bench.errors import MethodError, Skip, UserError
 from bench.gradients import at_least_single, sharing, signals, watching
 from bench.pairs import Pair
 from bench.signal import Signal, supported
-from bench.structure import refused, sentence
+from bench.structure import dense_state, refused, sentence
 
 ROUNDING = {
     torch.float64: 1e-6,
@@ -40,7 +40,7 @@ def check_outputs(pair: Pair, model: nn.Module, inputs: Tensor, classes: int) ->
     They must be finite, one number a class, the same in every run and in batches of any size, and
     leave the model, its mode and the global random state as they were.
     """
-    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    before = {name: tensor.clone() for name, tensor in dense_state(model).items()}
     random = torch.get_rng_state()
     logits = _outputs(pair, model, inputs)
     if not isinstance(logits, Tensor):
@@ -57,7 +57,7 @@ def check_outputs(pair: Pair, model: nn.Module, inputs: Tensor, classes: int) ->
         raise refused(
             pair, f"two runs in evaluation mode differ, or draw random numbers: {_dropout(model)}"
         )
-    for name, tensor in model.state_dict().items():
+    for name, tensor in dense_state(model).items():
         if not torch.equal(tensor, before[name]) and not tensor.isnan().any():
             raise refused(pair, f"its forward pass changes {name} in evaluation mode")
     if not _close(torch.cat([_alone(pair, model, one) for one in inputs.split(1)]), logits):

@@ -4,7 +4,7 @@ import copy
 from textwrap import shorten
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 from torch.nn.utils.parametrize import is_parametrized
 
@@ -85,6 +85,15 @@ def _problem(model: nn.Module, name: str, path: str) -> str | None:
     if not parameter.requires_grad:
         return "the model freezes it (requires_grad=False); unfreeze it or leave it out of the rule"
     return None
+
+
+def dense_state(model: nn.Module) -> dict[str, Tensor]:
+    """What of the model's state is made of plain tensors."""
+    return {
+        name: value
+        for name, value in model.state_dict().items()
+        if isinstance(value, Tensor) and value.layout is torch.strided
+    }
 
 
 def refused(pair: Pair, reason: str) -> UserError:

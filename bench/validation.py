@@ -22,7 +22,7 @@ def check_settings(pair: Pair) -> None:
 
 def _mistakes(pair: Pair) -> Iterator[str]:
     expected: dict[str, tuple[str, Callable[[Any], bool]]] = {
-        "name": ("a name of letters, digits and the signs _ . + -", _is_name),
+        "name": ("a name of letters, digits, spaces and the signs _ . + -", _is_name),
         "model": ("a function or class that builds a torch.nn.Module", callable),
         "dataset": ("the name of a dataset", _is_text),
         "prunable": ("a regular expression for parameter names, as text", _is_pattern),
@@ -58,7 +58,7 @@ def _is_text(value: object) -> bool:
 
 
 def _is_name(value: object) -> bool:
-    return isinstance(value, str) and re.fullmatch(r"\w[\w.+-]*", value) is not None
+    return isinstance(value, str) and re.fullmatch(r"\w[\w .+-]*", value) is not None
 
 
 def _is_pattern(value: object) -> bool:

@@ -32,7 +32,7 @@ def test_a_network_trains_is_saved_and_loaded(toys, net) -> None:
     assert state.keys() == expected.keys()
     for name, value in state.items():
         rtol, atol = TOLERANCES.get(value.dtype, (0, 0))
-        torch.testing.assert_close(value, expected[name], rtol=rtol, atol=atol, msg=name)
+        torch.testing.assert_close(value, expected[name], rtol=rtol, atol=atol)
     again = prepare(asked, CPU)
     assert (again.checkpoint_sha256, again.evaluation) == (
         dense.checkpoint_sha256,

@@ -301,7 +301,7 @@ class Sequence(nn.Module):
         self.a, self.c = nn.Linear(12, 5), nn.Linear(5, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.c(torch.tanh(self.a(x.flatten(2).reshape(len(x), 6, 12))).mean(1))
+        return self.c(torch.tanh(self.a(x.flatten(2).view(len(x), 6, 12))).mean(1))
 
 
 def shared_problem(build, shape) -> Problem:
