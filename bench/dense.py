@@ -86,7 +86,7 @@ def prepare(pair: Pair, device: torch.device, progress: Progress = lambda *_: No
     else:
         state, digest = pair.dense.load()
     try:
-        model.load_state_dict(state)
+        model.load_state_dict(checkpoint.completed(model, state))
     except RuntimeError as error:
         raise UserError(
             f"The checkpoint of pair {pair.name} is for another architecture: {error}"
@@ -151,11 +151,13 @@ def _trained(
             images = fitted(pair.inputs(data.train, torch.device("cpu")), model)
             _train(pair, recipe, model, images, progress)
             validation = pair.inputs(data.validation, torch.device("cpu"))
-            result = evaluate(model, laid_out(validation, images.layout))
+            accuracy = None
+            if len(validation):
+                accuracy = evaluate(model, laid_out(validation, images.layout)).accuracy
             facts = {
                 "pair": pair.name,
                 "recipe": recipe.model_dump(),
-                "validation_accuracy": result.accuracy,
+                "validation_accuracy": accuracy,
                 "torch": torch.__version__,
             }
             checkpoint.save(path, model, facts)
