@@ -123,6 +123,27 @@ def _by_hand(file: str) -> str:
     )
 
 
+def completed(model: nn.Module, state: StateDict) -> StateDict:
+    """The state with every name of a tied tensor that the file, as some do, holds under one only.
+
+    Raises `UserError` where the file has different numbers for names that the model ties.
+    """
+    names: dict[int, list[str]] = {}
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        names.setdefault(id(tensor), []).append(name)
+    found = dict(state)
+    for tied in names.values():
+        here = [name for name in tied if name in state]
+        for name in tied if here else ():
+            one, other = state[here[0]], found.setdefault(name, state[here[0]])
+            if one is not other and not torch.equal(one, other):
+                raise UserError(
+                    f"The checkpoint has different numbers for {here[0]} and {name}, which the "
+                    "model ties: take one of a model that ties them, or build it without."
+                )
+    return found
+
+
 def serialized(model: nn.Module) -> bytes:
     """The model's state dict as the content of a safetensors file.
 

@@ -143,7 +143,7 @@ def fitting(model: nn.Module, few: Tensor) -> Callable[[Inputs], Inputs]:
 def _load(pair: Pair, model: nn.Module, state: checkpoint.StateDict) -> None:
     """Put the dense weights into the model; raises `UserError` where they don't fit or are NaN."""
     try:
-        model.load_state_dict(state)
+        model.load_state_dict(checkpoint.completed(model, state))
     except RuntimeError as error:
         raise UserError(
             f"The checkpoint of pair {pair.name} is for another architecture: {sentence(error)}."
@@ -173,6 +173,8 @@ def _assert_classes(pair: Pair, data: datasets.Dataset, outputs: int) -> None:
             "trained on, or make a pair of your own."
         )
     for split in (data.train, data.validation, data.test):
+        if not len(split):
+            continue
         low, high = (int(extreme) for extreme in split.labels.aminmax())
         if low < 0 or high >= outputs:
             raise UserError(
@@ -214,11 +216,11 @@ def _trained(
             images, validation = pair.inputs(data.train, cpu), pair.inputs(data.validation, cpu)
             fit = fitting(model, images.batch(torch.arange(min(2, len(images))))[0])
             _train(pair, recipe, model, fit(images), progress)
-            result = evaluate(model, fit(validation))
+            accuracy = evaluate(model, fit(validation)).accuracy if len(validation) else None
             facts = {
                 "pair": pair.name,
                 "recipe": recipe.model_dump(),
-                "validation_accuracy": result.accuracy,
+                "validation_accuracy": accuracy,
                 "torch": torch.__version__,
             }
             checkpoint.save(path, model, facts)

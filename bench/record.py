@@ -53,11 +53,11 @@ class Record(BaseModel):
     of which weights are left, `weights_sha256` that of the whole model as evaluated,
     `data_sha256` that of the dataset. `train_seconds` are those of training without pruning,
     `train_flops` what its forward and backward passes take with dense weights, `train_losses`
-    its mean loss by epoch. `emergent_sparsity` is what a method came to by itself before it was
-    brought to the target. Where the study grants tuning trials, `chosen` are the values that
-    the tuned fields were set to in place of those of `hyperparameters`, `trials` all that were
-    tried, in order; `spent` is what the pruning with the chosen values took, `tuning_spent` and
-    `tuning_seconds` what the trials took together.
+    the mean loss of its steps by epoch. `emergent_sparsity` is what a method came to by itself
+    before it was brought to the target. Where the study grants tuning trials, `chosen` are the
+    values that the tuned fields were set to in place of those of `hyperparameters`, `trials` all
+    that were tried, in order; `spent` is what the pruning with the chosen values took,
+    `tuning_spent` and `tuning_seconds` what the trials took together.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

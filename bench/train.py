@@ -197,7 +197,7 @@ class Training:
         return positions
 
     def _end_epoch(self) -> None:
-        """Keep the epoch's mean loss; one that isn't finite stays so, so this is seen in time."""
+        """Keep the mean loss of the steps; one that isn't finite stays so, and is seen in time."""
         loss = float(self._loss) / self.steps_per_epoch
         if not torch.isfinite(self._loss):
             raise Diverged(f"the training loss was {loss} in epoch {len(self.losses) + 1}")

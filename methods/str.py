@@ -132,7 +132,7 @@ class _Thresholds(Sparsifier):
 
     def _planned(self, training: Training, step: int) -> float:
         rise = self._method.rise * training.steps
-        return cubic(step / rise, 0.0, self._target.sparsity)
+        return cubic(step / rise if rise else 1.0, 0.0, self._target.sparsity)
 
     def _push(self, move: Mapping[str, float]) -> None:
         """Move each threshold's s once, however many layers share it."""

@@ -1,5 +1,6 @@
 """Any network trains, is saved and loaded, and trains sparse, as plain torch would train it."""
 
+import dataclasses
 import hashlib
 
 import pytest
@@ -9,6 +10,7 @@ from safetensors.torch import load_file
 from torch import nn
 from toys import CPU, NETS, Buffered, Half, Stemmed, Tied, descended, job, pair
 
+import datasets
 from bench import checkpoint
 from bench.dense import prepare
 from bench.errors import UserError
@@ -17,7 +19,7 @@ from bench.problem import Target
 from bench.recipe import Recipe
 from bench.run import _sha256, run_job
 from bench.train import Training
-from methods import build
+from methods import build, configuration
 
 TOLERANCES = {torch.float32: (1e-3, 1e-4), torch.bfloat16: (0.1, 0.02), torch.float16: (0.02, 3e-3)}
 
@@ -127,6 +129,48 @@ def test_jobs_on_half_precision_repeat_to_the_bit(toys) -> None:
     dense = prepare(pair(lambda: Half(torch.bfloat16)), CPU)
     one, again = (run_job(job("magnitude", "fine-tune"), dense, "s", "m") for _ in range(2))
     assert one.status == "ok" and one.weights_sha256 == again.weights_sha256 is not None
+
+
+class Twice(nn.Module):
+    """A weight under two names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(3, 3), nn.Linear(3, 3)
+        self.two.weight = self.one.weight
+
+
+@pytest.mark.parametrize("kept", ["one.weight", "two.weight"])
+def test_a_file_may_hold_a_tied_weight_once(kept) -> None:
+    model, source = Twice(), Twice()
+    state = source.state_dict()
+    del state["one.weight" if kept == "two.weight" else "two.weight"]
+    assert checkpoint.completed(model, state).keys() == model.state_dict().keys()
+    model.load_state_dict(checkpoint.completed(model, state))
+    assert torch.equal(model.one.weight, source.one.weight)
+    other = checkpoint.completed(nn.Linear(3, 3), {"weight": torch.eye(3)})
+    assert other.keys() == {"weight"}
+
+
+def test_different_numbers_for_a_tied_weight_are_refused() -> None:
+    state = Twice().state_dict()
+    state["two.weight"] = state["one.weight"] + 1
+    with pytest.raises(UserError, match="different numbers for one.weight and two.weight"):
+        checkpoint.completed(Twice(), state)
+
+
+def test_without_a_validation_split_a_dense_model_trains(toys, monkeypatch) -> None:
+    nothing = datasets.Split(toys.test.images[:0], toys.test.labels[:0])
+    monkeypatch.setattr(datasets, "load", lambda *_: dataclasses.replace(toys, validation=nothing))
+    assert prepare(pair(NETS["view"]), CPU).evaluation.examples == 40
+
+
+@pytest.mark.parametrize("fields", [{"rise": 0.0}, {"rise": 0.0, "settle": 0.0}, {"settle": 1.0}])
+def test_str_at_the_ends_of_its_range(toys, fields) -> None:
+    dense = prepare(pair(NETS["flatten"]), CPU)
+    asked = job("str", "sparse-training", hyperparameters=configuration(build("str", fields)))
+    found = run_job(asked, dense, "study", "str")
+    assert (found.status, found.nonzero) == ("ok", found.prunable // 2), found.reason
 
 
 def test_str_thresholds_every_use_of_a_tied_weight(toys) -> None:
