@@ -8,6 +8,7 @@ import torch
 
 from bench.batchnorm import recalibrate
 from bench.budget import Meter
+from bench.calibration import Examples
 from bench.contract import check_weights, untouched
 from bench.control import calibration_examples, controlled
 from bench.dense import Dense
@@ -34,9 +35,11 @@ class Case:
         self.model = copy.deepcopy(self.dense.model)
         self.target = Target(self.job.sparsity, self.job.allocation)
         self._stopwatch = Stopwatch(self.dense.device)
-        self._examples = calibration_examples(
-            self.job.control, self.dense.train, self.job.seed, self.method.uses_labels
-        )
+        self._examples: Examples = self.dense.train
+        if self.job.control:
+            self._examples = calibration_examples(
+                self.job.control, self.dense.train, self.job.seed, self.method.uses_labels
+            )
 
     @property
     def weights(self) -> Weights:
@@ -78,7 +81,9 @@ class Case:
         if estimated and problem.used_data:
             self.meter.charge("recomputations", 1)
         found = check_weights(found, problem.weights, problem.target, support)
-        self.install(controlled(self.job.control, found, problem.weights, self.job.seed))
+        if self.job.control:
+            found = controlled(self.job.control, found, problem.weights, self.job.seed)
+        self.install(found)
 
     def restore(self, figures: dict[str, Any]) -> None:
         """Go on from the figures of an interrupted run."""

@@ -2,33 +2,22 @@
 
 import copy
 import functools
-import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
-from filelock import FileLock
 from torch import nn
 
 import datasets
-from bench import checkpoint
 from bench.batchnorm import recalibrate
 from bench.budget import Budget, Meter
+from bench.dense_training import Progress, trained
 from bench.errors import UserError
 from bench.evaluate import Evaluation, evaluate, forward_flops
-from bench.folders import data_folder
 from bench.inputs import Inputs
-from bench.job import canonical_json
+from bench.pair_identity import pair_sha256
 from bench.pairs import Pair
 from bench.problem import Problem, Target
 from bench.recipe import Recipe
-from bench.train import Training
-
-Progress = Callable[[str, int, int], None]
-
-SEED = 0
-"""Of the initial weights and the training of every dense model: a pair has one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +35,7 @@ class Dense:
     test: Inputs
     evaluation: Evaluation
     flops: int
+    pair_sha256: str
 
     @property
     def parameters(self) -> int:
@@ -72,11 +62,13 @@ def prepare(pair: Pair, device: torch.device, progress: Progress = lambda *_: No
     """
     data = datasets.load(pair.dataset)
     train_images, test_images = pair.inputs(data.train, device), pair.inputs(data.test, device)
-    model = pair.model().to(device).eval().requires_grad_(False)
+    model = pair.built()
+    identity = pair_sha256(pair, model)
+    model = model.to(device).eval().requires_grad_(False)
     example, _ = test_images.batch(torch.arange(1))
     _assert_classes(pair, data, outputs=model(example).shape[1])
     if isinstance(pair.dense, Recipe):
-        state, digest = _trained(pair, pair.dense, data, progress)
+        state, digest = trained(pair, pair.dense, data, progress)
     else:
         state, digest = pair.dense.load()
     try:
@@ -99,6 +91,7 @@ def prepare(pair: Pair, device: torch.device, progress: Progress = lambda *_: No
         test=test_images,
         evaluation=evaluation,
         flops=forward_flops(model, example),
+        pair_sha256=identity,
     )
 
 
@@ -120,42 +113,3 @@ def _assert_accuracy(pair: Pair, evaluation: Evaluation) -> None:
             "preprocessing, images or weights differ, so nothing that is pruned from it could be "
             "compared."
         )
-
-
-def _trained(
-    pair: Pair, recipe: Recipe, data: datasets.Dataset, progress: Progress
-) -> tuple[checkpoint.StateDict, str]:
-    """The suite's own dense weights, from the cache or trained now on the CPU, and their sha256."""
-    path = _trained_path(pair, recipe)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        if not path.exists() or not path.with_suffix(".json").exists():
-            cpu = torch.device("cpu")
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(SEED)
-                model = pair.model()
-            Training(
-                model,
-                pair.prunable_parameters(model),
-                pair.inputs(data.train, cpu),
-                recipe,
-                torch.Generator().manual_seed(SEED),
-                progress=functools.partial(progress, f"training the dense model of {pair.name}"),
-            ).run()
-            result = evaluate(model, pair.inputs(data.validation, cpu))
-            facts = {
-                "pair": pair.name,
-                "recipe": recipe.model_dump(),
-                "validation_accuracy": result.accuracy,
-                "torch": torch.__version__,
-            }
-            checkpoint.save(path, model, facts)
-        return checkpoint.load(path)
-
-
-def _trained_path(pair: Pair, recipe: Recipe) -> Path:
-    """Named after the recipe, so that another recipe is another file."""
-    digest = hashlib.sha256(
-        canonical_json(recipe.model_dump(exclude_none=True)).encode()
-    ).hexdigest()[:12]
-    return data_folder() / "checkpoints" / f"{pair.name}-{digest}.safetensors"

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from bench.dense import Dense, Progress, prepare
+from bench.dense import Dense, prepare
+from bench.dense_training import Progress
 from bench.engines.here import Here
 from bench.engines.perform import finished
 from bench.engines.task import Engine, Task, Work, need

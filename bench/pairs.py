@@ -15,6 +15,7 @@ from bench.folder_images import Interpolation
 from bench.images import Normalisation
 from bench.inputs import Inputs, inputs_of
 from bench.models import MLPNet, MobileNetV1, ResNet20, resnet50
+from bench.randomness import fixed
 from bench.recipe import Recipe
 from datasets import AnySplit
 
@@ -29,6 +30,9 @@ HALF = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 # Of 50,000 JPEG files: decoders and resizers differ by some hundredths of a percent.
 JPEG_SLACK = 0.1
+
+SEED = 0
+"""Of the initial weights and the training of every dense model: a pair has one."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,11 @@ class Pair:
     dense_accuracy: float | None = None
     slack: float = 0.021
     interpolation: Interpolation = "bilinear"
+
+    def built(self) -> nn.Module:
+        """Its model with initial weights that are the same in every process, on the CPU."""
+        with fixed(SEED):
+            return self.model()
 
     def inputs(self, split: AnySplit, device: torch.device) -> Inputs:
         """A split of its dataset as its model wants it."""
