@@ -8,6 +8,7 @@ import torch
 
 from bench.batchnorm import recalibrate
 from bench.budget import Meter
+from bench.calibration import Examples
 from bench.contract import check_weights, untouched
 from bench.control import calibration_examples, controlled
 from bench.dense import Dense
@@ -40,9 +41,11 @@ class Case:
         self.target = Target(self.job.sparsity, self.job.allocation)
         self._stopwatch = Stopwatch(self.dense.device)
         self.left = present(self.weights)
-        self._examples = calibration_examples(
-            self.job.control, self.dense.calibration, self.job.seed, self.method.uses_labels
-        )
+        self._examples: Examples = self.dense.calibration
+        if self.job.control:
+            self._examples = calibration_examples(
+                self.job.control, self.dense.calibration, self.job.seed, self.method.uses_labels
+            )
 
     @property
     def weights(self) -> Weights:
@@ -89,7 +92,8 @@ class Case:
         if estimated and problem.used_data:
             self.meter.charge("recomputations", 1)
         found = check_weights(found, problem.weights, problem.target, support)
-        found = controlled(self.job.control, found, problem.weights, self.job.seed)
+        if self.job.control:
+            found = controlled(self.job.control, found, problem.weights, self.job.seed)
         self.install(rounded(found, like=self.weights))
 
     def restore(self, figures: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """The command `check`: records against published values, and against the study's baseline."""
 
 import csv
+import functools
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from bench.curves import compare_curves
 from bench.errors import UserError
 from bench.junit import write_junit
 from bench.pace import Timing, timings
+from bench.pair_identity import pair_sha256
+from bench.pairs import PAIRS
 from bench.published import Column, Value, published
 from bench.record import RecordStore
 from bench.regression import FAILING, Comparison, compare
@@ -67,8 +70,9 @@ class Check:
 def check(study: Study, grid: Sequence[Entry], store: RecordStore, options: Options) -> bool:
     """Judge the study's records, show and write the verdicts; gives whether the gate is passed.
 
-    The gate compares only records of today's code; published values are compared with all. With
-    `options.update` the baseline is rewritten after what changes is shown, and the gate is passed.
+    The gate compares only records of today's code and pairs; published values are compared with
+    all. With `options.update` the baseline is rewritten after what changes is shown, and the gate
+    is passed.
     """
     values = published().select(options.table, set(study.pairs))
     cells = [Cell(entry.label, entry.job, store.recover(entry.job.key)) for entry in grid]
@@ -93,11 +97,19 @@ def check(study: Study, grid: Sequence[Entry], store: RecordStore, options: Opti
 
 
 def _fresh(cell: Cell) -> Cell:
-    """The cell without a record that other code of its method made."""
+    """The cell without a record that other code has made, or of a pair that has changed since."""
     record = cell.record
-    if record is not None and record.source_sha256 != source_of(cell.job):
-        return Cell(cell.label, cell.job, None)
-    return cell
+    if record is None:
+        return cell
+    same_code = record.source_sha256 == source_of(cell.job)
+    if same_code and record.pair_sha256 == _pair_sha256(cell.job.pair):
+        return cell
+    return Cell(cell.label, cell.job, None)
+
+
+@functools.cache
+def _pair_sha256(name: str) -> str:
+    return pair_sha256(PAIRS[name], PAIRS[name].build())
 
 
 def _judge(
@@ -140,8 +152,8 @@ def _summary(result: Check) -> list[str]:
     lines = timing_lines(result.timed, result.study.gate)
     if result.stale:
         lines.append(
-            f"{result.stale} records are of other code than today's: they stand beside published "
-            "values, but the gate takes them as not run."
+            f"{result.stale} records are of other code than today's, or of a pair that was another "
+            "one: they stand beside published values, but the gate takes them as not run."
         )
     if result.reproduced:
         lines.append(f"Published values: {counted(item.verdict for item in result.reproduced)}.")

@@ -5,13 +5,15 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from bench.dense import Dense, Progress, prepare
+from bench.dense import Dense
+from bench.dense_training import Progress
 from bench.engines.here import Here
 from bench.engines.perform import finished
 from bench.engines.task import Engine, Task, Work, need
 from bench.errors import UserError, unknown
 from bench.pairs import PAIRS
 from bench.passes import MEMORY
+from bench.prepare import prepare
 from bench.record import Record, RecordStore
 from bench.run import refusal
 from bench.stopping import Stop

@@ -17,6 +17,7 @@ from bench.images import Normalisation
 from bench.inputs import Inputs, inputs_of
 from bench.layout import own_memory
 from bench.models import MLPNet, MobileNetV1, ResNet20, resnet50
+from bench.randomness import fixed
 from bench.recipe import Recipe
 from datasets import AnySplit
 
@@ -31,6 +32,9 @@ HALF = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 # Of 50,000 JPEG files: decoders and resizers differ by some hundredths of a percent.
 JPEG_SLACK = 0.1
+SEED = 0
+"""Of the initial weights and the training of every dense model: a pair has one."""
+
 SEED = 0
 """Of the initial weights and the training of every dense model: a pair has one."""
 
@@ -58,8 +62,7 @@ class Pair:
 
     def build(self, seed: int = SEED) -> nn.Module:
         """Its model on the CPU, with new weights that follow from the seed."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with fixed(seed):
             model = self.model()
         if not isinstance(model, nn.Module):
             kind = type(model).__name__

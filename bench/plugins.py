@@ -1,7 +1,5 @@
 """Methods and pairs of the user's own, from files named with --plugin or in a study."""
 
-import importlib.util
-import sys
 from collections.abc import Callable
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -10,8 +8,11 @@ from typing import Any
 
 from bench.errors import UserError
 from bench.pairs import PAIRS, Pair
+from bench.user_code import import_file
 from methods import METHODS
 from methods.method import Method
+
+_LOADED: set[Path] = set()
 
 
 def load_plugin(path: Path) -> list[str]:
@@ -39,21 +40,17 @@ def _is_method(value: object) -> bool:
 def _imported(path: Path) -> ModuleType:
     if not path.is_file():
         raise UserError(f"There is no plugin file {path}.")
-    name = f"bench_plugin_{path.resolve().as_posix().encode().hex()}"
-    if name in sys.modules:
+    if path.resolve() in _LOADED:
         raise UserError(f"The plugin {path} is named twice.")
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
+    if path.suffix != ".py":
         raise UserError(f"The plugin {path} is no Python file: its name must end with .py.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        module = import_file(path)
     except Exception as error:
-        del sys.modules[name]
         raise UserError(
             f"The plugin {path} doesn't import: {type(error).__name__}: {error}."
         ) from error
+    _LOADED.add(path.resolve())
     return module
 
 

@@ -51,7 +51,9 @@ class Record(BaseModel):
     takes alone, `phase_seconds` their division; `reused_seconds` of them were spared, since
     another job of the same process had computed the same gradients. `mask_sha256` is the hash
     of which weights are left, `weights_sha256` that of the whole model as evaluated,
-    `data_sha256` that of the dataset. `train_seconds` are those of training without pruning,
+    `data_sha256` that of the dataset, `pair_sha256` that of the pair's settings and model,
+    `source_sha256` that of the code, of which `harness_sha256` is the part that isn't the
+    method's. `train_seconds` are those of training without pruning,
     `train_flops` what its forward and backward passes take with dense weights, `train_losses`
     the mean loss of its steps by epoch. `emergent_sparsity` is what a method came to by itself
     before it was brought to the target. Where the study grants tuning trials, `chosen` are the
@@ -116,6 +118,8 @@ class Record(BaseModel):
     notes: list[str] = Field(default_factory=list)
     checkpoint_sha256: str | None = None
     data_sha256: str | None = None
+    pair_sha256: str | None = None
+    harness_sha256: str | None = None
     source_sha256: str
     environment: Environment
     finished: str

@@ -11,16 +11,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bench import control, protocols, tuning
+from bench import protocols, tuning
 from bench.budget import Meter, OverBudget
 from bench.case import Case
 from bench.contract import check_weights
 from bench.dense import Dense
-from bench.environment import environment, source_sha256
+from bench.environment import environment
 from bench.errors import MethodError, Skip
 from bench.evaluate import Evaluation, evaluate
 from bench.flops import forward_flops
 from bench.job import Job
+from bench.job_identity import harness_sha256, source_sha256
 from bench.passes import MEMORY
 from bench.present import assert_reachable
 from bench.record import Record, Status
@@ -30,7 +31,7 @@ from bench.snapshot import Snapshot
 from bench.train import Progress
 from bench.weights import Weights
 from bench.yardstick import yardstick_seconds
-from methods import METHODS, build
+from methods import build
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ def run_job(
         alone = job.protocol != "one-shot" or job.budget.tuning_trials or job.control
         sharing = None if alone else shared
         case = SharingCase(job, dense, method, meter, memory, outcome.figures, sharing)
+        outcome.figures["calibration_seconds"] = yardstick_seconds(dense.device)
         _run(case, progress, snapshot)
     except OverBudget as error:
         outcome.status, outcome.reason = "over-budget", str(error)
@@ -131,6 +133,8 @@ def _record(
         parameters=dense.parameters,
         checkpoint_sha256=dense.checkpoint_sha256,
         data_sha256=dense.data_sha256,
+        pair_sha256=dense.pair_sha256,
+        harness_sha256=harness_sha256(job, _run),
         source_sha256=source_of(job),
         environment=environment(dense.device),
         finished=_now(),
@@ -150,11 +154,8 @@ def _baseline(job: Job, dense: Dense, outcome: Outcome) -> Evaluation | None:
 
 
 def source_of(job: Job) -> str:
-    """The hash of the code that the result depends on: the method's, and what the job adds."""
-    modules = [] if job.training is None else [protocols]
-    modules += [tuning] if job.budget.tuning_trials else []
-    modules += [control] if job.control else []
-    return source_sha256(METHODS[job.method], *modules)
+    """The hash of all code that the job's result depends on."""
+    return source_sha256(job, _run)
 
 
 def _snapshot(job: Job, dense: Dense, folder: Path) -> Snapshot:
@@ -162,7 +163,9 @@ def _snapshot(job: Job, dense: Dense, folder: Path) -> Snapshot:
     identity = {
         "key": job.key,
         "source": source_of(job),
+        "pair": dense.pair_sha256,
         "checkpoint": dense.checkpoint_sha256,
+        "data": dense.data_sha256,
         "environment": environment(dense.device).model_dump(exclude={"commit"}),
     }
     return Snapshot(folder / f"{job.key}.training", identity)
@@ -171,7 +174,6 @@ def _snapshot(job: Job, dense: Dense, folder: Path) -> Snapshot:
 def _run(case: Case, progress: Progress, snapshot: Snapshot | None) -> None:
     """Prune and train by the job's protocol, check, evaluate; fills the case's figures."""
     job, dense, figures = case.job, case.dense, case.figures
-    figures["calibration_seconds"] = yardstick_seconds(dense.device)
     figures["prunable"] = sum(weight.numel() for weight in case.weights.values())
     if not case.method.starts_anew:
         assert_reachable(case.left, case.target)

@@ -19,8 +19,8 @@ COMPUTED = ("_g", "_v", "_orig")
 """Endings of the parameters from which torch's older hooks compute a layer's weight."""
 
 
-def built(pair: Pair, device: torch.device) -> nn.Module:
-    """The pair's model on the device, in evaluation mode; raises `UserError` where there is none.
+def built(pair: Pair) -> nn.Module:
+    """The pair's model on the CPU; raises `UserError` where there is none that could be used.
 
     Its parameters keep the `requires_grad` that the pair gave them.
     """
@@ -38,7 +38,7 @@ def built(pair: Pair, device: torch.device) -> nn.Module:
             raise refused(pair, f"{name} is on the device meta, without numbers")
     if not any(True for _ in model.parameters()):
         raise refused(pair, "it has no parameters")
-    return model.to(device).eval()
+    return model
 
 
 def checked_prunable(pair: Pair, model: nn.Module) -> dict[str, str]:

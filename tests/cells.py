@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from bench.budget import Budget
-from bench.dense import Dense, prepare
+from bench.dense import Dense
 from bench.errors import UserError
 from bench.job import Allocation, Job
 from bench.pairs import PAIRS
+from bench.prepare import prepare
 from bench.run import run_job
 from methods import build, configuration
 

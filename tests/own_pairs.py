@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from bench.budget import Budget
 from bench.checkpoint import Supplied
-from bench.dense import Dense, prepare
+from bench.dense import Dense
 from bench.job import Job
 from bench.pairs import MNIST, Pair
+from bench.prepare import prepare
 
 CPU = torch.device("cpu")
 Make = Callable[..., Pair]

@@ -59,8 +59,11 @@ def dense() -> Dense:
     pair = Pair("toy", net, "none", HALF, ".*weight", Recipe(epochs=1, learning_rate=1.0))
     prunable = {"0.weight": "0", "4.weight": "4"}
     flops = forward_flops(model, data.batch(torch.arange(1))[0]).total
-    sums = ("0" * 64, "1" * 64)
-    return Dense(pair, cpu, model, prunable, *sums, data, data, data, evaluate(model, data), flops)
+    sums, inputs = ("0" * 64, "1" * 64), (data, data, data)
+    evaluation = evaluate(model, data)
+    return Dense(
+        pair, cpu, model, prunable, *sums, *inputs, evaluation, flops, pair_sha256="2" * 64
+    )
 
 
 def record(dense: Dense, recalibration: int, budget: Budget, sparsity: float = 0.0):

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from bench.budget import Budget
-from bench.dense import Dense, prepare
+from bench.dense import Dense
 from bench.job import Job
 from bench.pairs import PAIRS
+from bench.prepare import prepare
 from bench.problem import Problem
 from bench.record import Record
 from bench.run import run_job

@@ -84,7 +84,7 @@ def test_a_damaged_manifest_is_named(tmp_path, content) -> None:
 
 
 def test_a_checkpoint_of_another_architecture_is_refused(monkeypatch) -> None:
-    monkeypatch.setattr(dense, "_trained", lambda *_: ({"fc1.weight": torch.ones(2, 2)}, "0"))
+    monkeypatch.setattr(dense, "trained", lambda *_: ({"fc1.weight": torch.ones(2, 2)}, "0"))
     with pytest.raises(UserError, match="for another architecture"):
         dense.prepare(PAIRS["mlpnet-mnist5k"], torch.device("cpu"))
 

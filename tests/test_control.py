@@ -6,12 +6,13 @@ from tiny import tiny_mlp, tiny_problem
 
 from bench.budget import Budget
 from bench.control import ShuffledLabels, controlled
-from bench.dense import Dense, prepare
+from bench.dense import Dense
 from bench.errors import Skip, UserError
 from bench.filters import Filters
 from bench.grid import CONTROLS
 from bench.job import Job
 from bench.pairs import PAIRS
+from bench.prepare import prepare
 from bench.recipe import Recipe
 from bench.reproduction import judge
 from bench.run import run_job

@@ -9,12 +9,13 @@ from torch import nn
 from toys import CHANNELS, CLASSES, Stemmed, descended, job, pair
 
 from bench import run
-from bench.dense import Dense, prepare
+from bench.dense import Dense
 from bench.engines.parcel import PackedDense
 from bench.errors import UserError
 from bench.frozen import frozen_norms, frozen_parameters, frozen_state
 from bench.images import Images, Normalisation
 from bench.pairs import PAIRS
+from bench.prepare import prepare
 from bench.recipe import Recipe
 from bench.run import run_job
 from bench.train import Training

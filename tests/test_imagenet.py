@@ -11,10 +11,10 @@ from pictures import CLASSES, write_folder
 
 import datasets
 from bench import checkpoint
-from bench.dense import prepare
 from bench.errors import UserError
 from bench.models import MobileNetV1, resnet50
 from bench.pairs import PAIRS
+from bench.prepare import prepare
 from datasets.folder import contents
 
 CPU = torch.device("cpu")

@@ -12,11 +12,11 @@ from toys import CHANNELS, NETS, Flattening, Viewing, pair, split
 
 from bench.allocation import keep_largest, select
 from bench.budget import Meter
-from bench.dense import prepare
 from bench.errors import UserError
 from bench.images import Images, Normalisation, crop_flip
 from bench.layout import fitting_layout, laid_out, own_memory
 from bench.models import MLPNet, MobileNetV1, ResNet20
+from bench.prepare import prepare
 from bench.problem import Problem, Target
 from bench.recipe import Recipe
 from bench.train import Sparsifier, Training
@@ -239,7 +239,7 @@ def test_dense_weights_do_not_depend_on_the_layout(toys, monkeypatch) -> None:
         return prepare(named, CPU)
 
     fast = built(0)
-    monkeypatch.setattr("bench.dense.fitting_layout", lambda *_: PLAIN)
+    monkeypatch.setattr("bench.fitting.fitting_layout", lambda *_: PLAIN)
     slow = built(1)
     assert (fast.train.layout, slow.train.layout) == (LAST, PLAIN)
     state = slow.model.state_dict()

@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 import torch
 
-from bench.dense import prepare
 from bench.errors import UserError
 from bench.measurements import measure
 from bench.measurements.forms import APPROXIMATIONS
 from bench.measurements.quadratic_figures import path_figure, ratio_figure
 from bench.measurements.quadratic_model import measured, overall_ratios
 from bench.pairs import PAIRS
+from bench.prepare import prepare
 from bench.report.canvas import settings
 from methods import build
 

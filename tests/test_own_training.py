@@ -12,9 +12,9 @@ from toys import CPU, NETS, Buffered, Half, Stemmed, Tied, descended, job, pair
 
 import datasets
 from bench import checkpoint
-from bench.dense import prepare
 from bench.errors import UserError
 from bench.pairs import PAIRS
+from bench.prepare import prepare
 from bench.problem import Target
 from bench.recipe import Recipe
 from bench.run import _sha256, run_job

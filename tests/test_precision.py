@@ -5,11 +5,11 @@ import torch
 from own_pairs import job_of, own, ready
 from torch import Tensor, nn
 
-from bench.dense import prepare
 from bench.errors import MethodError
 from bench.models import MLPNet
 from bench.pairs import PAIRS
 from bench.precision import rounded
+from bench.prepare import prepare
 from bench.run import run_job
 
 __all__ = ["own"]

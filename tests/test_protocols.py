@@ -8,9 +8,10 @@ import torch
 
 from bench.budget import Budget
 from bench.case import Case
-from bench.dense import Dense, prepare
+from bench.dense import Dense
 from bench.job import Job
 from bench.pairs import PAIRS
+from bench.prepare import prepare
 from bench.protocols import Pruning
 from bench.recipe import Recipe
 from bench.run import run_job

@@ -6,9 +6,9 @@ from torch import nn
 from toys import CHANNELS, CLASSES, Viewing, job, pair, split
 
 import datasets
-from bench.dense import prepare
 from bench.errors import MethodError, UserError
 from bench.images import Images, Normalisation
+from bench.prepare import prepare
 from bench.recipe import Recipe
 from bench.run import run_job
 from bench.train import Diverged, Sparsifier, Training

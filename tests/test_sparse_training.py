@@ -8,8 +8,9 @@ from test_protocols import job, run
 
 from bench.allocation import pruned_counts
 from bench.budget import Budget
-from bench.dense import Dense, prepare
+from bench.dense import Dense
 from bench.pairs import PAIRS
+from bench.prepare import prepare
 from bench.problem import Target
 from bench.recipe import Recipe
 from bench.train import Sparsifier, Training

@@ -4,12 +4,12 @@ import pytest
 import torch
 
 import datasets
-from bench.dense import prepare
 from bench.evaluate import evaluate
 from bench.flops import forward_flops
 from bench.images import Images, Normalisation, shift
 from bench.models import MLPNet
 from bench.pairs import MNIST, PAIRS
+from bench.prepare import prepare
 from bench.recipe import Recipe
 from bench.train import Diverged, Training
 

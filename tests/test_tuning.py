@@ -10,11 +10,12 @@ import datasets
 from bench import run as run_module
 from bench import tuning
 from bench.budget import Budget
-from bench.dense import Dense, prepare
+from bench.dense import Dense
 from bench.errors import MethodError, UserError
 from bench.evaluate import Evaluation
 from bench.job import Job
 from bench.pairs import PAIRS
+from bench.prepare import prepare
 from bench.recipe import Recipe
 from bench.record import RecordStore
 from bench.run import run_job

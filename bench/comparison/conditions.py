@@ -108,8 +108,13 @@ def _settings(record: Record) -> dict[Condition, str]:
         part = getattr(record, name)
         settings |= _fields(name, part.model_dump()) if part else {(name, ""): "none"}
     if record.status == "ok":
-        sha256 = record.checkpoint_sha256
-        settings[("dense checkpoint", "")] = f"sha256 {sha256[:12]}" if sha256 else "none"
+        for name, sha256 in (
+            ("dense checkpoint", record.checkpoint_sha256),
+            ("pair's settings and model", record.pair_sha256),
+            ("data", record.data_sha256),
+            ("harness's code", record.harness_sha256),
+        ):
+            settings[(name, "")] = f"sha256 {sha256[:12]}" if sha256 else "none"
         settings[("test images", "")] = _count(record.test_examples)
         settings[("prunable weights", "")] = _count(record.prunable)
         settings[_STEPS] = _count(record.spent.training_steps)

@@ -7,13 +7,13 @@ from pathlib import Path
 import torch
 from submitit.helpers import DelayedSubmission
 
-from bench.dense import prepare
 from bench.engines.here import Here
 from bench.engines.pool import Pool
 from bench.engines.task import Engine, Task, Work
 from bench.errors import UserError
 from bench.pairs import PAIRS
 from bench.plugins import load_plugin
+from bench.prepare import prepare
 from bench.screen import configure_logging
 from bench.stopping import Stop
 from bench.study import Entry
@@ -34,7 +34,7 @@ class StopFile(Stop):
 
 @dataclass(frozen=True)
 class Share:
-    """Some jobs and what they need; `checkpoints` are the sha256 of the driver's dense weights."""
+    """Some jobs and what they need; `hashes` are the driver's, of each pair and its weights."""
 
     entries: Sequence[Entry]
     work: Work
@@ -42,7 +42,7 @@ class Share:
     threads: int
     plugins: Sequence[Path]
     timeout: float | None
-    checkpoints: dict[str, str]
+    hashes: dict[str, tuple[str, str]]
     stop: Path
 
     def __call__(self) -> str | None:
@@ -61,7 +61,13 @@ class Share:
         names = dict.fromkeys(entry.job.pair for entry in self.entries)
         pairs = {name: prepare(PAIRS[name], torch.device(self.device)) for name in names}
         for name, dense in pairs.items():
-            if dense.checkpoint_sha256 != self.checkpoints[name]:
+            pair_sha256, checkpoint_sha256 = self.hashes[name]
+            if dense.pair_sha256 != pair_sha256:
+                raise UserError(
+                    f"The pair {name} is another one on this node than where the run was started: "
+                    "install the same versions of the packages that its model comes from."
+                )
+            if dense.checkpoint_sha256 != checkpoint_sha256:
                 raise UserError(
                     f"The dense model of {name} is another one on this node than where the run was "
                     "started: let BENCH_DATA be a folder that all nodes share."

@@ -166,11 +166,12 @@ class _Driver:
 
 
 def _of_this_code(record: Record, dense: Dense) -> Record:
-    """The record with the names of the code that travelled, which are known here alone.
-
-    The hash goes by the order of paths, the commit by git: neither is the same on a node.
-    """
+    """The record with the commit, which git knows here alone; raises `Refused` for other code."""
+    if record.source_sha256 != source_of(record.job()):
+        raise Refused(
+            f"A node of the Ray cluster ran other code than this machine in {record.job()}: "
+            "install the same versions of what plugins import from outside their folders."
+        )
     commit = environment(dense.device).commit
     made_in = record.environment.model_copy(update={"commit": commit})
-    source = source_of(record.job())
-    return record.model_copy(update={"environment": made_in, "source_sha256": source})
+    return record.model_copy(update={"environment": made_in})

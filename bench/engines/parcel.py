@@ -1,6 +1,5 @@
 """What travels to the nodes of a cluster that share no file system with the driver."""
 
-import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +9,14 @@ import torch
 
 import datasets
 from bench.checkpoint import StateDict
-from bench.dense import Dense, fitting
+from bench.dense import Dense
+from bench.engines.bundle import Bundle, bundled
 from bench.errors import UserError
 from bench.evaluate import Evaluation
-from bench.files import replacing
+from bench.fitting import first_few, fitting
 from bench.folders import data_folder
 from bench.frozen import frozen_parameters
+from bench.pair_identity import pair_sha256
 from bench.pairs import PAIRS
 from bench.precision import runs_in_single
 
@@ -33,6 +34,7 @@ class PackedDense:
     data_sha256: str
     evaluation: Evaluation
     flops: int
+    pair_sha256: str
 
     @classmethod
     def of(cls, dense: Dense) -> "PackedDense":
@@ -45,10 +47,11 @@ class PackedDense:
             dense.data_sha256,
             dense.evaluation,
             dense.flops,
+            dense.pair_sha256,
         )
 
     def unpack(self, device: torch.device) -> Dense:
-        """The pair ready on this node's device; raises `UserError` where its data differ."""
+        """The pair ready on this node's device; raises `UserError` where it or its data differ."""
         pair = PAIRS[self.pair]
         data = datasets.load(pair.dataset)
         if data.digest != self.data_sha256:
@@ -56,11 +59,16 @@ class PackedDense:
                 f"The dataset {data.name} has the digest {data.digest[:16]}… on this node, "
                 f"{self.data_sha256[:16]}… where the run was started: give both the same files."
             )
-        model = pair.build().to(device).eval()
-        frozen = frozen_parameters(model)
+        model = pair.build()
+        if pair_sha256(pair, model) != self.pair_sha256:
+            raise UserError(
+                f"The pair {pair.name} is another one on this node than where the run was started: "
+                "install the same versions of the packages that its model comes from."
+            )
+        model, frozen = model.to(device).eval(), frozen_parameters(model)
         model.requires_grad_(False).load_state_dict(self.state)
         train = pair.inputs(data.train, device)
-        few, _ = train.batch(torch.arange(min(2, len(train))))
+        few = first_few(train)
         fit = fitting(model, few)
         return Dense(
             pair=pair,
@@ -74,6 +82,7 @@ class PackedDense:
             test=fit(pair.inputs(data.test, device)),
             evaluation=self.evaluation,
             flops=self.flops,
+            pair_sha256=self.pair_sha256,
             single=runs_in_single(model, few),
             frozen=frozen,
         )
@@ -83,8 +92,8 @@ class PackedDense:
 class Parcel:
     """What all jobs of a run need on every node.
 
-    `variables` are the driver's BENCH_*, for nodes that haven't set them. `plugins` are the names
-    and texts of the user's files; what these files read beside themselves stays behind.
+    `variables` are the driver's BENCH_* and those that plugins read, for nodes that haven't set
+    them. `plugins` are the user's files with all that they import from beside themselves.
     """
 
     study: str
@@ -92,32 +101,27 @@ class Parcel:
     device: str
     threads: int
     variables: dict[str, str]
-    plugins: tuple[tuple[str, bytes], ...]
+    plugins: tuple[Bundle, ...]
 
     @classmethod
     def of(
         cls, study: str, memory: int, device: str, threads: int, plugins: Sequence[Path]
     ) -> "Parcel":
         """Packed from this machine's environment and files."""
-        variables = {name: os.environ[name] for name in os.environ if name.startswith("BENCH_")}
-        files = tuple((path.name, path.read_bytes()) for path in plugins)
-        return cls(study, memory, device, threads, variables, files)
+        bundles = bundled(plugins)
+        names = {name for name in os.environ if name.startswith("BENCH_")}
+        names |= {name for bundle in bundles for name in bundle.variables if name in os.environ}
+        variables = {name: os.environ[name] for name in sorted(names)}
+        return cls(study, memory, device, threads, variables, bundles)
 
     def set_variables(self) -> None:
-        """Take over the driver's BENCH_* but for those that this node has itself."""
+        """Take over the driver's variables but for those that this node has itself."""
         for name, value in self.variables.items():
             os.environ.setdefault(name, value)
 
     def unpack_plugins(self) -> list[Path]:
         """The plugins' files on this node, at the same path for the same text."""
-        paths = []
-        for name, text in self.plugins:
-            folder = data_folder() / "plugins" / hashlib.sha256(text).hexdigest()[:16]
-            folder.mkdir(parents=True, exist_ok=True)
-            with replacing(folder / name) as file:
-                file.write(text)
-            paths.append(folder / name)
-        return paths
+        return [path for bundle in self.plugins for path in bundle.unpack(data_folder())]
 
     @property
     def snapshots(self) -> Path:

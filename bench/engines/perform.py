@@ -1,10 +1,14 @@
 """One job where it runs: claimed, looked up, run, and recorded before anybody is told."""
 
 import logging
+import math
+
+import torch
 
 from bench.claims import claim
 from bench.dense import Dense
 from bench.engines.task import Progress, Work
+from bench.environment import device_name
 from bench.errors import UserError
 from bench.record import Record, RecordStore
 from bench.run import failure, run_job, source_of
@@ -13,26 +17,23 @@ from bench.study import Entry
 
 log = logging.getLogger(__name__)
 
+ROUNDING, OTHER_DEVICE = 1e-4, 1e-2
+"""Relative differences of a dense model's loss that say nothing: GPUs round products to 10 bits."""
+
 
 def finished(
     store: RecordStore, entry: Entry, dense: Dense, level: int = logging.WARNING
 ) -> Record | None:
     """The record that answers this entry already, or None.
 
-    Failed jobs run again. A record of other code or of another checkpoint is stale; a damaged one
-    is set aside; both are said, a stale one at this level.
+    Failed jobs run again. A record is stale where something that its numbers depend on has
+    changed; a damaged one is set aside; both are said, a stale one at this level.
     """
     record = store.recover(entry.job.key)
     if record is None or record.status == "failed":
         return None
-    if record.source_sha256 != source_of(entry.job):
-        log.log(level, "record %s is stale, the method's code has changed: %s", *_named(record))
-        return None
-    if record.checkpoint_sha256 != dense.checkpoint_sha256:
-        log.log(level, "record %s is stale, the checkpoint has changed: %s", *_named(record))
-        return None
-    if record.data_sha256 not in (None, dense.data_sha256):
-        log.log(level, "record %s is stale, the data have changed: %s", *_named(record))
+    if changed := _changed(record, entry, dense):
+        log.log(level, "record %s is stale, %s: %s", record.key, changed, record.job())
         return None
     return record
 
@@ -88,5 +89,37 @@ def unwritable(entry: Entry, store: RecordStore, error: OSError) -> UserError:
     )
 
 
-def _named(record: Record) -> tuple[str, str]:
-    return record.key, str(record.job())
+def _changed(record: Record, entry: Entry, dense: Dense) -> str:
+    """What the record depends on and has changed since; empty where nothing has."""
+    hashes = {
+        "the code that its numbers depend on has changed": (
+            record.source_sha256,
+            source_of(entry.job),
+        ),
+        "the pair's settings or its model have changed": (record.pair_sha256, dense.pair_sha256),
+        "the checkpoint has changed": (record.checkpoint_sha256, dense.checkpoint_sha256),
+        "the data have changed": (record.data_sha256, dense.data_sha256),
+    }
+    for sentence, (then, now) in hashes.items():
+        if then != now:
+            return sentence
+    if _same_dense_loss(record, dense):
+        return ""
+    return (
+        f"the dense model's test loss is {dense.evaluation.loss:.6g} and was "
+        f"{record.dense_loss:.6g}, though neither code nor weights nor data have changed"
+    )
+
+
+def _same_dense_loss(record: Record, dense: Dense) -> bool:
+    """Whether the dense model still gives the loss that the record has of it, but for rounding.
+
+    This sees what no hash does, such as a setting that the model's code reads from elsewhere.
+    """
+    before, now = record.dense_loss, dense.evaluation.loss
+    if record.recalibration or before is None:
+        return True
+    same = record.environment.device == device_name(dense.device)
+    types = {parameter.dtype for parameter in dense.model.parameters()}
+    rounding = max([ROUNDING if same else OTHER_DEVICE, *(torch.finfo(kind).eps for kind in types)])
+    return math.isclose(before, now, rel_tol=rounding, abs_tol=ROUNDING * rounding)

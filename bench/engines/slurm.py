@@ -96,8 +96,8 @@ class Slurm:
         size = math.ceil(len(tasks) / count)
         entries = sorted((task.entry for task in tasks), key=lambda entry: str(sharing(entry.job)))
         there = Work(work.study, work.results.resolve(), work.memory)
-        digests = {name: dense.checkpoint_sha256 for name, dense in pairs.items()}
-        setting = (there, self._device, self._threads, self._plugins, self._timeout, digests)
+        hashes = {name: (one.pair_sha256, one.checkpoint_sha256) for name, one in pairs.items()}
+        setting = (there, self._device, self._threads, self._plugins, self._timeout, hashes)
         parts = [entries[first : first + size] for first in range(0, len(entries), size)]
         executor = self._executor()
         with executor.batch():

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import torch
 
-from bench.dense import Dense, prepare
+from bench.dense import Dense
 from bench.engines.perform import perform
 from bench.engines.task import Work
 from bench.pairs import PAIRS
 from bench.plugins import load_plugin
+from bench.prepare import prepare
 from bench.record import Record
 from bench.screen import configure_logging
 from bench.sharing import Shared

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from bench.calibration import seeded
-from bench.dense import Dense, prepare
+from bench.dense import Dense
 from bench.measurements import matrices
 from bench.measurements.curvature_figures import pictures
 from bench.measurements.facts import write_facts, write_table
 from bench.measurements.matrices import best_scale, relative_error
 from bench.pairs import PAIRS
+from bench.prepare import prepare
 from bench.report import canvas
 
 PAIR = "mlpnet-mnist"

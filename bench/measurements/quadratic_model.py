@@ -13,13 +13,14 @@ import pandas as pd
 import torch
 
 from bench.budget import Budget, Meter
-from bench.dense import Dense, prepare
+from bench.dense import Dense
 from bench.evaluate import evaluate
 from bench.measurements.facts import write_facts, write_table
 from bench.measurements.forms import APPROXIMATIONS, forms
 from bench.measurements.quadratic_figures import path_figure, ratio_figure
 from bench.measurements.steps import Step, steps
 from bench.pairs import PAIRS
+from bench.prepare import prepare
 from bench.problem import Problem, Target
 from bench.report import canvas
 from bench.weights import Weights, flatten, unflatten

@@ -1,0 +1,96 @@
+"""The suite's own dense weights: trained once a machine, named by all that they depend on."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from filelock import FileLock
+from torch import nn
+
+from bench import checkpoint
+from bench.augmentation import AUGMENTATIONS
+from bench.errors import MethodError, UserError
+from bench.evaluate import evaluate
+from bench.fingerprint import closure, target_of
+from bench.fitting import first_few, fitting
+from bench.folders import data_folder
+from bench.frozen import frozen_parameters
+from bench.inputs import Inputs
+from bench.pair_identity import SET_ASIDE, training_sha256
+from bench.pairs import SEED, Pair
+from bench.recipe import Recipe
+from bench.train import Training
+from datasets import Dataset
+
+Progress = Callable[[str, int, int], None]
+
+
+def trained(
+    pair: Pair, recipe: Recipe, data: Dataset, progress: Progress
+) -> tuple[checkpoint.StateDict, str]:
+    """The pair's dense weights, from the cache or trained now on the CPU, and their sha256.
+
+    Raises `UserError` where the training fails, and before it where its result couldn't be kept.
+    """
+    model = pair.build()
+    path = trained_path(pair, recipe, model, data)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        if not path.exists() or not path.with_suffix(".json").exists():
+            checkpoint.serialized(model)
+            what = f"training the dense model of {pair.name}"
+            fit = train(pair, recipe, model, data, functools.partial(progress, what))
+            validation = fit(pair.inputs(data.validation, torch.device("cpu")))
+            facts = {
+                "pair": pair.name,
+                "recipe": recipe.model_dump(),
+                "validation_accuracy": evaluate(model, validation).accuracy
+                if len(validation)
+                else None,
+                "torch": torch.__version__,
+            }
+            checkpoint.save(path, model, facts)
+        return checkpoint.load(path)
+
+
+def train(
+    pair: Pair,
+    recipe: Recipe,
+    model: nn.Module,
+    data: Dataset,
+    progress: Callable[[int, int], None],
+) -> Callable[[Inputs], Inputs]:
+    """Train the model as it was built, on the CPU; gives what fits inputs to it.
+
+    Raises `UserError` where that fails.
+    """
+    images = pair.inputs(data.train, torch.device("cpu"))
+    try:
+        fit = fitting(model, first_few(images))
+        Training(
+            model,
+            pair.prunable_parameters(model),
+            fit(images),
+            recipe,
+            torch.Generator().manual_seed(SEED),
+            progress=progress,
+            frozen=frozen_parameters(model),
+        ).run()
+    except Exception as error:  # the model is the user's own code, and may raise anything
+        reason = (
+            str(error) if isinstance(error, MethodError) else f"{type(error).__name__}: {error}"
+        )
+        raise UserError(
+            f"The dense model of pair {pair.name} can't be trained by its recipe: {reason}."
+        ) from error
+    return fit
+
+
+def trained_path(pair: Pair, recipe: Recipe, model: nn.Module, data: Dataset) -> Path:
+    """Named after the pair, and all of it, of its model and of the training that weights follow."""
+    roots = [train, AUGMENTATIONS[recipe.augmentation]]
+    targets = [target_of(root) for root in roots if root is not None]
+    code = closure(tuple(target for target in targets if target is not None), SET_ASIDE).sha256
+    digest = training_sha256(pair, model, data.digest, code)[:12]
+    return data_folder() / "checkpoints" / f"{pair.name}-{digest}.safetensors"

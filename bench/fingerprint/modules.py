@@ -1,0 +1,213 @@
+"""One file of code, taken apart into what it defines and what it does when it is imported."""
+
+import ast
+import functools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bench.fingerprint.forms import (
+    EFFECTS,
+    VALUE,
+    Form,
+    Found,
+    Imported,
+    Target,
+    form_of,
+    imports_among,
+)
+from bench.fingerprint.places import Foreign, Place, beside, inside, place
+from bench.fingerprint.quiet import computes, left_out, names_bound, own_scope
+from bench.fingerprint.source import File, of_the_suite, text
+
+REGISTRIES = {"METHODS", "PAIRS", "DATASETS", "TRAINED", "AUGMENTATIONS"}
+"""Tables from which a job picks one entry: that entry counts, the others don't."""
+
+REGISTERED = "[]"
+LAMBDA = "<lambda>"
+
+
+class Module:
+    """A file's definitions by name, and the statements that act when it is imported.
+
+    In the user's own files a value that is computed by a call acts too, since the order of such
+    calls may matter; in the suite's it counts for those that use its name.
+    """
+
+    def __init__(self, file: File) -> None:
+        self.file = file
+        self.own = not of_the_suite(file.path)
+        self.tree = _tree(file.path)
+        self.definitions: dict[str, list[ast.AST]] = {}
+        self.registered: list[ast.AST] = []
+        self._imports: dict[str, list[Imported]] = {}
+        self._effects: list[ast.stmt] = []
+        self._forms: dict[tuple[str, frozenset[str]], Form] = {}
+        for statement in [] if self.tree is None else self.tree.body:
+            self._place(statement)
+
+    def _place(self, statement: ast.stmt) -> None:
+        for name, imported in imports_among(own_scope([statement])):
+            self._imports.setdefault(name, []).append(imported)
+        if left_out(statement):
+            return
+        names = names_bound([statement])
+        for name in names:
+            self.definitions.setdefault(name, []).append(statement)
+        if registry_of(statement) in REGISTRIES:
+            self.registered.append(statement)
+            return
+        match statement:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                return
+            case ast.Assign(value=value) | ast.AugAssign(value=value) | ast.AnnAssign(value=value):
+                if names and not (self.own and value is not None and computes(value)):
+                    return
+        self._effects.append(statement)
+
+    def form(self, name: str, without: frozenset[str] = frozenset()) -> Form:
+        """The form of a definition, less some members of it, or of the EFFECTS."""
+        key = name, without
+        if key not in self._forms:
+            self._forms[key] = form_of(self._nodes(name), self.resolve, without)
+        return self._forms[key]
+
+    def _nodes(self, name: str) -> Sequence[ast.AST]:
+        nodes: Sequence[ast.AST] = self.definitions.get(name, [])
+        if name == EFFECTS:
+            nodes = self._effects
+        elif name == REGISTERED:
+            nodes = self.registered
+        elif name.startswith(LAMBDA) and self.tree is not None:
+            line = int(name.partition(":")[2])
+            functions = (node for node in ast.walk(self.tree) if isinstance(node, ast.Lambda))
+            nodes = [node for node in functions if node.lineno == line]
+        return nodes
+
+    def resolve(
+        self, name: str, attributes: tuple[str, ...], local: Sequence[Imported]
+    ) -> Found | None:
+        """What a chain of names in this file comes to; None for what it doesn't define."""
+        if local:
+            return _merged([_follow(one, self.file, attributes, frozenset()) for one in local])
+        return self._named(name, attributes, frozenset())
+
+    def _named(
+        self, name: str, attributes: tuple[str, ...], seen: frozenset[object]
+    ) -> Found | None:
+        here = Target(self.file, name)
+        if here in seen:
+            return None
+        found: list[Found | None] = []
+        if name in self.definitions:
+            found.append(Found((here,), "", attributes))
+        for imported in self._imports.get(name, []):
+            found.append(_follow(imported, self.file, attributes, seen | {here}))
+        if not found:
+            for imported in self._imports.get("*", []):
+                star = imported._replace(name=name)
+                found.append(_follow(star, self.file, attributes, seen | {here}, only_defined=True))
+        return _merged(found)
+
+    def imports(self) -> Iterator[Imported]:
+        """Everything that is imported anywhere in the file, at once or later."""
+        if self.tree is None:
+            return
+        for _, imported in imports_among(ast.walk(self.tree)):
+            yield imported
+        for node in ast.walk(self.tree):
+            match node:
+                case ast.Call(func=function, args=[ast.Constant(value=str(name)), *_]):
+                    called = getattr(function, "attr", getattr(function, "id", ""))
+                    if called in ("import_module", "__import__") and name.strip("."):
+                        level = len(name) - len(name.lstrip("."))
+                        yield Imported(name.lstrip("."), level, None)
+                case ast.Constant(value=str(name)) if self._names_a_file(name):
+                    yield Imported(name, 0, None)
+
+    def _names_a_file(self, word: str) -> bool:
+        """Whether a text in the user's code may be meant as a module beside it."""
+        first, *rest = word.split(".")
+        if not all(part.isidentifier() for part in (first, *rest)):
+            return False
+        return beside(first, self.file.search, self.file.path) is not None
+
+
+@functools.cache
+def module_of(file: File) -> Module:
+    """The file taken apart, once a process."""
+    return Module(file)
+
+
+def registry_of(statement: ast.stmt) -> str:
+    """The name of the table that a statement fills: `NAME = …`, `NAME[…] = …`, `NAME.update(…)`."""
+    match statement:
+        case ast.Assign(targets=[target]) | ast.AnnAssign(target=target):
+            while isinstance(target, ast.Subscript):
+                target = target.value
+        case ast.AugAssign(target=target):
+            pass
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=target, attr="update"))):
+            pass
+        case _:
+            return ""
+    return target.id if isinstance(target, ast.Name) else ""
+
+
+def _tree(path: Path) -> ast.Module | None:
+    """None for what is no Python source, such as a compiled module."""
+    if path.suffix != ".py":
+        return None
+    try:
+        return ast.parse(text(path))
+    except (SyntaxError, ValueError):
+        return None
+
+
+def _follow(
+    imported: Imported,
+    file: File,
+    attributes: tuple[str, ...],
+    seen: frozenset[object],
+    only_defined: bool = False,
+) -> Found | None:
+    """What the chain of an imported name and its attributes comes to."""
+    if imported.name is not None:
+        attributes = (imported.name, *attributes)
+    found = place(imported.module, imported.level, file)
+    if found is None:
+        return Found((), ".".join((imported.module, *attributes)))
+    return _walk(found, attributes, seen, only_defined)
+
+
+def _walk(
+    at: Place, chain: tuple[str, ...], seen: frozenset[object], only_defined: bool
+) -> Found | None:
+    passed: list[File] = []
+    while True:
+        if isinstance(at, Foreign):
+            return None if only_defined else Found((), ".".join((at.name, *chain)))
+        named = None
+        if isinstance(at, File):
+            passed.append(at)
+            named = module_of(at)._named(chain[0], chain[1:], seen) if chain else None
+        if named is not None:
+            return named._replace(passed=(*passed, *named.passed))
+        inner = inside(at, chain[0]) if chain else None
+        if inner is None:
+            if only_defined:
+                return None
+            if isinstance(at, File):
+                return Found((Target(at, VALUE),), "", chain, tuple(passed))
+            return Found((), ".".join((at.path.name, *chain)))
+        at, chain = inner, chain[1:]
+
+
+def _merged(found: Sequence[Found | None]) -> Found | None:
+    """One of several, or all in one where a name is bound in several ways."""
+    known = [one for one in found if one is not None]
+    if len(known) < 2:
+        return known[0] if known else None
+    targets = tuple(target for one in known for target in one.targets)
+    texts = "|".join(sorted({one.text for one in known}))
+    passed = tuple(file for one in known for file in one.passed)
+    return Found(targets, texts, known[0].rest, passed)

@@ -1,0 +1,65 @@
+"""What the user's code reads beside code: environment variables, and files that it names."""
+
+import ast
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+SUFFIXES = {
+    *(".cfg", ".csv", ".ini", ".json", ".toml", ".yaml", ".yml"),
+    *(".npy", ".npz", ".pkl", ".pt", ".pth", ".safetensors"),
+    *(".c", ".cc", ".cpp", ".cu", ".h", ".py", ".so"),
+}
+"""Of files that are read rather than written."""
+
+
+def variables(tree: ast.AST) -> dict[str, str | None]:
+    """The environment variables that the code names, with their values of today."""
+    return {name: os.environ.get(name) for node in ast.walk(tree) for name in _variables(node)}
+
+
+def _variables(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Subscript(value=source, slice=ast.Constant(value=str(name))):
+            if _called(source) == "environ":
+                yield name
+        case ast.Call(func=function, args=[ast.Constant(value=str(name)), *_]):
+            owner = getattr(function, "value", None)
+            if _called(function) == "getenv" or _called(owner) == "environ":
+                yield name
+        case ast.Compare(left=ast.Constant(value=str(name)), comparators=[source]):
+            if _called(source) == "environ":
+                yield name
+
+
+def _called(node: object) -> str:
+    return str(getattr(node, "attr", getattr(node, "id", "")))
+
+
+def named_files(tree: ast.AST, folder: Path) -> set[Path]:
+    """The files in or below the folder of the code whose names, or parts of them, it spells out."""
+    found = set[Path]()
+    for node in ast.walk(tree):
+        parts: list[str] = []
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            parts = [node.value]
+        elif isinstance(node, ast.Call) or (
+            isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)
+        ):
+            parts = _texts(node)
+        for first in range(len(parts) if parts and _suffix(parts[-1]) in SUFFIXES else 0):
+            path = folder.joinpath(*parts[first:])
+            if path.is_file():
+                found.add(path.resolve())
+    return found
+
+
+def _texts(node: ast.AST) -> list[str]:
+    """The texts in an expression such as `folder / "networks" / "small.json"`, in order."""
+    constants = [item for item in ast.walk(node) if isinstance(item, ast.Constant)]
+    constants.sort(key=lambda item: (item.lineno, item.col_offset))
+    return [item.value for item in constants if isinstance(item.value, str)]
+
+
+def _suffix(name: str) -> str:
+    return "" if "\n" in name or "\0" in name or len(name) > 255 else Path(name).suffix.lower()
