@@ -52,6 +52,8 @@ def target_of(code: Any) -> Target | None:
         module = sys.modules.get(getattr(code, "__module__", None) or "")
         name = getattr(code, "__qualname__", "").partition(".")[0]
     file = None if module is None else file_of(module)
+    if file is None and isinstance(code, types.FunctionType) and hasattr(code, "__wrapped__"):
+        return target_of(code.__wrapped__)  # decorated by somebody else's code, as torch.no_grad
     return None if file is None else Target(file, name)
 
 
