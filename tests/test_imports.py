@@ -36,7 +36,7 @@ LAYERS = [
     {"folder_images"},
     {"budget", "images"},
     {"datasets", "models"},
-    {"figure"},
+    {"figure", "contest"},
     {"claims", "errors", "files", "folders", "gate", "statistics", "stopping"},
     {"stopwatch"},
     {"yardstick", "trial", "phase"},

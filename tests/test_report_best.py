@@ -75,7 +75,8 @@ def test_best_is_bold_and_second_underlined_only_where_that_is_shown() -> None:
 
     table = tables(clear, summary(clear))[0]
     assert r"\textbf{91.00}" in latex(table) and r"\underline{81.03}" in latex(table)
-    assert "**91.00**" in markdown(table) and "Bold: ahead of every other result" in table.caption
+    assert "**91.00**" in markdown(table)
+    assert "Bold: significantly better than every other method" in table.caption
     single = frame(contest(a=[90.0], b=[80.0]))
     table = tables(single, summary(single))[0]
     assert "textbf" not in latex(table) and "underline" not in latex(table)

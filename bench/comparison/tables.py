@@ -8,7 +8,7 @@ import pandas as pd
 
 from bench.comparison.paired import AREA, common_sparsities
 from bench.comparison.ranks import Ranks
-from bench.report.captions import denominator, setting, spread, test_images
+from bench.report.captions import denominator, rank_sentence, setting, spread, test_images
 from bench.report.frame import RESOURCES
 from bench.report.tables import DASH, Entry, Row, Table, accuracy_table, percent
 from bench.statistics import LEVEL
@@ -44,9 +44,7 @@ def _accuracies(cells: pd.DataFrame, means: pd.DataFrame, rows: pd.DataFrame, st
     caption = [
         f"Top-1 test accuracy in percent of {setting(cells)}:",
         spread(cells),
-        "Bold: significantly better than every other method with results in its column (paired "
-        f"two-sided t tests over seeds, {_level()} after Holm's correction); underlined: the next "
-        "mean.",
+        rank_sentence(standing.values(), cells),
         denominator(cells),
         test_images(cells),
     ]

@@ -1,9 +1,10 @@
 """What a reader must know beside the numbers, taken from the records and never typed in."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 
 import pandas as pd
 
+from bench.contest import RULE
 from bench.report.frame import RESOURCES
 
 
@@ -45,12 +46,21 @@ def setting(cells: pd.DataFrame) -> str:
     return f"{first.pair}, {first.allocation} allocation, {', '.join(cells.protocol.unique())}"
 
 
-def rank_sentence(ranks: Mapping[tuple[object, object], str]) -> str:
-    """What bold and underlined values mean, or why there are none."""
-    test = "paired t test over seeds, p < 0.05"
-    if ranks:
-        return f"Bold: ahead of every other result beyond noise ({test}); the next is underlined."
-    return f"Nothing is bold: no method is shown to be ahead of every other ({test})."
+def rank_sentence(ranks: Collection[str], cells: pd.DataFrame) -> str:
+    """What bold and underlined values mean, or why there are none; `ranks` are those of a table."""
+    whom = "every other method of its protocol" if several(cells) else "every other method"
+    aside = " Sanity controls stand aside." if (cells.control != "").any() else ""
+    if "best" in ranks:
+        return (
+            f"Bold: significantly better than {whom} with results in its column ({RULE}); "
+            f"underlined: the next mean.{aside}"
+        )
+    return f"Nothing is bold: no method is shown to be ahead of {whom} ({RULE}).{aside}"
+
+
+def several(cells: pd.DataFrame) -> bool:
+    """Whether the cells of a table are of several protocols."""
+    return int(cells.protocol.nunique()) > 1
 
 
 def spread(cells: pd.DataFrame) -> str:

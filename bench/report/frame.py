@@ -33,7 +33,7 @@ _IDENTITY = ("label", "key", "pair", "method", "allocation", "sparsity", "seed",
 _ENVIRONMENT = ("processor", "device", "threads")
 _COLUMNS = (
     *_IDENTITY,
-    *("status", "reason"),
+    *("control", "status", "reason"),
     *_MEASURES,
     *PART_SECONDS,
     *_TRAINING,
@@ -97,7 +97,7 @@ def _row(cell: Cell) -> dict[str, Any]:
     job, record = cell.job, cell.record
     row: dict[str, Any] = {"label": cell.label, "key": record.key if record else job.key}
     row |= {name: getattr(job, name) for name in _IDENTITY[2:]}
-    row |= {"hyperparameters": canonical_json(job.hyperparameters)}
+    row |= {"hyperparameters": canonical_json(job.hyperparameters), "control": job.control or ""}
     row |= {name: _said(getattr(job, name)) for name in ("training", "schedule")}
     row |= {f"limit_{name}": getattr(job.budget, name) for name in RESOURCES}
     if record is None:

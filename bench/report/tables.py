@@ -111,7 +111,7 @@ def accuracy_table(cells: pd.DataFrame, means: pd.DataFrame) -> Table:
         pair=str(means.pair.iloc[0]),
         kind="accuracy",
         setting=setting(cells),
-        caption=f"{accuracy_caption(cells)} {rank_sentence(ranks)}",
+        caption=f"{accuracy_caption(cells)} {rank_sentence(ranks.values(), cells)}",
         corner="method",
         columns=[percent(sparsity) for sparsity in sparsities],
         over="sparsity (%)",
