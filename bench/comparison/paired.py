@@ -38,11 +38,11 @@ def areas(cells: pd.DataFrame, sparsities: Sequence[float]) -> pd.DataFrame:
     return _in_order(pd.Series(values, index=curves.index, dtype="float64").unstack("label"), cells)
 
 
-def compare_panel(cells: pd.DataFrame, baseline: str) -> pd.DataFrame:
+def compare_panel(cells: pd.DataFrame, baseline: str | None) -> pd.DataFrame:
     """All comparisons of one pair, allocation and protocol: rows with the columns `COLUMNS`.
 
     `cells` are rows of the report's `frame`. `quantity` is `accuracy` or `area`; the latter needs
-    two common sparsities.
+    two common sparsities. Without a baseline there are no differences.
     """
     good = cells[cells.status == "ok"]
     parts = []
@@ -51,8 +51,9 @@ def compare_panel(cells: pd.DataFrame, baseline: str) -> pd.DataFrame:
         rows = compare_column(_in_order(values, cells), baseline)
         parts.append(rows.assign(quantity="accuracy", sparsity=float(str(sparsity))))
     sparsities = common_sparsities(cells)
-    if len(sparsities) > 1:
-        rows = compare_column(areas(cells, sparsities), baseline)
+    curves = areas(cells, sparsities) if len(sparsities) > 1 else pd.DataFrame()
+    if len(curves):
+        rows = compare_column(curves, baseline)
         parts.append(rows.assign(quantity=AREA, sparsity=float("nan")))
     if not parts:
         return pd.DataFrame(columns=list(COLUMNS))
@@ -60,7 +61,7 @@ def compare_panel(cells: pd.DataFrame, baseline: str) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True).assign(**where).reindex(columns=list(COLUMNS))
 
 
-def compare_column(values: pd.DataFrame, baseline: str) -> pd.DataFrame:
+def compare_column(values: pd.DataFrame, baseline: str | None) -> pd.DataFrame:
     """One row a method of `values` (a row a seed, a column a label, gaps are NaN).
 
     `difference` to the baseline has a two-sided 95 % t interval over the seeds that both have;
@@ -79,7 +80,7 @@ def compare_column(values: pd.DataFrame, baseline: str) -> pd.DataFrame:
     return table.assign(**_standing(values))
 
 
-def _against(values: pd.DataFrame, label: Hashable, baseline: str) -> dict[str, Any]:
+def _against(values: pd.DataFrame, label: Hashable, baseline: str | None) -> dict[str, Any]:
     """The paired difference of a method to the baseline; NaN for the baseline itself."""
     nothing = float("nan")
     keys = ("paired", "difference", "low", "high", "p")
