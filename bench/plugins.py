@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from bench.errors import UserError
+from bench.names import file_fault, label_fault
 from bench.pairs import PAIRS, Pair
 from methods import METHODS
 from methods.method import Method
@@ -34,6 +35,16 @@ def load_plugin(path: Path) -> list[str]:
 
 def _is_method(value: object) -> bool:
     return isinstance(value, type) and issubclass(value, Method) and is_dataclass(value)
+
+
+def _fault(name: object, value: object) -> str:
+    """What is wrong with a name, whatever it is of; a pair's checkpoint is named after the pair."""
+    names = (name, value.name) if isinstance(value, Pair) else (name,)
+    check = file_fault if isinstance(value, Pair) else label_fault
+    for one in names:
+        if fault := check(one) if isinstance(one, str) else "is no text":
+            return f"{one!r} {fault}"
+    return ""
 
 
 def _imported(path: Path) -> ModuleType:
@@ -71,4 +82,8 @@ def _register(
             )
         if not expected(value):
             raise UserError(f"The plugin {path} registers {name!r}, which is no {kind}: {value!r}.")
+        if fault := _fault(name, value):
+            raise UserError(
+                f"The plugin {path} registers a {kind} whose name {fault}: choose another."
+            )
     registry.update(found)

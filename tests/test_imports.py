@@ -12,6 +12,7 @@ LAYERS = [
     {"cli"},
     {"commands"},
     {"check"},
+    {"judgement"},
     {"comparison", "verdicts", "beside", "measurements", "drawing"},
     {"conclusions"},
     {"pace", "curves"},
@@ -37,7 +38,7 @@ LAYERS = [
     {"budget", "images"},
     {"datasets", "models"},
     {"figure", "contest"},
-    {"claims", "errors", "files", "folders", "gate", "statistics", "stopping"},
+    {"claims", "errors", "files", "folders", "gate", "names", "statistics", "stopping"},
     {"stopwatch"},
     {"yardstick", "trial", "phase"},
 ]

@@ -6,6 +6,7 @@ import pandas as pd
 
 from bench.contest import RULE
 from bench.report.frame import RESOURCES
+from bench.report.gaps import exhausted, untimed
 
 
 def accuracy_caption(cells: pd.DataFrame) -> str:
@@ -16,6 +17,7 @@ def accuracy_caption(cells: pd.DataFrame) -> str:
             f"Top-1 test accuracy in percent of {setting(cells)}:",
             spread(cells),
             denominator(cells),
+            exhausted(cells),
             test_images(cells),
             budget_sentence(cells),
             training_sentence(cells),
@@ -33,6 +35,7 @@ def cost_caption(cells: pd.DataFrame) -> str:
             f"Cost of pruning {setting(cells)}, over the cells of all sparsities and seeds that "
             "are ok: median time, greatest rise of memory, and the most that one cell spent of "
             "its budget. Evaluation, data loading and dense training are not counted.",
+            untimed(cells),
             budget_sentence(cells),
             timed_on(cells),
         )
@@ -48,7 +51,7 @@ def setting(cells: pd.DataFrame) -> str:
 
 def rank_sentence(ranks: Collection[str], cells: pd.DataFrame) -> str:
     """What bold and underlined values mean, or why there are none; `ranks` are those of a table."""
-    whom = "every other method of its protocol" if several(cells) else "every other method"
+    whom = "every other method" if only_protocol(cells) else "every other method of its protocol"
     aside = " Sanity controls stand aside." if (cells.control != "").any() else ""
     if "best" in ranks:
         return (
@@ -58,9 +61,10 @@ def rank_sentence(ranks: Collection[str], cells: pd.DataFrame) -> str:
     return f"Nothing is bold: no method is shown to be ahead of {whom} ({RULE}).{aside}"
 
 
-def several(cells: pd.DataFrame) -> bool:
-    """Whether the cells of a table are of several protocols."""
-    return int(cells.protocol.nunique()) > 1
+def only_protocol(cells: pd.DataFrame) -> str:
+    """The protocol of a table's cells; empty where they are of several."""
+    names = list(cells.protocol.unique())
+    return str(names[0]) if len(names) == 1 else ""
 
 
 def spread(cells: pd.DataFrame) -> str:
