@@ -9,19 +9,18 @@ from pathlib import Path
 
 from bench import baseline, screen
 from bench.baseline import Result, baseline_path
-from bench.curves import compare_curves
 from bench.errors import UserError
-from bench.junit import write_junit
-from bench.pace import Timing, timings
+from bench.judgement import Check, judge_all
+from bench.junit import Case, write_junit
 from bench.pair_identity import pair_sha256
 from bench.pairs import PAIRS
-from bench.published import Column, Value, published
+from bench.published import published
 from bench.record import RecordStore
-from bench.regression import FAILING, Comparison, compare
 from bench.report import Cell, markdown
-from bench.reproduction import Reproduction, judge
 from bench.run import source_of
+from bench.structure import built
 from bench.study import Entry, Study
+from bench.validation import check_settings
 from bench.verdicts import (
     CSV_COLUMNS,
     cases,
@@ -45,34 +44,12 @@ class Options:
     strict: bool = False
 
 
-@dataclass(frozen=True)
-class Check:
-    """All verdicts of one check. `gone` are baseline results that no job of the study answers."""
-
-    study: Study
-    reproduced: Sequence[Reproduction]
-    compared: Sequence[Comparison]
-    timed: Sequence[Timing]
-    stale: int
-    gone: int
-    known: bool
-
-    def failed(self, strict: bool) -> bool:
-        """Whether something regressed; `strict` wants every comparison to pass, and a baseline."""
-        slow = self.study.gate.slowdown is not None and any(
-            item.verdict == "slower" for item in self.timed
-        )
-        verdicts = {item.verdict for item in self.compared}
-        unproven = not self.known or self.gone > 0 or verdicts - {"pass", "improved"}
-        return slow or bool(verdicts & set(FAILING)) or bool(strict and unproven)
-
-
 def check(study: Study, grid: Sequence[Entry], store: RecordStore, options: Options) -> bool:
     """Judge the study's records, show and write the verdicts; gives whether the gate is passed.
 
     The gate compares only records of today's code and pairs; published values are compared with
-    all. With `options.update` the baseline is rewritten after what changes is shown, and the gate
-    is passed.
+    all. It isn't passed where nothing was compared. With `options.update` the baseline is rewritten
+    after what changes is shown, and the gate is passed if there was a result to take.
     """
     values = published().select(options.table, set(study.pairs))
     cells = [Cell(entry.label, entry.job, store.recover(entry.job.key)) for entry in grid]
@@ -84,16 +61,18 @@ def check(study: Study, grid: Sequence[Entry], store: RecordStore, options: Opti
     path = baseline_path(options.baselines, study.name)
     known = baseline.read(path)
     fresh = [_fresh(cell) for cell in cells]
-    result = _judge(study, values, cells, fresh, known)
-    _show(result)
+    result = judge_all(study, options.table, values, cells, fresh, known)
+    _show(result, first="" if options.update else result.nothing)
     if options.out:
         _write(result, options.out)
     if options.junit:
         found = cases(result.reproduced, result.compared, result.timed, study.gate)
+        if result.nothing:
+            found.insert(0, Case("check", study.name, "compared", "failure", result.nothing))
         write_junit(options.junit, study.name, found)
     if options.update:
-        _update(path, fresh, known or {})
-    return options.update or not result.failed(options.strict)
+        return _update(path, fresh, known or {})
+    return not result.failed(options.strict)
 
 
 def _fresh(cell: Cell) -> Cell:
@@ -109,34 +88,22 @@ def _fresh(cell: Cell) -> Cell:
 
 @functools.cache
 def _pair_sha256(name: str) -> str:
-    return pair_sha256(PAIRS[name], PAIRS[name].build())
+    """The pair's identity of today; none where its model can't be built any more."""
+    try:
+        check_settings(PAIRS[name])
+        return pair_sha256(PAIRS[name], built(PAIRS[name]))
+    except UserError:
+        return ""
 
 
-def _judge(
-    study: Study,
-    values: Sequence[tuple[Value, Column]],
-    cells: Sequence[Cell],
-    fresh: Sequence[Cell],
-    known: Mapping[str, Result] | None,
-) -> Check:
-    keys = {cell.job.key for cell in cells}
-    compared = []
-    if known is not None:
-        compared = compare(fresh, known, study.gate) + compare_curves(fresh, known, study.gate)
-    return Check(
-        study=study,
-        reproduced=judge(values, cells),
-        compared=compared,
-        timed=timings(fresh, known or {}, study.gate),
-        stale=sum(a.record is not b.record for a, b in zip(cells, fresh, strict=True)),
-        gone=len((known or {}).keys() - keys),
-        known=known is not None,
-    )
+def _show(result: Check, first: str) -> None:
+    """Published tables whole, of the comparisons those that need a look, and the counts.
 
-
-def _show(result: Check) -> None:
-    """Published tables whole, of the comparisons those that need a look, and the counts."""
+    What is to be said `first` stands above all.
+    """
     gate = result.study.gate
+    if first:
+        screen.results.print(f"{first}\n", markup=False)
     for table in published_tables(result.reproduced):
         if table.rows:
             screen.results.print(f"{table.setting}\n\n{markdown.plain(table)}\n", markup=False)
@@ -174,7 +141,8 @@ def _write(result: Check, out: Path) -> None:
     study = result.study
     tables = [*published_tables(result.reproduced), *gate_tables(result.compared, study.gate)]
     sections = [markdown.markdown(table) for table in tables]
-    status = "\n".join(f"- {markdown.escape(line)}" for line in _summary(result))
+    lines = [result.nothing] * bool(result.nothing) + _summary(result)
+    status = "\n".join(f"- {markdown.escape(line)}" for line in lines)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
@@ -189,8 +157,11 @@ def _write(result: Check, out: Path) -> None:
     screen.results.print(f"Tables: {out / 'check.md'}", markup=False)
 
 
-def _update(path: Path, cells: Sequence[Cell], known: Mapping[str, Result]) -> None:
-    """Take today's results as the baseline; jobs that haven't run, or failed, keep the old ones."""
+def _update(path: Path, cells: Sequence[Cell], known: Mapping[str, Result]) -> bool:
+    """Take today's results as the baseline; jobs that haven't run, or failed, keep the old ones.
+
+    Gives whether there was any to take or keep: an empty baseline isn't written.
+    """
     found: dict[str, Result] = {}
     failed = 0
     for cell in cells:
@@ -200,6 +171,10 @@ def _update(path: Path, cells: Sequence[Cell], known: Mapping[str, Result]) -> N
         elif key in known:
             found[key] = known[key]
         failed += record is not None and record.status == "failed"
-    baseline.write(path, found.values())
     left_out = f"; {failed} failed ones were left out" if failed else ""
+    if not found:
+        screen.results.print(f"No baseline is written: no record can be its{left_out}.")
+        return False
+    baseline.write(path, found.values())
     screen.results.print(f"Baseline of {len(found)} jobs: {path}{left_out}", markup=False)
+    return True

@@ -217,7 +217,8 @@ def check(
 ) -> None:
     """Judge a study's records against published values and against its baseline.
 
-    Exits with 1 where a method got worse than the study's gate allows.
+    Exits with 1 where a method got worse than the study's gate allows, and where there was nothing
+    to compare: neither a baseline nor a published value of these results.
     """
     from bench.check import Options
     from bench.check import check as judge

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from bench.report.tables import Footnotes, percent
+from bench.report.numerals import percent
+from bench.report.tables import Footnotes
 from bench.reproduction import Reproduction
 
 _SHORT = 120

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, get_args
 from bench.errors import UserError
 from bench.job import Control, Protocol
 from methods import METHODS, build, configuration
+from methods.search import fitted
 
 CONTROLS: tuple[Control, ...] = get_args(Control)
 
@@ -48,6 +49,28 @@ def rows(
                 row._replace(label=f"{shown} [{control}]", control=control) for control in CONTROLS
             ]
     return found
+
+
+def check_spaces(rows: Iterable[Row]) -> None:
+    """Raise `UserError` where the search space of a method doesn't fit its fields."""
+    for row in rows:
+        method = build(row.method, row.hyperparameters)
+        try:
+            fitted(type(method), method.space())
+        except ValueError as error:
+            raise UserError(f"Method {row.family!r} can't be tuned: {error}.") from error
+
+
+def refuse_equal_labels(rows: Sequence[Row]) -> None:
+    """Raise `UserError` where two rows would have one heading in every table."""
+    families: dict[str, str] = {}
+    for row in rows:
+        other = families.setdefault(row.label, row.family)
+        if other != row.family:
+            raise UserError(
+                f"Methods {other!r} and {row.family!r} both have a row {row.label!r}: choose "
+                "another label for one of them."
+            )
 
 
 def check_extras(protocols: Sequence[Protocol], trials: int, *, controls: bool) -> None:

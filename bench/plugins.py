@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from bench.errors import UserError
+from bench.names import file_fault, label_fault
 from bench.pairs import PAIRS, Pair
 from bench.user_code import import_file
 from methods import METHODS
@@ -35,6 +36,16 @@ def load_plugin(path: Path) -> list[str]:
 
 def _is_method(value: object) -> bool:
     return isinstance(value, type) and issubclass(value, Method) and is_dataclass(value)
+
+
+def _fault(name: object, value: object) -> str:
+    """What is wrong with a name, whatever it is of; a pair's checkpoint is named after the pair."""
+    names = (name, value.name) if isinstance(value, Pair) else (name,)
+    check = file_fault if isinstance(value, Pair) else label_fault
+    for one in names:
+        if fault := check(one) if isinstance(one, str) else "is no text":
+            return f"{one!r} {fault}"
+    return ""
 
 
 def _imported(path: Path) -> ModuleType:
@@ -68,4 +79,8 @@ def _register(
             )
         if not expected(value):
             raise UserError(f"The plugin {path} registers {name!r}, which is no {kind}: {value!r}.")
+        if fault := _fault(name, value):
+            raise UserError(
+                f"The plugin {path} registers a {kind} whose name {fault}: choose another."
+            )
     registry.update(found)

@@ -38,6 +38,13 @@ class Comparison:
     shift: Shift | None = None
 
 
+def judged(comparison: Comparison) -> bool:
+    """Whether results were compared: not where one is missing, or both are without accuracy."""
+    if comparison.verdict in ("new", "not run", "not comparable"):
+        return False
+    return comparison.verdict != "pass" or comparison.now is not None
+
+
 Pairs = Sequence[tuple[Result, Result]]
 
 

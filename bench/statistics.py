@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 LEVEL = 0.05
 # Accuracies are multiples of 100 / (test examples): what differs by less is the same number.
 _DECIMALS = 9
+_SAME = 1e-8
 
 Floats = NDArray[np.float64]
 
@@ -50,8 +51,10 @@ def paired_difference(ours: ArrayLike, theirs: ArrayLike) -> Difference:
     """The mean of `ours - theirs`, paired by position, with a two-sided 95 % t interval.
 
     Fewer than two pairs have no interval. Where neither side varies over three or more pairs, the
-    difference is known exactly: no width, and p is 0 or 1. Where the sides vary but their
-    difference is the same number other than 0 throughout, its spread can't be estimated.
+    difference is known exactly: no width, and p is 0 or 1. Where the difference is else the same
+    number other than 0 throughout, its spread can't be estimated: over two pairs, or while the
+    sides vary, accuracies rounded to whole test images come to that by chance. All that a report
+    or a comparison calls better rests on this test, by way of `bench.contest`.
     """
     from scipy import stats
 
@@ -63,12 +66,12 @@ def paired_difference(ours: ArrayLike, theirs: ArrayLike) -> Difference:
     mean = float(differences.mean())
     if n == 1:
         return Difference(1, mean, np.nan, np.nan)
-    if np.ptp(differences) > 0:
+    if np.ptp(differences) > _SAME:
         test = stats.ttest_1samp(differences, 0.0)
         interval = test.confidence_interval(1 - LEVEL)
         return Difference(n, mean, float(interval.high - interval.low) / 2, float(test.pvalue))
     constant = np.ptp(first) == 0 and n >= 3
-    if differences[0] == 0:
+    if abs(mean) < _SAME:
         return Difference(n, 0.0, 0.0, 1.0)
     return Difference(n, mean, 0.0, 0.0) if constant else Difference(n, mean, np.nan, np.nan)
 

@@ -15,6 +15,7 @@ from bench.errors import UserError, unknown
 from bench.figure import Against
 from bench.gate import Gate
 from bench.job import Allocation, Job, Protocol
+from bench.names import file_fault, label_fault, refuse_faults
 from bench.pairs import PAIRS
 from bench.recipe import Recipe
 from bench.schedule import Gradual
@@ -77,6 +78,20 @@ class Study(BaseModel):
     gate: Gate = Gate()
     figure: Against | None = None
 
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        hint = "a study's name is that of the folder of its records"
+        refuse_faults([(name, file_fault(name))], hint)
+        return name
+
+    @field_validator("methods")
+    @classmethod
+    def _heads_rows(cls, methods: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        hint = "a method's label heads its row in every table"
+        refuse_faults(((label, label_fault(label)) for label in methods), hint)
+        return methods
+
     @field_validator("pairs", "allocations", "sparsities", "seeds", "protocols")
     @classmethod
     def _distinct(cls, values: list[Any]) -> list[Any]:
@@ -129,6 +144,9 @@ class Study(BaseModel):
             for label, fields in self.methods.items()
             for row in grid.rows(label, fields, self.protocols, controls=self.controls)
         ]
+        grid.refuse_equal_labels(rows)
+        if self.budget.tuning_trials:
+            grid.check_spaces(rows)
         used = {row.protocol for row in rows}
         if unused := [name for name in self.protocols if name not in used]:
             raise UserError(f"No method of the study runs in the protocol {unused[0]}.")
@@ -177,8 +195,8 @@ def load_study(name_or_path: str) -> Study:
         if not path.is_file():
             raise UserError(f"There is no study file {path}. Give a TOML file or a study's name.")
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError, RecursionError) as error:
+        content = tomllib.loads(_text(path))
+    except (tomllib.TOMLDecodeError, OSError, RecursionError) as error:
         raise UserError(f"The study file {path} can't be read as TOML: {error}.") from error
     try:
         study = Study.model_validate({"name": path.stem, "title": path.stem, **content})
@@ -186,6 +204,23 @@ def load_study(name_or_path: str) -> Study:
         raise UserError(f"The study file {path} has mistakes:\n{_mistakes(error)}") from error
     plugins = [str(path.parent / plugin) for plugin in study.plugins]
     return study.model_copy(update={"plugins": plugins})
+
+
+def _text(path: Path) -> str:
+    """What the file says in UTF-8, without the mark that some editors put first."""
+    content = path.read_bytes()
+    if b"\0" in content:
+        raise UserError(
+            f"The study file {path} holds zero bytes, as in UTF-16 or a file that is no text: save "
+            "it as UTF-8."
+        )
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UserError(
+            f"The study file {path} is not in UTF-8 (line {line}): save it in that encoding."
+        ) from error
 
 
 def _mistakes(error: ValidationError) -> str:

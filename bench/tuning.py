@@ -3,7 +3,6 @@
 Proposals are Optuna's (Akiba et al. 2019) tree-structured Parzen estimator (Bergstra et al. 2011).
 """
 
-import dataclasses
 import math
 import time
 from dataclasses import dataclass
@@ -16,8 +15,9 @@ from bench.case import Case
 from bench.errors import MethodError
 from bench.evaluate import Evaluation, evaluate
 from bench.trial import Trial
+from methods import build
 from methods.method import Method
-from methods.search import Search, Space
+from methods.search import Search, Space, Whole, fitted
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -31,9 +31,10 @@ def tune(case: Case) -> None:
     first trial is the method as configured, and stays the choice unless another one is better. A
     method without a search space has this trial only. Every trial has the whole budget to itself,
     so that tuned values go with the same amount of data; the sum is among the case's figures. A
-    trial in which the method fails counts; where all do, the first one's exception is raised.
+    trial in which the method fails counts, and so does one of values that the fields' types refuse;
+    where all do, the first one's exception is raised.
     """
-    space = case.method.space()
+    space = fitted(type(case.method), case.method.space())
     count = case.job.budget.tuning_trials if space else 1
     proposals = Proposals(case.method, space, seeded(case.job.seed, "tuning").initial_seed())
     attempts: list[Attempt] = []
@@ -45,7 +46,7 @@ def tune(case: Case) -> None:
     best = max(attempts, key=lambda attempt: attempt.worth)
     if best.error is not None:
         raise attempts[0].error or best.error
-    case.method = dataclasses.replace(case.method, **best.trial.values)
+    case.method = _configured(case, best.trial.values)
     case.figures |= {
         "chosen": best.trial.values,
         "trials": [attempt.trial.model_dump() for attempt in attempts],
@@ -112,19 +113,25 @@ class Proposals:
 
 
 def _distribution(what: Any) -> "BaseDistribution":
-    from optuna.distributions import CategoricalDistribution, FloatDistribution
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+    if isinstance(what, Whole):
+        return IntDistribution(what.low, what.high, log=what.log)
     if isinstance(what, Search):
         return FloatDistribution(what.low, what.high, log=what.log)
     return CategoricalDistribution(what.values)
+
+
+def _configured(case: Case, values: dict[str, Any]) -> Method:
+    """The case's method with these values; raises `UserError` where its types refuse one."""
+    return build(case.job.method, case.job.hyperparameters | values)
 
 
 def _attempt(case: Case, values: dict[str, Any]) -> Attempt:
     """The method with these values on the validation split."""
     meter = Meter(case.job.budget)
     try:
-        method = dataclasses.replace(case.method, **values)
-        trial = Case(case.job, case.dense, method, meter, case.memory)
+        trial = Case(case.job, case.dense, _configured(case, values), meter, case.memory)
         trial.prune(trial.target.sparsity)
         trial.recalibrate()
         result = evaluate(trial.model, case.dense.validation)

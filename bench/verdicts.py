@@ -9,7 +9,8 @@ from bench.gate import Gate
 from bench.junit import Case, Outcome
 from bench.pace import Timing
 from bench.regression import FAILING, Comparison
-from bench.report.tables import DASH, Entry, Footnotes, Row, Table, percent
+from bench.report.numerals import DASH, percent
+from bench.report.tables import Entry, Footnotes, Row, Table
 from bench.reproduction import CONFIDENCE, Reproduction
 
 CSV_COLUMNS = (

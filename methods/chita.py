@@ -134,7 +134,12 @@ def _within(
     point: Point,
     feasible: Feasible,
 ) -> Point:
-    """The step taken by the n weights that `chosen` [d] marks, in a model of those alone."""
+    """The step taken by the n weights that `chosen` [d] marks, in a model of those alone.
+
+    Where it marks none, as when nothing is kept, nothing moves.
+    """
+    if not chosen.any():
+        return point
     start = Point(point.weights[chosen], point.keep[chosen])
     found = step(model, start, feasible.projection(chosen), feasible.group[chosen])
     weights, keep = torch.zeros_like(point.weights), torch.zeros_like(point.keep)

@@ -11,6 +11,7 @@ from scipy import stats
 
 from bench.comparison import Comparison, compare, comparison_text, gather
 from bench.comparison.paired import AREA
+from bench.comparison.ranks import Ranks
 from bench.errors import UserError
 from bench.record import RecordStore
 from bench.report import Cell
@@ -21,6 +22,12 @@ def number(comparison: Comparison, label: str, sparsity: float, quantity: str = 
     rows = comparison.numbers
     rows = rows[(rows.label == label) & (rows.quantity == quantity) & (rows.allocation == "global")]
     return rows.iloc[0] if quantity == AREA else rows[rows.sparsity == sparsity].iloc[0]
+
+
+def ranks_of(cells: list[Cell]) -> Ranks:
+    """The one ranking of cells of one protocol."""
+    (one,) = compare("x", gathered(cells)).ranked
+    return one.ranks
 
 
 def accuracies(cells: list[Cell], method: str, sparsity: float) -> list[float]:
@@ -78,7 +85,7 @@ def test_areas_are_over_the_sparsities_that_all_methods_have() -> None:
 
 
 def test_blocks_need_a_result_of_every_method() -> None:
-    ranks = compare("x", gathered(make_grid())).ranks
+    ranks = ranks_of(make_grid())
     assert (ranks.blocks, ranks.dropped, ranks.lacking) == (8, 2, ("obd", "woodfisher"))
     assert ranks.ranking and ranks.ranking.blocks == 8
     ordered = sorted(zip(ranks.ranking.ranks, ranks.labels, strict=True))
@@ -93,7 +100,7 @@ def test_a_block_is_ranked_over_the_seeds_that_all_methods_have() -> None:
         else make_cell(cell.label, cell.job, "failed" if cell.job.seed == 2 else "ok")
         for cell in grid()
     ]
-    ranks = compare("x", gathered(cells)).ranks
+    ranks = ranks_of(cells)
     assert ranks.ranking
     assert ranks.ranking.ranks.tolist() == [1.5, 3.0, 1.5]
 
@@ -104,7 +111,7 @@ def test_dense_blocks_are_not_ranked() -> None:
         for method in METHODS
         for seed in range(3)
     ]
-    assert compare("x", gathered([*grid(), *dense])).ranks.blocks == 6
+    assert ranks_of([*grid(), *dense]).blocks == 6
 
 
 @pytest.mark.parametrize(
@@ -116,7 +123,7 @@ def test_dense_blocks_are_not_ranked() -> None:
 )
 def test_too_few_blocks_or_methods_are_a_sentence(cells: list[Cell], words: str) -> None:
     comparison = compare("x", gathered(cells))
-    assert comparison.ranks.ranking is None
+    assert ranks_of(cells).ranking is None
     assert words in comparison.findings[0]
     assert words in comparison_text(comparison)
 
@@ -124,7 +131,7 @@ def test_too_few_blocks_or_methods_are_a_sentence(cells: list[Cell], words: str)
 def test_a_method_without_any_result_is_left_out_and_said() -> None:
     cells = [*grid(), make_cell("str", make_job("str"), "over-budget", reason="too many steps")]
     comparison = compare("x", gathered(cells))
-    assert comparison.ranks.ranking
+    assert ranks_of(cells).ranking
     assert "Without any result and left out: str." in comparison.findings
     assert "over-budget" in comparison_text(comparison)
 
@@ -213,7 +220,7 @@ def test_sanity_controls_are_no_competitors(tmp_path: Path) -> None:
     entries = [Entry(cell.label, cell.job) for cell in [*grid(), *controls]]
     found = gather(entries, stored(tmp_path, [*grid(), *controls]))
     comparison = compare("x", found)
-    assert comparison.ranks.labels == METHODS
+    assert comparison.ranked[0].ranks.labels == METHODS
     assert set(comparison.numbers.label) == set(METHODS)
     assert (found.left_out, found.controls) == (0, 3)
     assert "3 sanity controls were left out" in comparison_text(comparison)

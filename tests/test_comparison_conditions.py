@@ -103,7 +103,7 @@ def test_checkpoints_may_differ_between_pairs() -> None:
         if cell.record
     ]
     found = compare("x", gathered([*grid(), *other]))
-    assert found.ranks.blocks == 12
+    assert found.ranked[0].ranks.blocks == 12
     assert "dense checkpoint (equal in each table)" in found.conditions.held
 
 

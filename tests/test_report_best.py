@@ -74,11 +74,12 @@ def test_best_is_bold_and_second_underlined_only_where_that_is_shown() -> None:
     from bench.report import summary
 
     table = tables(clear, summary(clear))[0]
-    assert r"\textbf{91.00}" in latex(table) and r"\underline{81.03}" in latex(table)
-    assert "**91.00**" in markdown(table) and "Bold: ahead of every other result" in table.caption
+    assert r"\textbf{91.00}" in latex(table, "x") and r"\underline{81.03}" in latex(table, "x")
+    assert "**91.00**" in markdown(table)
+    assert "Bold: significantly better than every other method" in table.caption
     single = frame(contest(a=[90.0], b=[80.0]))
     table = tables(single, summary(single))[0]
-    assert "textbf" not in latex(table) and "underline" not in latex(table)
+    assert "textbf" not in latex(table, "x") and "underline" not in latex(table, "x")
     assert "Nothing is bold" in table.caption
 
 

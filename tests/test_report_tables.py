@@ -10,8 +10,9 @@ from records import make_cell, make_grid, make_job
 
 from bench.budget import Budget
 from bench.report import Cell, frame, latex, markdown, summary, summary_text
+from bench.report.numerals import percent, seconds
 from bench.report.panels import tables
-from bench.report.tables import Footnotes, Table, percent, seconds
+from bench.report.tables import Footnotes, Table
 
 GOLDEN = Path(__file__).parent / "data" / "report.tex"
 NASTY = "a_b%c&d#e$f{g}h~i^j\\k <script>alert(1)</script> | *x* [y] `z` --m λ"
@@ -126,7 +127,7 @@ def test_hostile_labels_keep_the_columns_of_a_markdown_table() -> None:
 
 def test_many_sparsities_are_set_in_blocks_that_hold_every_column() -> None:
     cells = [make_cell("a", make_job(sparsity=n / 10)) for n in range(9)]
-    text = latex.latex(make_tables(cells)[0])
+    text = latex.latex(make_tables(cells)[0], "x")
     assert re.findall(r"^method & .*$", text, re.M) == [
         r"method & 0 & 10 & 20 & 30 \\",
         r"method & 40 & 50 & 60 & 70 & 80 \\",

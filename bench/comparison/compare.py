@@ -1,6 +1,6 @@
 """Compares the methods of a study, and refuses where more than the methods differ."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -12,6 +12,7 @@ from bench.comparison.ranks import Ranks, rank_methods, sentences
 from bench.comparison.tables import panel_tables, rank_table
 from bench.errors import UserError, unknown
 from bench.report import Cell, frame, progress, summary
+from bench.report.frame import PANEL
 from bench.report.panels import panels
 from bench.report.tables import Table
 
@@ -19,9 +20,21 @@ BASELINE = "magnitude"
 
 
 @dataclass(frozen=True)
+class Ranked:
+    """The ranking of the methods that ran under one protocol, of whose `cells` it is."""
+
+    protocol: str
+    cells: pd.DataFrame
+    ranks: Ranks
+    findings: tuple[str, ...]
+    conditions: Conditions
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Everything that the output shows.
 
+    `baseline` is a method of the study: its row under each protocol is that protocol's baseline.
     `numbers` has the columns of `bench.comparison.paired`, `cells` those of the report's frame.
     """
 
@@ -30,60 +43,108 @@ class Comparison:
     cells: pd.DataFrame
     numbers: pd.DataFrame
     tables: tuple[Table, ...]
-    ranks: Ranks
-    findings: tuple[str, ...]
+    ranked: tuple[Ranked, ...]
     conditions: Conditions
     notes: tuple[str, ...]
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What the rankings say, each protocol by name where there are several."""
+        several = len(self.ranked) > 1
+        return tuple(
+            f"{one.protocol}: {finding}" if several else finding
+            for one in self.ranked
+            for finding in one.findings
+        )
 
 
 def compare(
     title: str, gathered: Gathered, baseline: str | None = None, *, anyway: bool = False
 ) -> Comparison:
-    """Compare the methods of a study with each other and with the baseline.
+    """Compare the methods of a study with each other and with the baseline, protocol by protocol.
 
     The baseline is `magnitude` where the study has it, else its first method. Raises `UserError`
-    where there are fewer than two methods with results, for an unknown baseline, and, unless
-    `anyway`, where rows differ in more than the method.
+    where there are fewer than two methods with results under any protocol, for an unknown baseline,
+    and, unless `anyway`, where rows differ in more than the method.
     """
     table = frame(gathered.cells)
-    chosen = _baseline(table, baseline)
+    chosen = _baseline(gathered, table, baseline)
     _refuse_too_few(title, gathered.cells, table)
     found = _with_contested(conditions(gathered.cells), gathered.contested)
     if not anyway:
         refuse(found.differing)
     numbers, tables = [], []
     for part, means in panels(table, summary(table)):
-        rows = compare_panel(part, chosen)
+        own = _row_of(gathered, part, chosen)
+        rows = compare_panel(part, own)
         numbers.append(rows)
-        tables += panel_tables(part, means, rows, chosen, _stamp(gathered, part, found))
-    ranks = rank_methods(table)
-    findings = tuple(sentences(ranks, chosen))
-    ranked = rank_table(ranks, found.stamp(), findings)
+        stamp = _own_conditions(gathered, part, found).stamp()
+        tables += panel_tables(part, means, rows, own, stamp)
+    ranked = tuple(_ranked(gathered, table, chosen, found))
+    for one in ranked:
+        title_of = one.protocol if len(ranked) > 1 else ""
+        table_of = rank_table(one.ranks, one.conditions.stamp(), one.findings, title_of)
+        tables += [table_of] if table_of else []
     return Comparison(
         title,
         chosen,
         table,
         pd.concat(numbers, ignore_index=True),
-        (*tables, *([ranked] if ranked else [])),
-        ranks,
-        findings,
+        tuple(tables),
+        ranked,
         found,
-        tuple(_notes(gathered, table)),
+        (*_notes(gathered, table), *_without_baseline(gathered, table, chosen)),
     )
 
 
-def _baseline(table: pd.DataFrame, asked: str | None) -> str:
-    labels = [str(label) for label in table.label.unique()]
+def _baseline(gathered: Gathered, table: pd.DataFrame, asked: str | None) -> str:
+    """The method, by its label in the study, that differences are to; a row's own label will do."""
+    methods = list(dict.fromkeys(gathered.family(str(label)) for label in table.label.unique()))
     if asked is None:
-        return BASELINE if BASELINE in labels else labels[0]
-    if asked not in labels:
-        raise unknown("method of this study called", asked, labels)
-    if not ((table.label == asked) & (table.status == "ok")).any():
+        return BASELINE if BASELINE in methods else methods[0]
+    chosen = gathered.family(asked)
+    if chosen not in methods:
+        raise unknown("method of this study called", asked, methods)
+    own = table.label.map(gathered.family) == chosen
+    if not (own & (table.status == "ok")).any():
         raise UserError(
-            f"The baseline {asked!r} has no result among the records: run its cells, or choose "
+            f"The baseline {chosen!r} has no result among the records: run its cells, or choose "
             "another with --baseline LABEL."
         )
-    return asked
+    return chosen
+
+
+def _row_of(gathered: Gathered, panel: pd.DataFrame, method: str) -> str | None:
+    """The label of the method's row in a panel, if it has one with a result."""
+    good = panel[panel.status == "ok"]
+    return next((label for label in good.label.unique() if gathered.family(label) == method), None)
+
+
+def _without_baseline(gathered: Gathered, table: pd.DataFrame, method: str) -> list[str]:
+    """A sentence for each protocol in which some panel has no differences."""
+    found: dict[str, list[str]] = {}
+    every: dict[str, int] = {}
+    for place, part in table.groupby(PANEL, sort=False):
+        pair, allocation, protocol = map(str, place)
+        every[protocol] = every.get(protocol, 0) + 1
+        if _row_of(gathered, part, method) is None:
+            found.setdefault(protocol, []).append(f"{pair}, {allocation}")
+    return [
+        f"There are no differences to {method} under {protocol}, as it has no result there"
+        + (f" ({'; '.join(places)})." if len(places) < every[protocol] else ".")
+        for protocol, places in found.items()
+    ]
+
+
+def _ranked(
+    gathered: Gathered, table: pd.DataFrame, method: str, whole: Conditions
+) -> Iterator[Ranked]:
+    """One ranking a protocol, in the order of the study."""
+    for protocol, part in table.groupby("protocol", sort=False):
+        ranks = rank_methods(part)
+        own = _row_of(gathered, part, method)
+        held = _own_conditions(gathered, part, whole)
+        yield Ranked(str(protocol), part, ranks, tuple(sentences(ranks, own)), held)
 
 
 def _refuse_too_few(title: str, cells: Sequence[Cell], table: pd.DataFrame) -> None:
@@ -92,19 +153,23 @@ def _refuse_too_few(title: str, cells: Sequence[Cell], table: pd.DataFrame) -> N
             f"There are no records of the study {title!r} to compare: run it first "
             "(`python -m bench run`), or give the folder of its results with --results DIR."
         )
-    labels = list(table[table.status == "ok"].label.unique())
-    if len(labels) < 2:
-        raise UserError(
-            "A comparison needs two or more methods with results, and the records have "
-            f"{f'one: {labels[0]}' if labels else 'none'}. Run the study's other methods first."
-        )
+    good = table[table.status == "ok"]
+    if (good.groupby(PANEL).label.nunique() > 1).any():
+        return
+    labels = list(good.label.unique())
+    one = f"one: {labels[0]}" if len(labels) == 1 else f"one in each: {', '.join(labels)}"
+    raise UserError(
+        "A comparison needs two or more methods with results for one pair, allocation and "
+        f"protocol, and the records have {one if labels else 'none'}. Run the study's other "
+        "methods first."
+    )
 
 
-def _stamp(gathered: Gathered, panel: pd.DataFrame, whole: Conditions) -> str:
-    """What was held equal within a panel; what differs anywhere marks every table."""
-    keys = set(panel.key)
+def _own_conditions(gathered: Gathered, part: pd.DataFrame, whole: Conditions) -> Conditions:
+    """What was held equal within a part of the table; what differs anywhere marks everything."""
+    keys = set(part.key)
     own = conditions([cell for cell in gathered.cells if cell.job.key in keys])
-    return replace(own, differing=whole.differing).stamp()
+    return replace(own, differing=whole.differing)
 
 
 def _with_contested(found: Conditions, contested: int) -> Conditions:

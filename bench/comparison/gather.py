@@ -1,7 +1,7 @@
 """Which records a comparison is of: those of the study's cells, whatever setting they ran under."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from bench.job import Job
@@ -17,13 +17,20 @@ class Gathered:
     """The cells of a study. `contested` cells have several records that the study didn't ask for.
 
     `left_out` counts records of the folder that no cell shows, `controls` the rows of the study
-    that are sanity controls: they are no methods that could be better or worse.
+    that are sanity controls: they are no methods that could be better or worse. `families` has the
+    study's own label of a method for each label that differs from it, as a method's rows do that
+    runs in several protocols.
     """
 
     cells: list[Cell]
     contested: int
     left_out: int
     controls: int = 0
+    families: Mapping[str, str] = field(default_factory=dict)
+
+    def family(self, label: str) -> str:
+        """The label in the study file of the method that a row's label stands for."""
+        return self.families.get(label, label)
 
 
 def gather(entries: Iterable[Entry], store: RecordStore) -> Gathered:
@@ -53,7 +60,8 @@ def gather(entries: Iterable[Entry], store: RecordStore) -> Gathered:
         cells.append(Cell(entry.label, record.job() if record else entry.job, record))
     shown = sum(cell.record is not None for cell in cells)
     controls = {entry.label for entry in every if entry.job.control is not None}
-    return Gathered(cells, contested, len(records) - shown, len(controls))
+    families = {entry.label: entry.family for entry in wanted if entry.family}
+    return Gathered(cells, contested, len(records) - shown, len(controls), families)
 
 
 def _place(label: str, job: Job) -> Place:

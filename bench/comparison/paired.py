@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.contest import contest
 from bench.report.frame import PANEL
 from bench.statistics import LEVEL, area, holm, paired_difference
 
@@ -37,11 +38,11 @@ def areas(cells: pd.DataFrame, sparsities: Sequence[float]) -> pd.DataFrame:
     return _in_order(pd.Series(values, index=curves.index, dtype="float64").unstack("label"), cells)
 
 
-def compare_panel(cells: pd.DataFrame, baseline: str) -> pd.DataFrame:
+def compare_panel(cells: pd.DataFrame, baseline: str | None) -> pd.DataFrame:
     """All comparisons of one pair, allocation and protocol: rows with the columns `COLUMNS`.
 
     `cells` are rows of the report's `frame`. `quantity` is `accuracy` or `area`; the latter needs
-    two common sparsities.
+    two common sparsities. Without a baseline there are no differences.
     """
     good = cells[cells.status == "ok"]
     parts = []
@@ -50,8 +51,9 @@ def compare_panel(cells: pd.DataFrame, baseline: str) -> pd.DataFrame:
         rows = compare_column(_in_order(values, cells), baseline)
         parts.append(rows.assign(quantity="accuracy", sparsity=float(str(sparsity))))
     sparsities = common_sparsities(cells)
-    if len(sparsities) > 1:
-        rows = compare_column(areas(cells, sparsities), baseline)
+    curves = areas(cells, sparsities) if len(sparsities) > 1 else pd.DataFrame()
+    if len(curves):
+        rows = compare_column(curves, baseline)
         parts.append(rows.assign(quantity=AREA, sparsity=float("nan")))
     if not parts:
         return pd.DataFrame(columns=list(COLUMNS))
@@ -59,13 +61,13 @@ def compare_panel(cells: pd.DataFrame, baseline: str) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True).assign(**where).reindex(columns=list(COLUMNS))
 
 
-def compare_column(values: pd.DataFrame, baseline: str) -> pd.DataFrame:
+def compare_column(values: pd.DataFrame, baseline: str | None) -> pd.DataFrame:
     """One row a method of `values` (a row a seed, a column a label, gaps are NaN).
 
     `difference` to the baseline has a two-sided 95 % t interval over the seeds that both have;
-    `p_holm` is corrected over the methods of this column. `standing` is `best` where a method has
-    the highest mean and differs significantly from each other one (`p_best` is the greatest of
-    those p-values after Holm's correction), then `second` for the next mean.
+    `p_holm` is corrected over the methods of this column. `standing` is `best` where the method
+    with the highest mean is ahead of every other one by the rule of `bench.contest`, as in the
+    report (`p_best` is the greatest of those corrected p-values), then `second` for the next mean.
     """
     rows = []
     for label in values:
@@ -75,10 +77,10 @@ def compare_column(values: pd.DataFrame, baseline: str) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     table["p_holm"] = holm(list(table.p))
     table["significant"] = table.p_holm < LEVEL
-    return table.assign(**_standing(values, table))
+    return table.assign(**_standing(values))
 
 
-def _against(values: pd.DataFrame, label: Hashable, baseline: str) -> dict[str, Any]:
+def _against(values: pd.DataFrame, label: Hashable, baseline: str | None) -> dict[str, Any]:
     """The paired difference of a method to the baseline; NaN for the baseline itself."""
     nothing = float("nan")
     keys = ("paired", "difference", "low", "high", "p")
@@ -91,25 +93,15 @@ def _against(values: pd.DataFrame, label: Hashable, baseline: str) -> dict[str, 
     return {"baseline": baseline, **dict(zip(keys, numbers, strict=True))}
 
 
-def _standing(values: pd.DataFrame, table: pd.DataFrame) -> dict[str, list[Any]]:
-    """Who is best by Holm-corrected paired tests against every other method, and who follows."""
-    order = table["mean"].sort_values(ascending=False, kind="stable").index
-    result: dict[str, list[Any]] = {
-        "p_best": [float("nan")] * len(table),
-        "standing": [""] * len(table),
-    }
-    if len(table) < 2:
-        return result
-    first, *others = (table.label[index] for index in order)
-    tests = []
-    for other in others:
-        both = values[[first, other]].dropna()
-        tests.append(paired_difference(both[first], both[other]).p)
-    corrected = holm(tests)
-    if all(p < LEVEL for p in corrected):
-        result["standing"][order[0]], result["standing"][order[1]] = "best", "second"
-    result["p_best"][order[0]] = float(pd.Series(corrected).max(skipna=False))
-    return result
+def _standing(values: pd.DataFrame) -> dict[str, list[Any]]:
+    """Who is ahead of every other method, and who follows."""
+    found = contest(values.to_numpy(dtype="float64").T)
+    p_best, standing = [float("nan")] * len(found.order), [""] * len(found.order)
+    if found.p_values:
+        p_best[found.order[0]] = float(pd.Series(found.p_values).max(skipna=False))
+    if found.clear:
+        standing[found.order[0]], standing[found.order[1]] = "best", "second"
+    return {"p_best": p_best, "standing": standing}
 
 
 def _in_order(values: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:

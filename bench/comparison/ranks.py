@@ -1,4 +1,4 @@
-"""Mean ranks of the methods over all pairs, sparsities and allocations of a study."""
+"""Mean ranks of methods over all pairs, sparsities and allocations, under one protocol."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bench.report.frame import PANEL
-from bench.report.tables import percent
+from bench.report.numerals import percent
 from bench.statistics import Ranking, rank
 
 FEWEST_BLOCKS = 6
@@ -32,7 +32,8 @@ class Ranks:
 def rank_methods(cells: pd.DataFrame) -> Ranks:
     """Rank the methods by accuracy in each block, the mean over the seeds that all methods have.
 
-    A block is a pair, allocation, protocol and sparsity above 0, at which all methods are dense.
+    `cells` are of one protocol. A block is a pair, allocation and sparsity above 0, at which all
+    methods are dense.
     """
     values, dropped, lacking = blocks(cells)
     labels = tuple(values.columns)
@@ -64,7 +65,7 @@ def blocks(cells: pd.DataFrame) -> tuple[pd.DataFrame, int, list[str]]:
     return pd.DataFrame(rows, columns=labels), dropped, [name for name in labels if name in lacking]
 
 
-def sentences(ranks: Ranks, baseline: str) -> list[str]:
+def sentences(ranks: Ranks, baseline: str | None) -> list[str]:
     """What the ranking says, or why there is none, and which blocks and methods it leaves out."""
     left = []
     if ranks.dropped:
@@ -84,14 +85,14 @@ def sentences(ranks: Ranks, baseline: str) -> list[str]:
     return [*_findings(ranks, ranks.ranking, baseline), *left]
 
 
-def _findings(ranks: Ranks, ranking: Ranking, baseline: str) -> list[str]:
+def _findings(ranks: Ranks, ranking: Ranking, baseline: str | None) -> list[str]:
     differs = "the ranks differ" if ranking.p < 0.05 else "no differences of ranks are shown"
     found = [
         f"Friedman's test over {ranking.blocks} blocks (pair × allocation × sparsity): "
         f"χ²\u00a0=\u00a0{ranking.statistic:.2f}, {probability(ranking.p)}: {differs}.",
         f"Nemenyi's critical difference at 5 %: {ranking.critical_difference:.2f} ranks.",
     ]
-    if baseline in ranks.labels and ranking.p < 0.05:
+    if baseline is not None and baseline in ranks.labels and ranking.p < 0.05:
         found.append(_around(ranks, ranking, baseline))
     found.append(
         "Blocks of one pair share its checkpoint and test split, so they are not independent: the "

@@ -8,21 +8,23 @@ import pandas as pd
 
 from bench.comparison.paired import AREA, common_sparsities
 from bench.comparison.ranks import Ranks
-from bench.report.captions import denominator, setting, spread, test_images
+from bench.report.captions import denominator, rank_sentence, setting, spread, test_images
 from bench.report.frame import RESOURCES
-from bench.report.tables import DASH, Entry, Row, Table, accuracy_table, percent
+from bench.report.numerals import DASH, percent
+from bench.report.tables import Entry, Row, Table, accuracy_table
 from bench.statistics import LEVEL
 
 
 def panel_tables(
-    cells: pd.DataFrame, means: pd.DataFrame, rows: pd.DataFrame, baseline: str, stamp: str
+    cells: pd.DataFrame, means: pd.DataFrame, rows: pd.DataFrame, baseline: str | None, stamp: str
 ) -> list[Table]:
     """Accuracies, differences to the baseline, and areas with what was spent, for one panel.
 
     `cells` and `means` are the report's frame and summary, `rows` what `compare_panel` returned.
+    `baseline` is the label of the panel's own, if it has one.
     """
     found = [_accuracies(cells, means, rows, stamp)]
-    if (cells[cells.status == "ok"].label == baseline).any():
+    if baseline is not None:
         found.append(_differences(cells, means, rows, baseline, stamp))
     return [*found, _areas(cells, rows, baseline, stamp)]
 
@@ -44,9 +46,7 @@ def _accuracies(cells: pd.DataFrame, means: pd.DataFrame, rows: pd.DataFrame, st
     caption = [
         f"Top-1 test accuracy in percent of {setting(cells)}:",
         spread(cells),
-        "Bold: significantly better than every other method with results in its column (paired "
-        f"two-sided t tests over seeds, {_level()} after Holm's correction); underlined: the next "
-        "mean.",
+        rank_sentence(standing.values(), cells),
         denominator(cells),
         test_images(cells),
     ]
@@ -81,7 +81,7 @@ def _differences(
     )
 
 
-def _areas(cells: pd.DataFrame, rows: pd.DataFrame, baseline: str, stamp: str) -> Table:
+def _areas(cells: pd.DataFrame, rows: pd.DataFrame, baseline: str | None, stamp: str) -> Table:
     known = {row.label: row for row in rows[rows.quantity == AREA].itertuples()}
     good = cells[cells.status == "ok"]
     shown = [
@@ -93,12 +93,12 @@ def _areas(cells: pd.DataFrame, rows: pd.DataFrame, baseline: str, stamp: str) -
     body = []
     for label in _labels(cells):
         row, own = known.get(label), good[good.label == label]
-        against = Entry("") if label == baseline else _difference(row)
+        against = [Entry("") if label == baseline else _difference(row)] if baseline else []
         spent = [Entry(_range(own[f"spent_{name}"])) for name in shown]
-        body.append(Row(label, [_area(row), against, *spent]))
+        body.append(Row(label, [_area(row), *against, *spent]))
     caption = [
         f"Area under the accuracy-sparsity curve of {setting(cells)}, and what was spent.",
-        _definition(cells),
+        _definition(cells, known=bool(known)),
         "Bold as in the tables by sparsity. Spent: by one cell, from the least to the most.",
     ]
     return Table(
@@ -109,24 +109,28 @@ def _areas(cells: pd.DataFrame, rows: pd.DataFrame, baseline: str, stamp: str) -
         corner="method",
         columns=[
             _area_heading(cells),
-            "minus\n" + baseline,
+            *(["minus\n" + baseline] if baseline else []),
             *(name.replace("_", "\n") for name in shown),
         ],
-        lead=[Row("allowed", [Entry(""), Entry(""), *limits])],
+        lead=[Row("allowed", [*[Entry("")] * (2 if baseline else 1), *limits])],
         rows=body,
     )
 
 
-def rank_table(ranks: Ranks, stamp: str, found: Iterable[str]) -> Table | None:
-    """Mean ranks, best first, with the findings in the caption; None where there is no ranking."""
+def rank_table(ranks: Ranks, stamp: str, found: Iterable[str], protocol: str = "") -> Table | None:
+    """Mean ranks, best first, with the findings in the caption; None where there is no ranking.
+
+    `protocol` is given where there are rankings of several.
+    """
     if ranks.ranking is None:
         return None
+    where = f" of {protocol}" if protocol else ""
     ordered = sorted(zip(ranks.ranking.ranks, ranks.labels, strict=True))
     return Table(
         pair="all pairs",
         kind="compare-ranks",
-        setting=f"{ranks.blocks} blocks",
-        caption=_text([f"Mean ranks over {ranks.blocks} blocks; 1 is best.", *found], stamp),
+        setting=f"{ranks.blocks} blocks{where}",
+        caption=_text([f"Mean ranks over {ranks.blocks} blocks{where}; 1 is best.", *found], stamp),
         corner="method",
         columns=["mean rank"],
         rows=[Row(label, [Entry(f"{value:.2f}")]) for value, label in ordered],
@@ -191,12 +195,14 @@ def _area_heading(cells: pd.DataFrame) -> str:
     return f"area over\n{percent(sparsities[0])}–{percent(sparsities[-1])} %"
 
 
-def _definition(cells: pd.DataFrame) -> str:
-    """How the area is computed here, or why it isn't."""
+def _definition(cells: pd.DataFrame, *, known: bool) -> str:
+    """How the area is computed here, or why it isn't; `known` where some method has one."""
     sparsities = common_sparsities(cells)
     every = cells.sparsity.nunique()
     if len(sparsities) < 2:
         return "There is no area: it needs two sparsities at which every method has a result."
+    if not known:
+        return "There is no area: no method has one seed with a result at all common sparsities."
     left_out = every - len(sparsities)
     aside = f" ({left_out} left out, where a method has no result)" if left_out else ""
     return (

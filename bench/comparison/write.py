@@ -1,16 +1,22 @@
 """A comparison as text, Markdown, CSV, LaTeX and a diagram."""
 
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 
-from bench.comparison.compare import Comparison
+from bench.comparison.compare import Comparison, Ranked
 from bench.comparison.conditions import warnings
 from bench.comparison.paired import COLUMNS
 from bench.comparison.ranks import spans
 from bench.errors import UserError
+from bench.job import Protocol
 from bench.report import latex, markdown
 from bench.report.palette import looks
+
+_DIAGRAM = "critical-difference"
 
 
 def comparison_text(comparison: Comparison) -> str:
@@ -46,8 +52,8 @@ def write_comparison(comparison: Comparison, out: Path) -> list[Path]:
 
 
 def _write(comparison: Comparison, out: Path) -> list[Path]:
-    figure = out / "figures" / "critical-difference"
-    for folder in (out / "tables", figure.parent):
+    figures = out / "figures"
+    for folder in (out / "tables", figures):
         folder.mkdir(parents=True, exist_ok=True)
     files = {
         out / "compare.md": _page(comparison),
@@ -58,25 +64,36 @@ def _write(comparison: Comparison, out: Path) -> list[Path]:
     }
     for path, text in files.items():
         path.write_text(text, encoding="utf-8", newline="\n")
-    for kind in ("pdf", "png"):
-        figure.with_name(f"{figure.name}.{kind}").unlink(missing_ok=True)
-    return [*files, *_draw(comparison, figure)]
+    names = _diagrams(comparison)
+    for name in (_DIAGRAM, *(f"{_DIAGRAM}-{protocol}" for protocol in get_args(Protocol))):
+        for kind in ("pdf", "png"):
+            (figures / f"{name}.{kind}").unlink(missing_ok=True)
+    drawn = [_draw(comparison, one, figures / name) for name, one in names.items()]
+    return [*files, *itertools.chain.from_iterable(drawn)]
 
 
-def _draw(comparison: Comparison, path: Path) -> list[Path]:
-    ranks = comparison.ranks
-    if ranks.ranking is None:
-        return []
+def _diagrams(comparison: Comparison) -> dict[str, Ranked]:
+    """The rankings that are drawn, by the names of their files."""
+    several = len(comparison.ranked) > 1
+    return {
+        f"{_DIAGRAM}-{one.protocol}" if several else _DIAGRAM: one
+        for one in comparison.ranked
+        if one.ranks.ranking is not None
+    }
+
+
+def _draw(comparison: Comparison, one: Ranked, path: Path) -> list[Path]:
     from bench.comparison.diagram import write_diagram
 
-    cells = comparison.cells
+    ranks, cells = one.ranks, comparison.cells
+    assert ranks.ranking is not None
     note = " ".join(
         [
-            *warnings(comparison.conditions.differing),
-            f"Mean rank over {ranks.blocks} blocks ({spans(cells)}); best on top. Bars join "
+            *warnings(one.conditions.differing),
+            f"Mean rank over {ranks.blocks} blocks ({spans(one.cells)}); best on top. Bars join "
             "methods that Nemenyi's test doesn't tell apart at 5 %.",
-            *comparison.findings[:1],
-            f"Held equal: {comparison.conditions.held}.",
+            *one.findings[:1],
+            f"Held equal: {one.conditions.held}.",
         ]
     )
     style = looks(zip(cells.label, cells.method, strict=True))
@@ -88,8 +105,9 @@ def _page(comparison: Comparison) -> str:
     sections.append(markdown.escape(comparison.conditions.stamp()))
     sections += [markdown.markdown(table) for table in comparison.tables]
     sections.append("## Ranks over all blocks")
-    if comparison.ranks.ranking is not None:
-        sections.append("![critical-difference diagram](figures/critical-difference.png)")
+    sections += [
+        f"![critical-difference diagram](figures/{name}.png)" for name in _diagrams(comparison)
+    ]
     sections.append(" ".join(markdown.escape(part) for part in comparison.findings))
     return markdown.document(
         f"Comparison: {comparison.title}",
@@ -101,19 +119,23 @@ def _page(comparison: Comparison) -> str:
 
 def _rows(comparison: Comparison) -> pd.DataFrame:
     """All numbers in full precision, then the ranks and Nemenyi's p-values; `differing` marks."""
-    ranking = comparison.ranks.ranking
-    rows = []
-    if ranking is not None:
-        labels = comparison.ranks.labels
-        for index, label in enumerate(labels):
-            common = {"label": label, "n": ranking.blocks}
-            rows.append({"quantity": "mean rank", "mean": ranking.ranks[index], **common})
-            for other, p in zip(labels, ranking.nemenyi[index], strict=True):
-                if other != label:
-                    against = {"baseline": other, "p_holm": float("nan"), "p": p}
-                    rows.append({"quantity": "nemenyi", **common, **against})
+    rows = [row for one in comparison.ranked for row in _rank_rows(one)]
     extra = pd.DataFrame(rows, columns=list(COLUMNS))
     table = (
         pd.concat([comparison.numbers, extra], ignore_index=True) if rows else comparison.numbers
     )
     return table.assign(differing="; ".join(comparison.conditions.differing))
+
+
+def _rank_rows(one: Ranked) -> Iterator[dict[str, object]]:
+    """The mean ranks of one protocol, and Nemenyi's p-value of each two methods."""
+    ranking, labels = one.ranks.ranking, one.ranks.labels
+    if ranking is None:
+        return
+    for index, label in enumerate(labels):
+        common = {"protocol": one.protocol, "label": label, "n": ranking.blocks}
+        yield {"quantity": "mean rank", "mean": ranking.ranks[index], **common}
+        for other, p in zip(labels, ranking.nemenyi[index], strict=True):
+            if other != label:
+                against = {"baseline": other, "p_holm": float("nan"), "p": p}
+                yield {"quantity": "nemenyi", **common, **against}

@@ -1,8 +1,7 @@
 """Tables and figures of a study, made from its records and from nothing else."""
 
 import os
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +11,14 @@ import pandas as pd
 from bench.errors import UserError
 from bench.figure import Against
 from bench.report import latex, markdown
+from bench.report.file_names import file_names
 from bench.report.frame import Cell, frame
+from bench.report.gaps import gaps
 from bench.report.load import load_records, write_parquet
 from bench.report.macros import macros
 from bench.report.panels import tables
 from bench.report.published import published_tables
-from bench.report.sheets import Drawings, sheets
+from bench.report.sheets import Drawings, against_kind, sheets
 from bench.report.summary import summary
 from bench.report.tables import Table
 
@@ -52,7 +53,8 @@ def write_report(
     is installed. The page links to the record files in the folder `records`. `verdicts` are
     published values beside ours, with the columns of `published.COLUMNS`. `against` asks for one
     more figure, `figures/PAIR-FIELD`, of accuracy against a hyper-parameter. A pair without any
-    result has tables full of gaps and no figure. Figures are drawn in the processes of `pool`, or
+    result has tables full of gaps and no figure, and where results are too little for a figure, the
+    pages say why. Figures are drawn in the processes of `pool`, or
     here. Raises `UserError` if `out` can't be written.
     """
     table = frame(cells)
@@ -61,7 +63,7 @@ def write_report(
     with _writing(out):
         for folder in (out / "tables", out / "figures"):
             folder.mkdir(parents=True, exist_ok=True)
-        names = _file_names(means.pair.unique())
+        names = file_names(means.pair.unique())
         paths = {pair: out / "figures" / names[pair] for pair in _drawn(means)}
         figures = Drawings(sheets(cells, table, means, paths, against), pool)
         files = _write_text(title, description, table, means, every, out, against)
@@ -130,17 +132,20 @@ def _write_text(
     out: Path,
     against: Against | None,
 ) -> list[Path]:
-    names = _file_names(means.pair.unique())
+    names = file_names(means.pair.unique())
     files = {
         out / "report.md": markdown.document(
-            title, description, progress(table), _sections(every, names, _drawn(means), against)
+            title, description, progress(table), _sections(every, names, means, against)
         ),
         out / "summary.csv": means.to_csv(index=False, lineterminator="\n"),
         out / "cells.csv": table.to_csv(index=False, lineterminator="\n"),
     }
+    labels: set[str] = set()
     for pair, name in names.items():
         own = [part for part in every if part.pair == pair]
-        files[out / "tables" / f"{name}.tex"] = latex.document(own, f"{title}: {pair}")
+        files[out / "tables" / f"{name}.tex"] = latex.document(
+            own, f"{title}: {pair}", taken=labels
+        )
         files[out / "tables" / f"{name}-macros.tex"] = macros(means, table, pair)
     for path, text in files.items():
         path.write_text(text, encoding="utf-8", newline="\n")
@@ -178,32 +183,27 @@ def _drawn(means: pd.DataFrame) -> list[str]:
 def _sections(
     all_tables: Sequence[Table],
     names: dict[str, str],
-    drawn: Sequence[str],
+    means: pd.DataFrame,
     against: Against | None,
 ) -> list[str]:
     """The paragraphs of the page: for each pair its figures and tables."""
     sections = []
-    first = [] if against is None else [against.x]
+    drawn = _drawn(means)
     for pair, name in names.items():
+        own = [part for part in all_tables if part.pair == pair]
         sections.append(f"## {markdown.escape(pair)}")
         if pair in drawn:
-            divided = any(part.kind == "phases" and part.pair == pair for part in all_tables)
-            kinds = [*first, "accuracy", "time", *(["phases"] if divided else [])]
-            sections += [f"![{kind}](figures/{name}-{kind}.png)" for kind in kinds]
+            sections += _links(name, own, against)
+            sections += map(markdown.escape, gaps(means[means.pair == pair]))
         else:
             sections.append("No cell of this pair has a result yet, so there is no figure.")
-        sections += [markdown.markdown(part) for part in all_tables if part.pair == pair]
+        sections += [markdown.markdown(part) for part in own]
     return sections
 
 
-def _file_names(pairs: Iterable[str]) -> dict[str, str]:
-    """A name for the files of each pair that any file system takes."""
-    names: dict[str, str] = {}
-    for pair in pairs:
-        stem = name = re.sub(r"[^A-Za-z0-9._-]+", "-", pair).strip("-.") or "pair"
-        count = 1
-        while name.lower() in {other.lower() for other in names.values()}:
-            count += 1
-            name = f"{stem}-{count}"
-        names[str(pair)] = name
-    return names
+def _links(name: str, own: Sequence[Table], against: Against | None) -> list[str]:
+    """Links to the figures of a pair, of which `own` are the tables."""
+    divided = any(part.kind == "phases" for part in own)
+    kinds = [*([against_kind(against)] if against else []), "accuracy", "time"]
+    kinds += ["phases"] if divided else []
+    return [f"![{kind}](figures/{name}-{kind}.png)" for kind in kinds]

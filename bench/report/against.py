@@ -11,10 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bench.figure import Against
+from bench.job import canonical_json
 from bench.report import canvas, marks
+from bench.report.numerals import percent
 from bench.report.palette import Look, ramp
 from bench.report.places import Places, places
-from bench.report.tables import percent
 
 LEVEL = "magnitude"
 """The method that every other should beat, and that a large damping turns into."""
@@ -33,15 +34,18 @@ class _Panel(NamedTuple):
 
 def against_figure(
     cells: pd.DataFrame, means: pd.DataFrame, dense: float, against: Against
-) -> Figure:
+) -> Figure | None:
     """Accuracy against the hyper-parameter for one pair: a line a sparsity.
 
-    A panel for each of the study's groups of labels and each allocation. The band runs from the
-    worst to the best seed; dotted levels are magnitude pruning at the same sparsity.
+    A panel for each of the study's groups of labels, each allocation and each protocol. The band
+    runs from the worst to the best seed; dotted levels are magnitude pruning at the same sparsity,
+    by its first label. None where no label has the field.
     """
     values = _values(cells, against.x)
     scale = places(values.values())
     panels = list(_panels(means, values, scale, against))
+    if not panels:
+        return None
     style = ramp([percent(sparsity) for sparsity in sorted(means.sparsity.unique())])
     rows = -(-len(panels) // _COLUMNS)
     figure, grid = canvas.panels(rows, -(-len(panels) // rows), 2.3, wide=True)
@@ -57,23 +61,29 @@ def against_figure(
 
 
 def _values(cells: pd.DataFrame, field: str) -> dict[str, Any]:
-    """The hyper-parameter of each label that has it."""
-    first = cells.drop_duplicates("label")
+    """The hyper-parameter of each label that has it; a list is text, and controls are left out."""
+    first = cells[cells.control == ""].drop_duplicates("label")
     known = {str(row.label): json.loads(str(row.hyperparameters)) for row in first.itertuples()}
-    return {label: fields[field] for label, fields in known.items() if field in fields}
+    values = {label: fields[field] for label, fields in known.items() if field in fields}
+    return {
+        label: canonical_json(value) if isinstance(value, list | dict) else value
+        for label, value in values.items()
+    }
 
 
 def _panels(
     means: pd.DataFrame, values: dict[str, Any], scale: Places, against: Against
 ) -> Iterator[_Panel]:
     groups = against.panels or _by_method(means, values)
-    settings = marks.allocations(means)
-    for (title, labels), (name, part) in itertools.product(groups.items(), settings):
+    settings = list(means.groupby(["allocation", "protocol"], sort=False))
+    differing = [name for name in ("allocation", "protocol") if means[name].nunique() > 1]
+    for (title, labels), (_, part) in itertools.product(groups.items(), settings):
         lines = part[part.label.isin(labels)]
+        if lines.empty:
+            continue
         place = [scale.of[values[label]] for label in lines.label]
-        yield _Panel(
-            title if len(settings) == 1 else f"{title}, {name}", lines.assign(place=place), part
-        )
+        names = [title, *(str(part[name].iloc[0]) for name in differing)]
+        yield _Panel(", ".join(names), lines.assign(place=place), part)
 
 
 def _by_method(means: pd.DataFrame, values: dict[str, Any]) -> dict[str, list[str]]:
@@ -92,7 +102,8 @@ def _by_method(means: pd.DataFrame, values: dict[str, Any]) -> dict[str, list[st
 
 def _draw(axes: Axes, panel: _Panel, style: dict[str, Look]) -> None:
     axes.set_title(canvas.literal(panel.title), loc="left")
-    level = panel.setting[panel.setting.method == LEVEL].set_index("sparsity").accuracy_mean
+    levels = panel.setting[panel.setting.method == LEVEL].drop_duplicates("sparsity")
+    level = levels.set_index("sparsity").accuracy_mean
     for sparsity, line in panel.lines.groupby("sparsity"):
         name = percent(float(str(sparsity)))
         marks.curve(axes, line.sort_values("place").assign(label=name), style[name], "place")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from bench.report.best import Lead, leads
-from bench.report.tables import percent
+from bench.report.numerals import percent
 
 
 class Winner(NamedTuple):

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
-from bench.report.tables import percent
+from bench.report.numerals import percent
 
 _MOST_STEPS = 3
 _RATIOS = (2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -41,12 +41,13 @@ def compression_axis(axes: Axes, means: pd.DataFrame) -> None:
     """A second scale above a sparsity axis: all parameters over those kept, at round ratios.
 
     The records give the share p of the parameters that is prunable, by 1 / (1 - p s) at their
-    highest sparsity s.
+    highest sparsity s; there is no such scale where it can't be known or nothing is prunable.
     """
     known = means.dropna(subset="compression_mean")
-    top, ratio = known.sort_values("sparsity")[["sparsity", "compression_mean"]].iloc[-1]
-    if not top:
+    known = known[(known.sparsity > 0) & (known.compression_mean > 1)]
+    if known.empty:
         return
+    top, ratio = known.sort_values("sparsity")[["sparsity", "compression_mean"]].iloc[-1]
     share = (1 - 1 / float(ratio)) / float(top)
     low, high = axes.get_xlim()
     ticks = {(1 - 1 / round_) / share: f"{round_}×" for round_ in _RATIOS}
@@ -94,10 +95,14 @@ def log_axis(axes: Axes, values: pd.Series, columns: int) -> None:
 
 
 def time_axis(axes: Axes, seconds: pd.Series) -> None:
-    """A tick at every whole decade, with its unit where labels have room: 1 ms, 0.1 s as 100 ms."""
-    axes.set_xscale("log")
+    """A tick at every whole decade, with its unit where labels have room: 1 ms, 0.1 s as 100 ms.
+
+    `seconds` are above zero; without any there are no ticks.
+    """
     if seconds.empty:
+        axes.set_xticks([])
         return
+    axes.set_xscale("log")
     low = int(np.floor(np.log10(seconds.min() * 0.8)))
     high = int(np.ceil(np.log10(seconds.max() * 1.25)))
     axes.set_xlim(10.0**low, 10.0**high)

@@ -7,9 +7,9 @@ from matplotlib.patches import Patch
 
 from bench.report import canvas, marks
 from bench.report.frame import PARTS
+from bench.report.numerals import seconds
 from bench.report.palette import PART_COLOURS
 from bench.report.phases import TOTAL, phase_medians
-from bench.report.tables import seconds
 
 _EDGE = "#202020"
 _LETTERS = 24

@@ -1,6 +1,8 @@
 """Size, type and files of the figures: readable in print, and the same bytes for the same data."""
 
+import re
 import textwrap
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,8 @@ from matplotlib.text import Text
 COLUMN_INCHES = 3.4
 PAGE_INCHES = 6.9
 DPI = 200
+_NO_ROOM = "constrained_layout not applied"
+_MOST_GROWTHS = 8
 _METADATA: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
     "png": {"Software": None},
@@ -111,17 +115,37 @@ def literal(text: str) -> str:
 
 
 def save(figure: Figure, path: Path, suffixes: Sequence[str] = ("pdf", "png")) -> list[Path]:
-    """Write `path` with each suffix, without dates and versions in the files; returns them."""
+    """Write `path` with each suffix, without dates and versions in the files; returns them.
+
+    A letter that the font lacks is drawn as an empty box, which is no reason to fail.
+    """
     _without_ligatures(figure)
-    # The layout is the same for all files and costs as much as drawing one. A figure that still
-    # has an engine, were it one that does nothing, is drawn twice for each.
-    if engine := figure.get_layout_engine():
-        engine.execute(figure)
-    figure.set_layout_engine(None)
     files = [path.with_name(f"{path.name}.{suffix}") for suffix in suffixes]
-    for file, suffix in zip(files, suffixes, strict=True):
-        figure.savefig(file, dpi=DPI, metadata=_METADATA.get(suffix))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")
+        _lay_out(figure)
+        for file, suffix in zip(files, suffixes, strict=True):
+            figure.savefig(file, dpi=DPI, metadata=_METADATA.get(suffix))
     return files
+
+
+def _lay_out(figure: Figure) -> None:
+    """Place everything once; a figure whose texts leave its panels no room grows until they do.
+
+    The layout is the same for all files and costs as much as drawing one. A figure that still has
+    an engine, were it one that does nothing, is drawn twice for each.
+    """
+    engine = figure.get_layout_engine()
+    for _ in range(_MOST_GROWTHS if engine else 0):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.filterwarnings("always", _NO_ROOM)
+            assert engine is not None
+            engine.execute(figure)
+        if not any(re.match(_NO_ROOM, str(warning.message)) for warning in caught):
+            break
+        width, height = figure.get_size_inches()
+        figure.set_size_inches(1.3 * width, 1.3 * height)
+    figure.set_layout_engine(None)
 
 
 def _without_ligatures(figure: Figure) -> None:

@@ -1,10 +1,12 @@
 """What a reader must know beside the numbers, taken from the records and never typed in."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 
 import pandas as pd
 
+from bench.contest import RULE
 from bench.report.frame import RESOURCES
+from bench.report.gaps import exhausted, untimed
 
 
 def accuracy_caption(cells: pd.DataFrame) -> str:
@@ -15,6 +17,7 @@ def accuracy_caption(cells: pd.DataFrame) -> str:
             f"Top-1 test accuracy in percent of {setting(cells)}:",
             spread(cells),
             denominator(cells),
+            exhausted(cells),
             test_images(cells),
             budget_sentence(cells),
             training_sentence(cells),
@@ -32,6 +35,7 @@ def cost_caption(cells: pd.DataFrame) -> str:
             f"Cost of pruning {setting(cells)}, over the cells of all sparsities and seeds that "
             "are ok: median time, greatest rise of memory, and the most that one cell spent of "
             "its budget. Evaluation, data loading and dense training are not counted.",
+            untimed(cells),
             budget_sentence(cells),
             timed_on(cells),
         )
@@ -45,12 +49,22 @@ def setting(cells: pd.DataFrame) -> str:
     return f"{first.pair}, {first.allocation} allocation, {', '.join(cells.protocol.unique())}"
 
 
-def rank_sentence(ranks: Mapping[tuple[object, object], str]) -> str:
-    """What bold and underlined values mean, or why there are none."""
-    test = "paired t test over seeds, p < 0.05"
-    if ranks:
-        return f"Bold: ahead of every other result beyond noise ({test}); the next is underlined."
-    return f"Nothing is bold: no method is shown to be ahead of every other ({test})."
+def rank_sentence(ranks: Collection[str], cells: pd.DataFrame) -> str:
+    """What bold and underlined values mean, or why there are none; `ranks` are those of a table."""
+    whom = "every other method" if only_protocol(cells) else "every other method of its protocol"
+    aside = " Sanity controls stand aside." if (cells.control != "").any() else ""
+    if "best" in ranks:
+        return (
+            f"Bold: significantly better than {whom} with results in its column ({RULE}); "
+            f"underlined: the next mean.{aside}"
+        )
+    return f"Nothing is bold: no method is shown to be ahead of {whom} ({RULE}).{aside}"
+
+
+def only_protocol(cells: pd.DataFrame) -> str:
+    """The protocol of a table's cells; empty where they are of several."""
+    names = list(cells.protocol.unique())
+    return str(names[0]) if len(names) == 1 else ""
 
 
 def spread(cells: pd.DataFrame) -> str:

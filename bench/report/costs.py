@@ -2,9 +2,10 @@
 
 import pandas as pd
 
-from bench.report.captions import cost_caption, setting
+from bench.report.captions import cost_caption, only_protocol, setting
 from bench.report.frame import RESOURCES
-from bench.report.tables import DASH, Entry, Row, Table, seconds
+from bench.report.numerals import DASH, seconds
+from bench.report.tables import Entry, Row, Table
 
 
 def cost_table(cells: pd.DataFrame, means: pd.DataFrame) -> Table:
@@ -29,7 +30,7 @@ def cost_table(cells: pd.DataFrame, means: pd.DataFrame) -> Table:
         corner="method",
         columns=[*heads, *(name.replace("_", "\n") for name in allowed)],
         allocation=str(means.allocation.iloc[0]),
-        protocol=str(means.protocol.iloc[0]),
+        protocol=only_protocol(cells),
         lead=[Row("limit", lead)],
         rows=[Row(label, _cost(parts[label], allowed, trains)) for label in labels],
     )

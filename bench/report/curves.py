@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from bench.report import canvas, marks
 from bench.report.axis import compression_axis, linear_axis, log_axis, sparsity_axis
+from bench.report.gaps import counted as counted_rows
 from bench.report.palette import Look
 
 SPARSITY = "Sparsity (% of prunable weights removed)"
@@ -35,21 +36,21 @@ def accuracy_figure(
         linear_axis(first, sparsities, columns)
     else:
         sparsity_axis(first, sparsities, columns)
-        ratio = means.compression_mean.max()
-        if not pd.isna(ratio):
-            for axes in blocks[0]:
-                compression_axis(axes, means)
+        for axes in blocks[0]:
+            compression_axis(axes, means)
     _name_axes(blocks, SPARSITY if columns < 3 else "Sparsity (%)")
     _finish(figure, means, dense, style, "Shaded: worst to best seed.")
     return figure
 
 
 def flops_figure(means: pd.DataFrame, dense: float, style: dict[str, Look]) -> Figure | None:
-    """Accuracy against FLOPs of one example, with the Pareto front; None if none are known."""
-    if means.flops_mean.isna().all():
+    """Accuracy against FLOPs of one example, with the Pareto front; None if none are above zero."""
+    counted = counted_rows(means)
+    if counted.empty:
         return None
+    means = means.assign(flops_mean=counted.flops_mean)
     figure, blocks = _drawn(means, dense, style, "flops_mean", front=True)
-    log_axis(blocks[0][0], means.flops_mean.dropna(), len(blocks[0]))
+    log_axis(blocks[0][0], counted.flops_mean, len(blocks[0]))
     _name_axes(blocks, "FLOPs of one example")
     how = "Shaded: worst to best seed. Dotted steps: Pareto front."
     _finish(figure, means, dense, style, how)
@@ -118,7 +119,7 @@ def _panel(
         if label in lines:
             marks.curve(axes, lines[label], style[label], x)
     if all(lines[label].ok.sum() == 0 for label in labels if label in lines):
-        axes.text(0.5, 0.5, "no result", transform=axes.transAxes, ha="center", color="#606060")
+        marks.say(axes, "no result")
 
 
 def _name_axes(blocks: Sequence[Sequence[Axes]], name: str) -> None:

@@ -26,10 +26,17 @@ _MAKE: dict[str, Callable[[Sheet], Figure | None]] = {
 
 
 def save_figure(sheet: Sheet, suffixes: Sequence[str]) -> list[Path]:
-    """Write the sheet's figure; no file where the records hold nothing for it, such as layers."""
+    """Write the sheet's figure; no file where the records hold nothing for it, such as layers.
+
+    One of an earlier report is removed there.
+    """
     with canvas.settings():
         figure = _figure(sheet)
-        return canvas.save(figure, sheet.path, suffixes) if figure else []
+        if figure is not None:
+            return canvas.save(figure, sheet.path, suffixes)
+    for suffix in suffixes:
+        sheet.path.with_name(f"{sheet.path.name}.{suffix}").unlink(missing_ok=True)
+    return []
 
 
 def _figure(sheet: Sheet) -> Figure | None:

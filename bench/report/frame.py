@@ -33,7 +33,7 @@ _IDENTITY = ("label", "key", "pair", "method", "allocation", "sparsity", "seed",
 _ENVIRONMENT = ("processor", "device", "threads")
 _COLUMNS = (
     *_IDENTITY,
-    *("status", "reason"),
+    *("control", "status", "reason"),
     *_MEASURES,
     *PART_SECONDS,
     *_TRAINING,
@@ -79,8 +79,9 @@ def rows(cells: Sequence[Cell]) -> pd.DataFrame:
     """One row a cell, in the order given; a cell without a record has the status `missing`.
 
     `compression` is parameters / nonzero parameters, where everything outside the prunable weights
-    counts as kept; `speedup` is theoretical: dense FLOPs / FLOPs. The columns `PART_SECONDS` sum to
-    `prune_seconds` where the record divides them, and are missing elsewhere.
+    counts as kept; `speedup` is theoretical: dense FLOPs / FLOPs. Both are missing where nothing is
+    left to divide by. The columns `PART_SECONDS` sum to `prune_seconds` where the record divides
+    them, and are missing elsewhere.
     """
     table = pd.DataFrame([_row(cell) for cell in cells], columns=list(_COLUMNS))
     table = table.astype(
@@ -88,16 +89,21 @@ def rows(cells: Sequence[Cell]) -> pd.DataFrame:
     )
     table = table.astype(dict.fromkeys(("seed", "threads", *_COUNTS, *_SPENT, *_LIMITS), "Int64"))
     kept = table.parameters - table.prunable + table.nonzero
-    table["compression"] = (table.parameters / kept).astype("Float64")
-    table["speedup"] = (table.dense_flops / table.flops).astype("Float64")
+    table["compression"] = _ratio(table.parameters, kept)
+    table["speedup"] = _ratio(table.dense_flops, table.flops)
     return table
+
+
+def _ratio(whole: pd.Series, part: pd.Series) -> pd.Series:
+    """Missing where either is, and where the part is zero."""
+    return (whole / part.where(part > 0)).astype("Float64")
 
 
 def _row(cell: Cell) -> dict[str, Any]:
     job, record = cell.job, cell.record
     row: dict[str, Any] = {"label": cell.label, "key": record.key if record else job.key}
     row |= {name: getattr(job, name) for name in _IDENTITY[2:]}
-    row |= {"hyperparameters": canonical_json(job.hyperparameters)}
+    row |= {"hyperparameters": canonical_json(job.hyperparameters), "control": job.control or ""}
     row |= {name: _said(getattr(job, name)) for name in ("training", "schedule")}
     row |= {f"limit_{name}": getattr(job.budget, name) for name in RESOURCES}
     if record is None:

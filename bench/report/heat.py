@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from bench.report import canvas, marks
-from bench.report.tables import percent
+from bench.report.numerals import percent
 from bench.report.timing import spread_out
 
 _MOST_NUMBERS = 12
@@ -31,24 +31,27 @@ def layers_figure(means: pd.DataFrame, layers: pd.Series, names: Sequence[str]) 
     sparsity = picks[max(0, len(picks) - 2)]
     chosen = known[known.sparsity == sparsity]
     parts = marks.allocations(chosen)
-    rows = max(part.label.nunique() for _, part in parts)
+    labels = marks.labels(chosen)
     short = [name.removesuffix(".weight") for name in names]
     upright = len(short) > _MOST_FLAT
     # A letter at 8 points is about 0.062 inches wide.
     below = 0.062 * max(map(len, short)) / len(parts) if upright else 0.0
-    height = 0.45 + 0.165 * rows + below
-    long = max(len(label) for label in marks.labels(chosen)) > _LETTERS
+    height = 0.45 + 0.165 * len(labels) + below
+    long = max(map(len, labels)) > _LETTERS
     figure, grid = canvas.panels(len(parts), 1, height, wide=len(names) > 4 or long)
     for (axes,), (title, part) in zip(grid, parts, strict=True):
-        values = np.array([layers[index] for index in part.index], dtype=np.float64) * 100
         axes.set_title(canvas.literal(title), loc="left")
-        heat_map(axes, values, [str(label) for label in part.label], short)
+        # The panels share their axes, so that each has all rows.
+        values = np.full((len(labels), len(names)), np.nan)
+        for index, label in zip(part.index, part.label, strict=True):
+            values[labels.index(str(label))] = np.array(layers[index], dtype=np.float64) * 100
+        heat_map(axes, values, labels, short)
     last = grid[-1][0]
     last.tick_params(axis="x", labelrotation=90 if upright else 0)
     canvas.footer(
         figure,
         f"{means.pair.iloc[0]}. Sparsity of each layer in percent, mean over seeds, at "
-        f"{percent(float(sparsity))} % overall. Darker: more was removed.",
+        f"{percent(float(sparsity))} % overall. Darker: more was removed; white: no result.",
     )
     return figure
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
+from bench.report.markdown import printable
 from bench.report.tables import Entry, Row, Table
 
 # Stands between two hyphens, which would be set as one dash.
@@ -47,18 +48,34 @@ def _escape(sign: str) -> str:
     return f"{{[}}U+{ord(sign):04X}]"
 
 
-def document(tables: Sequence[Table], heading: str, command: str = "report") -> str:
-    """The tables of one pair, each a float, to be read with `\\input`; `command` wrote them."""
-    comment = " ".join(heading.split())
+def document(
+    tables: Sequence[Table], heading: str, command: str = "report", taken: set[str] | None = None
+) -> str:
+    """The tables of one pair, each a float, to be read with `\\input`; `command` wrote them.
+
+    No two have a label in common, nor one that is in `taken`, to which theirs are added.
+    """
+    labels = set[str]() if taken is None else taken
+    comment = printable(heading)
     origin = f"% Written from records by `python -m bench {command}`: do not edit."
     lines = [f"% {comment}", origin, ""]
-    return "\n".join(lines) + "\n".join(latex(table) for table in tables)
+    return "\n".join(lines) + "\n".join(latex(table, _label(table, labels)) for table in tables)
 
 
-def latex(table: Table) -> str:
+def _label(table: Table, taken: set[str]) -> str:
+    """A new label: what the table is of, and a number where another one comes to the same."""
+    stem = label = re.sub(r"[^A-Za-z0-9]+", "-", f"{table.kind} {table.setting}")
+    count = 1
+    while label in taken:
+        count += 1
+        label = f"{stem}-again-{count}"
+    taken.add(label)
+    return label
+
+
+def latex(table: Table, label: str) -> str:
     """One table float; more columns than it wants abreast are set in blocks beneath one another."""
     blocks = [_tabular(table, columns) for columns in _blocks(len(table.columns), table.abreast)]
-    label = re.sub(r"[^A-Za-z0-9]+", "-", f"{table.kind} {table.setting}")
     lines = [
         r"\begin{table}[htbp]",
         r"\centering\small\setlength{\tabcolsep}{4pt}",

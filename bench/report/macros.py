@@ -5,7 +5,8 @@ import re
 import pandas as pd
 
 from bench.report.latex import escape
-from bench.report.tables import dense_accuracy, percent
+from bench.report.numerals import percent
+from bench.report.tables import dense_accuracy
 
 _SMALL = (
     *("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten"),
@@ -27,22 +28,33 @@ def macros(means: pd.DataFrame, cells: pd.DataFrame, pair: str) -> str:
     study has several. The value is the mean in percent, `...Spread` its standard deviation over
     seeds; a cell without a result gives its status.
     """
-    several = [name for name in ("pair", "protocol") if means[name].nunique() > 1]
-    own = means[means.pair == pair]
-    prefix = "bench" + (letters(pair) if "pair" in several else "")
-    found = {f"{prefix}Dense": dense_accuracy(cells[cells.pair == pair])}
-    for label, allocation, protocol, sparsity, mean, spread, status in own[_COLUMNS].itertuples(
-        index=False, name=None
-    ):
-        parts = [label, allocation, *([protocol] if "protocol" in several else [])]
-        stem = "".join(map(letters, [*parts, percent(sparsity)]))
-        name = _unused(f"{prefix}{stem}", found)
-        found[name] = status if pd.isna(mean) else f"{mean:.2f}"
-        if not pd.isna(spread):
-            found[f"{name}Spread"] = f"{spread:.2f}"
-    lines = [f"\\newcommand{{\\{name}}}{{{escape(value)}}}" for name, value in found.items()]
+    lines = [
+        f"\\newcommand{{\\{name}}}{{{escape(value)}}}"
+        for name, value in _named(means, cells)[pair].items()
+    ]
     head = "% Written from records by `python -m bench report`: do not edit."
     return "\n".join([head, *lines, ""])
+
+
+def _named(means: pd.DataFrame, cells: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """Names and values of all macros by pair; no two have a name in common."""
+    several = [name for name in ("pair", "protocol") if means[name].nunique() > 1]
+    found: dict[str, dict[str, str]] = {}
+    taken: set[str] = set()
+    for pair, own in means.groupby("pair", sort=False):
+        prefix = "bench" + (letters(str(pair)) if "pair" in several else "")
+        dense = _unused(f"{prefix}Dense", taken)
+        found[str(pair)] = values = {dense: dense_accuracy(cells[cells.pair == pair])}
+        for label, allocation, protocol, sparsity, mean, spread, status in own[_COLUMNS].itertuples(
+            index=False, name=None
+        ):
+            parts = [label, allocation, *([protocol] if "protocol" in several else [])]
+            stem = "".join(map(letters, [*parts, percent(sparsity)]))
+            name = _unused(f"{prefix}{stem}", taken)
+            values[name] = status if pd.isna(mean) else f"{mean:.2f}"
+            if not pd.isna(spread):
+                values[f"{name}Spread"] = f"{spread:.2f}"
+    return found
 
 
 def letters(text: str) -> str:
@@ -67,10 +79,11 @@ def spelled(number: int) -> str:
     raise AssertionError(number)
 
 
-def _unused(name: str, taken: dict[str, str]) -> str:
-    """The name, or with a word after it where two labels differ in signs alone."""
+def _unused(name: str, taken: set[str]) -> str:
+    """The name, or with a word after it where it is taken; it is from now on."""
     count, free = 1, name
     while free in taken:
         count += 1
         free = f"{name}Again{spelled(count)}"
+    taken.add(free)
     return free

@@ -86,6 +86,11 @@ def front(axes: Axes, cost: pd.Series, accuracy: pd.Series) -> None:
     )
 
 
+def say(axes: Axes, text: str) -> None:
+    """A few words in a panel that has nothing else to show."""
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", color="#606060")
+
+
 def labels(means: pd.DataFrame) -> list[str]:
     """The labels in the order of the study."""
     return [str(label) for label in dict.fromkeys(means.label)]

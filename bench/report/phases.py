@@ -2,9 +2,10 @@
 
 import pandas as pd
 
-from bench.report.captions import setting, timed_on
+from bench.report.captions import only_protocol, setting, timed_on
 from bench.report.frame import PART_SECONDS, PARTS
-from bench.report.tables import DASH, Entry, Row, Table, seconds
+from bench.report.numerals import DASH, seconds
+from bench.report.tables import Entry, Row, Table
 
 TOTAL = "total"
 
@@ -41,7 +42,7 @@ def phase_table(cells: pd.DataFrame) -> Table | None:
         columns=[TOTAL, *PARTS],
         over="median seconds",
         allocation=str(first.allocation),
-        protocol=str(first.protocol),
+        protocol=only_protocol(cells),
         rows=rows,
         notes=[(DASH, "no record that divides its time")] if medians[TOTAL].isna().any() else [],
         abreast=len(PARTS) + 1,

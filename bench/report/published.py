@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from bench.errors import UserError
-from bench.report.tables import DASH, Entry, Footnotes, Row, Table, percent
+from bench.report.numerals import DASH, percent
+from bench.report.tables import Entry, Footnotes, Row, Table
 
 COLUMNS = ("pair", "label", "sparsity", "ours", "theirs", "difference", "verdict", "source")
 

@@ -52,7 +52,7 @@ def sheets(
     style = looks(zip(means.label, means.method, strict=True))
     names, rows = layer_means(cells, means)
     layers = pd.Series(rows, index=means.index, dtype="object")
-    kinds = (*KINDS, against.x) if against else KINDS
+    kinds = (*KINDS, against_kind(against)) if against else KINDS
     found = []
     for pair, path in paths.items():
         part, own = means[means.pair == pair], table[table.pair == pair]
@@ -60,6 +60,11 @@ def sheets(
         rest = (part, own, dense, style, layers[part.index], names.get(pair, []), against)
         found += [Sheet(kind, path.with_name(f"{path.name}-{kind}"), *rest) for kind in kinds]
     return found
+
+
+def against_kind(against: Against) -> str:
+    """The kind of the study's own figure: its field, if no other figure is called so."""
+    return against.x if against.x not in KINDS else f"{against.x}-field"
 
 
 def draw(sheet: Sheet, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from bench.report.best import ranking
-from bench.report.captions import accuracy_caption, rank_sentence, setting
+from bench.report.captions import accuracy_caption, only_protocol, rank_sentence, setting
+from bench.report.numerals import DASH, percent
 
-DASH = "–"
 _NOT_RUN = "has not run"
 _LONGEST_NOTE = 240
 
@@ -37,7 +37,8 @@ class Row(NamedTuple):
 class Table:
     """A table without markup. `lead` rows stand apart above `rows`; `notes` are mark and text.
 
-    In print, at most `abreast` columns stand side by side.
+    `allocation` and `protocol` are empty where it holds several or is of none. In print, at most
+    `abreast` columns stand side by side.
     """
 
     pair: str
@@ -79,11 +80,6 @@ def _letters(index: int) -> str:
     return (_letters(index // 26 - 1) if index >= 26 else "") + chr(ord("a") + index % 26)
 
 
-def percent(fraction: float) -> str:
-    """A fraction in percent, without rounding noise and trailing zeros: 0.07 is `7`."""
-    return f"{100 * fraction:.10g}"
-
-
 def dense_accuracy(cells: pd.DataFrame) -> str:
     """The dense accuracy that the records hold; a range if they differ, a dash if there is none."""
     ends = dict.fromkeys((f"{cells.dense_accuracy.min():.2f}", f"{cells.dense_accuracy.max():.2f}"))
@@ -111,12 +107,12 @@ def accuracy_table(cells: pd.DataFrame, means: pd.DataFrame) -> Table:
         pair=str(means.pair.iloc[0]),
         kind="accuracy",
         setting=setting(cells),
-        caption=f"{accuracy_caption(cells)} {rank_sentence(ranks)}",
+        caption=f"{accuracy_caption(cells)} {rank_sentence(ranks.values(), cells)}",
         corner="method",
         columns=[percent(sparsity) for sparsity in sparsities],
         over="sparsity (%)",
         allocation=str(means.allocation.iloc[0]),
-        protocol=str(means.protocol.iloc[0]),
+        protocol=only_protocol(cells),
         lead=[dense],
         rows=rows,
         notes=footnotes.listed(dash=gaps),
@@ -137,13 +133,3 @@ def _accuracy(cell: Any, footnotes: Footnotes) -> Entry:
         text = f"{cell.ok} of {cell.expected} seeds; {cell.problems}"
         mark = footnotes.mark(text)
     return Entry(f"{cell.accuracy_mean:.2f}", spread, mark)
-
-
-def seconds(duration: float) -> str:
-    """A time with two or more significant digits and never an exponent; a dash if there is none."""
-    if pd.isna(duration):
-        return DASH
-    if duration == 0:
-        return "0"
-    digits = next((n for n in range(1, 10) if duration >= 10 ** (1 - n)), 9)
-    return f"{duration:,.{digits}f}"

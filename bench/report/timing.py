@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 
 from bench.report import canvas, marks
 from bench.report.axis import time_axis
+from bench.report.gaps import timed as timed_rows
+from bench.report.numerals import percent
 from bench.report.palette import Look
-from bench.report.tables import percent
 
 _MOST_PANELS = 4
 
@@ -19,9 +20,10 @@ _MOST_PANELS = 4
 def time_figure(means: pd.DataFrame, dense: float, style: dict[str, Look]) -> Figure:
     """Accuracy against median pruning time: a row an allocation, a column a sparsity.
 
-    Whiskers run from the worst to the best seed; cells without a measured time aren't drawn.
+    Whiskers run from the worst to the best seed; cells without a measured time aren't drawn, and a
+    panel without any says so.
     """
-    timed = means[(means.ok > 0) & (means.prune_seconds_median > 0)]
+    timed = timed_rows(means)
     parts = marks.allocations(means)
     chosen = spread_out(sorted(means.sparsity.unique()), _MOST_PANELS)
     figure, grid = canvas.panels(len(parts), len(chosen), height=1.75)
@@ -33,6 +35,8 @@ def time_figure(means: pd.DataFrame, dense: float, style: dict[str, Look]) -> Fi
             for point in here.itertuples():
                 _point(axes, point, style[str(point.label)])
             marks.dense_line(axes, dense)
+            if here.empty:
+                marks.say(axes, "no time of pruning")
         row[0].set_ylabel(marks.ACCURACY)
     time_axis(grid[0][0], timed.prune_seconds_median)
     for axes in grid[-1]:

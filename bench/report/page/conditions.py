@@ -8,8 +8,8 @@ import pandas as pd
 
 from bench.job import canonical_json
 from bench.report.frame import PANEL, RESOURCES, Cell
+from bench.report.numerals import percent
 from bench.report.panels import panels
-from bench.report.tables import percent
 
 
 class Share(NamedTuple):

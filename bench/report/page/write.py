@@ -12,12 +12,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bench.report.answer import answers
 from bench.report.frame import Cell
+from bench.report.gaps import gaps
+from bench.report.numerals import percent
 from bench.report.page.bundle import chart_library
 from bench.report.page.conditions import audits, configurations, environments, facts, troubles
 from bench.report.page.content import content, inline
 from bench.report.page.glyphs import glyph
 from bench.report.palette import looks
-from bench.report.tables import Table, percent
+from bench.report.tables import Table
 
 _HERE = Path(__file__).parent
 STYLES = ("base.css", "parts.css", "tables.css")
@@ -71,6 +73,11 @@ def page(
             tables=tables,
             audits=audits(table, means),
             troubles=troubles(table),
+            gaps=[
+                (pair, sentence)
+                for pair, own in means.groupby("pair", sort=False)
+                for sentence in gaps(own)
+            ],
             configurations=configurations(cells),
             environments=environments(cells),
             facts=facts(table),

@@ -22,7 +22,7 @@ function unpack(columns) {
 }
 
 const distinct = (rows, name) => [...new Set(rows.map((row) => row[name]))];
-const percent = (fraction) => `${+(100 * fraction).toPrecision(10)} %`;
+const percent = (fraction) => `${+(100 * fraction).toPrecision(14)} %`;
 
 function fixed(value, digits = 2) {
   return value === null ? "–" : value.toFixed(digits);

@@ -4,7 +4,7 @@ function phases() {
   const sparsity = Number(document.getElementById("phases-sparsity").value);
   const name = document.querySelector("[name=length]:checked").value;
   const means = shownMeans().filter(
-    (row) => row.sparsity === sparsity && row.gradients_seconds_median !== null,
+    (row) => row.sparsity === sparsity && row.gradients_seconds_median !== null && hasLength(row),
   );
   const rows = means.flatMap((row) => divided(row, name));
   if (!rows.length) return null;
@@ -46,6 +46,10 @@ function phases() {
     ],
   };
 }
+
+// A bar of no length has no shares.
+const hasLength = (row) =>
+  Object.keys(source.parts).some((part) => row[`${part}_seconds_median`] > 0);
 
 // A row for each part of a bar, with the whole at the end of the last one.
 function divided(row, name) {
