@@ -62,12 +62,18 @@ SUBJECTS: Sequence[Subject] = (
     Subject(
         "calibration",
         ("bench/calibration.py", "bench/budget.py", "bench/control.py", "bench/batchnorm.py"),
-        ("test_budget.py", "test_gradients.py", "test_control.py", "test_batchnorm.py"),
+        (
+            "test_bounds.py",
+            "test_budget.py",
+            "test_gradients.py",
+            "test_control.py",
+            "test_batchnorm.py",
+        ),
     ),
     Subject("hessian", ("bench/hessian.py",), ("test_hessian.py",)),
     Subject("rows", ("bench/rows.py", "bench/sweep.py"), ("test_rows.py", "test_sweep.py")),
     Subject("contract", ("bench/contract.py",), ("test_methods.py",)),
-    Subject("schedule", ("bench/schedule.py",), ("test_schedule.py",)),
+    Subject("schedule", ("bench/schedule.py",), ("test_bounds.py", "test_schedule.py")),
     Subject(
         "fisher inverses",
         (
@@ -128,7 +134,7 @@ SUBJECTS: Sequence[Subject] = (
         ("bench/comparison/paired.py", "bench/comparison/ranks.py", "bench/comparison/compare.py"),
         ("test_comparison.py",),
     ),
-    Subject("gate", ("bench/gate.py",), ("test_gate.py",)),
+    Subject("gate", ("bench/gate.py",), ("test_bounds.py", "test_gate.py")),
     Subject(
         "regression",
         ("bench/regression.py", "bench/verdicts.py", "bench/baseline.py"),
@@ -137,13 +143,13 @@ SUBJECTS: Sequence[Subject] = (
     Subject(
         "published",
         ("bench/published.py", "bench/reproduction.py"),
-        ("test_published_numbers.py", "test_reproduction.py"),
+        ("test_bounds.py", "test_published_numbers.py", "test_reproduction.py"),
     ),
     Subject("tuning", ("bench/tuning.py",), ("test_tuning.py",)),
     Subject(
         "identity",
         ("bench/job.py", "bench/environment.py", "bench/identit*.py"),
-        ("test_record.py",),
+        ("test_bounds.py", "test_record.py"),
     ),
 )
 
