@@ -76,6 +76,23 @@ def test_scores_and_pruned_weights(net, blocks, update, fisher) -> None:
     torch.testing.assert_close(flatten(method.prune(problem)), expected, rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.parametrize("net", [tiny_mlp, tiny_conv])
+@pytest.mark.parametrize("blocks", BLOCKS)
+@pytest.mark.parametrize("removed_share", [0.1, 0.5, 0.9])
+def test_a_joint_move_by_dense_algebra(net, blocks, removed_share) -> None:
+    """Every entry, those of the removed too; with more and with fewer kept than gradients."""
+    problem = tiny_problem(net())
+    dense = dense_inverse(problem, blocks, 1e-2)
+    fields = {"samples": SAMPLES, "damping": 1e-2, "blocks": blocks}
+    weights = flatten(problem.weights)
+    order = torch.randperm(len(weights), generator=torch.Generator().manual_seed(0))
+    keep = order >= round(removed_share * len(weights))
+    found = build("woodfisher", fields).inverse(problem).joint_move(weights * ~keep, keep)
+    expected = joint_obs(weights, dense, keep)
+    torch.testing.assert_close(found, expected, rtol=1e-7, atol=1e-9)
+    torch.testing.assert_close(found[~keep], -weights[~keep])
+
+
 @pytest.mark.parametrize("blocks", ["full", "layer", 7])
 def test_the_joint_move_is_the_least_loss(blocks) -> None:
     """No other move of the survivors makes up better for what was removed."""
@@ -156,6 +173,20 @@ def test_schedules_reach_the_target_exactly(schedule, expected) -> None:
     method = build("woodfisher", {"recomputations": 3, "schedule": schedule})
     assert method.sparsities(0.9) == pytest.approx(expected)
     assert method.sparsities(0.9)[-1] == 0.9
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        # From 0.4 to 0.9 in four: equal steps; (1 - t)³ of the way left; equal factors of 1 - s.
+        ("linear", [0.525, 0.65, 0.775, 0.9]),
+        ("polynomial", [0.9 - 0.5 * 27 / 64, 0.9 - 0.5 * 8 / 64, 0.9 - 0.5 / 64, 0.9]),
+        ("geometric", [1 - 0.6 / 6**0.25, 1 - 0.6 / 6**0.5, 1 - 0.6 / 6**0.75, 0.9]),
+    ],
+)
+def test_schedules_go_on_from_what_is_gone_already(schedule, expected) -> None:
+    method = build("woodfisher", {"recomputations": 4, "schedule": schedule})
+    assert method.sparsities(0.9, 0.4) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("schedule", ["linear", "polynomial", "geometric"])
@@ -244,3 +275,13 @@ def test_singular_blocks_are_said() -> None:
         ChunkInverse(torch.full((5, 6), 1e3), 1e-30, 3)
     with pytest.raises(MethodError, match="2 blocks of the Fisher are numerically singular"):
         WideChunkInverse(torch.full((5, 12), 1e3), 1e-30, 6)
+
+
+def test_one_singular_block_among_others_is_said() -> None:
+    gradients = torch.randn(5, 12, generator=torch.Generator().manual_seed(0))
+    gradients[:, 3:6] = 1e3
+    with pytest.raises(MethodError, match="1 blocks of the Fisher are numerically singular"):
+        ChunkInverse(gradients, 1e-30, 3)
+    gradients[:, 6:] = 1e3
+    with pytest.raises(MethodError, match="1 blocks of the Fisher are numerically singular"):
+        WideChunkInverse(gradients, 1e-30, 6)

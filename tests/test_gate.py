@@ -1,10 +1,12 @@
 """The t test of the gate against scipy's, by simulation of its size and power, and its corners."""
 
+import math
 import random
 from collections import Counter
 
 import pytest
-from scipy.stats import ttest_1samp
+from scipy.optimize import brentq
+from scipy.stats import nct, t, ttest_1samp
 
 from bench.gate import Gate, seeds_needed, shift
 
@@ -69,6 +71,21 @@ def test_the_seeds_needed_are_what_simulation_needs(ratio, seeds) -> None:
     assert shares(draws(0.0, spread, seeds - 1, 2000))["pass"] < 0.9
 
 
+def power(seeds: int, ratio: float) -> float:
+    """How often unchanged code passes, with the margin `ratio` standard deviations wide."""
+    critical = t.ppf(1 - GATE.alpha, seeds - 1)
+    return float(nct.sf(critical, seeds - 1, seeds**0.5 * ratio))
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 9, 50, 199, 200])
+def test_the_seeds_needed_are_the_fewest_with_power(seeds) -> None:
+    """Just above and below the spread at which so many have a power of exactly nine tenths."""
+    ratio = brentq(lambda ratio: power(seeds, ratio) - 0.9, 0.1, 50)
+    assert seeds_needed(GATE.margin / (ratio * 1.0001), GATE) == seeds
+    more = seeds + 1 if seeds < 200 else None  # more than 200 are said to be too many
+    assert seeds_needed(GATE.margin / (ratio * 0.9999), GATE) == more
+
+
 def test_a_hopeless_spread_needs_too_many_seeds() -> None:
     assert seeds_needed(100.0, GATE) is None
 
@@ -85,3 +102,10 @@ def test_a_deterministic_method_is_judged_by_the_margin_alone(fall, verdict) -> 
 def test_one_seed_is_never_enough() -> None:
     assert shift([0.0], GATE).verdict == "inconclusive"
     assert shift([-50.0], GATE).verdict == "inconclusive"
+    assert (shift([1.0], GATE).low, shift([1.0], GATE).high) == (-math.inf, math.inf)
+
+
+def test_a_spread_that_is_there_is_tested() -> None:
+    """A hundred-millionth of a point is one image of ten thousand millions, but is a spread."""
+    found = shift([0.0, 1e-8], GATE)
+    assert found.low < 0 < 1e-8 < found.high

@@ -9,6 +9,7 @@ import warnings
 
 import pytest
 import torch
+from oracles import joint_obs
 from tiny import PLENTY, TinyExamples, slow_gradients, tiny_conv, tiny_mlp, tiny_problem
 from torch import nn
 
@@ -17,7 +18,13 @@ from bench.errors import MethodError
 from bench.problem import Problem, Target
 from bench.signal import Signal, Use
 from methods import build
-from methods.curvature.kronecker import Factors, KroneckerInverse, fisher_factors
+from methods.curvature.kronecker import (
+    DiagonalInverse,
+    Factors,
+    KroneckerInverse,
+    SharedInverse,
+    fisher_factors,
+)
 
 with warnings.catch_warnings():
     # A dependency of curvlinops scripts a function when it is imported.
@@ -107,6 +114,31 @@ def test_the_inverse_equals_that_of_the_dense_product(pi, damping) -> None:
         torch.testing.assert_close(inverse.diagonal, dense.diagonal(), rtol=1e-8, atol=0)
         vector = torch.randn(len(dense), generator=torch.Generator().manual_seed(0)).double()
         torch.testing.assert_close(inverse.product(vector), dense @ vector, rtol=1e-7, atol=1e-7)
+
+
+def test_a_shared_inverse_by_dense_algebra() -> None:
+    """Every entry of its moves, those of the removed too, whatever each unit loses."""
+    draw = torch.Generator().manual_seed(0)
+    root = torch.randn(9, 6, generator=draw).double()
+    H = root.T @ root / 9
+    dense = torch.linalg.inv(torch.kron(torch.eye(4).double(), H))
+    inverse = SharedInverse(H, 4, torch.float64)
+    torch.testing.assert_close(inverse.diagonal, dense.diagonal(), rtol=1e-10, atol=0)
+    vector = torch.randn(24, generator=draw).double()
+    torch.testing.assert_close(inverse.product(vector), dense @ vector, rtol=1e-9, atol=1e-10)
+    keep = torch.rand(4, 6, generator=draw) > 0.5
+    keep[0], keep[1] = True, False  # a unit that loses nothing, and one that loses all
+    keep = keep.flatten()
+    found = inverse.joint_move(vector * ~keep, keep)
+    torch.testing.assert_close(found, joint_obs(vector, dense, keep), rtol=1e-9, atol=1e-10)
+    torch.testing.assert_close(found[~keep], -vector[~keep])
+    assert not found[:6].any()
+
+
+def test_a_diagonal_inverse_divides() -> None:
+    inverse = DiagonalInverse(torch.tensor([2.0, 4.0]))
+    assert inverse.diagonal.tolist() == [0.5, 0.25]
+    assert inverse.product(torch.tensor([3.0, -8.0])).tolist() == [1.5, -2.0]
 
 
 def test_results_have_the_type_of_the_weights() -> None:

@@ -10,9 +10,13 @@ from bench.allocation import pruned_total
 from bench.budget import Budget, OverBudget
 from bench.contract import check_weights, untouched
 from bench.errors import UserError
+from bench.problem import Target
+from bench.stopwatch import Stopwatch
 from bench.weights import flatten
-from methods import METHODS, build
+from methods import METHODS, build, configuration
 from methods.method import Method
+from methods.sparse_training import SparseTraining
+from methods.surgeon import Surgeon
 
 FEW = {name: {"samples": 20} for name in METHODS if "samples" in METHODS[name].__dataclass_fields__}
 
@@ -124,3 +128,114 @@ def test_compensation_lowers_the_quadratic_loss() -> None:
 def test_wrong_fields_are_refused_with_a_sentence(name, fields, message) -> None:
     with pytest.raises(UserError, match=message):
         build(name, fields)
+
+
+SAMPLED = {"samples": 1000}
+BATCHED = SAMPLED | {"batch": 1}
+SURGEON = SAMPLED | {"update_scale": 1.0, "recomputations": 1, "schedule": "linear"}
+WOODFISHER = (
+    SURGEON | BATCHED | {"damping": 1e-5, "fisher": "empirical", "blocks": "full", "update": "sum"}
+)
+CBS = BATCHED | {"damping": 1e-3, "fisher": "empirical", "judge": "model", "update_scale": 0.9}
+CHITA = BATCHED | {"damping": 1e-3, "fisher": "empirical", "first_order": 0.0, "fresh": False}
+SETTINGS = {
+    "random": {},
+    "magnitude": {"scale": "none"},
+    # No additive floor: the authors' code adds 1e-4, which erases small scores.
+    "obd": SAMPLED
+    | {"curvature": "empirical-fisher", "damping": 0.0, "probes": 10, "negative": "absolute"},
+    "l-obs": SURGEON | {"damping": 1e-5, "update": "sum"},
+    "kfac": SURGEON | {"damping": 1e-5, "pi": False, "fisher": "empirical", "style": "obs"},
+    "ekfac": SURGEON | {"damping": 1e-5, "fisher": "empirical"},
+    # Singh & Alistarh 2020: λ = 1e-5, and 1e-1 for WoodTaylor.
+    "woodfisher": WOODFISHER,
+    "woodtaylor": WOODFISHER | {"damping": 1e-1, "step_scale": 1.0},
+    # SparseGPT's share of the mean of the diagonal.
+    "obc": SAMPLED | {"damping": 1e-2},
+    # Yu et al. 2022: 100 draws, ρ = 10, ε = 1e-4, τ = 20.
+    "cbs": CBS
+    | {"start": "randomised", "constructions": 100, "reach": 10, "least": 1e-4, "misses": 20}
+    | {"passes": 100},
+    "chita": CHITA | {"steps": 10, "active": 1.5, "rounds": 3, "stages": 1, "base": 0.1},
+    # Benbaki et al. 2023: 15 stages.
+    "chita++": CHITA | {"steps": 10, "active": 1.5, "rounds": 3, "stages": 15, "base": 0.1},
+    "str": {"start": "dense", "threshold": "layer", "initial": -10.0, "interval": 20}
+    | {"rise": 0.7, "settle": 0.85, "threshold_rate": 0.01},
+    # Pruned early and often, with the last quarter of the training at the target.
+    "gmp": {"start": "dense", "begin": 0.0, "end": 0.75, "prunings": 40, "initial_sparsity": 0.0},
+    # Evci et al. 2020: ΔT = 100, α = 0.3 with a cosine, to three quarters of the training.
+    "rigl": {"start": "scratch", "fraction": 0.3, "interval": 100, "end": 0.75}
+    | {"decay": "cosine", "growth": "gradient"},
+    # Mocanu et al. 2018: ζ = 0.3, to the end.
+    "set": {"start": "scratch", "fraction": 0.3, "interval": 100, "end": 1.0}
+    | {"decay": "constant", "growth": "random"},
+    "scratch": {"start": "scratch", "mask": "random"},
+}
+"""What a method is without any field: another default is another method under the same name."""
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_without_fields_has_the_published_settings(name) -> None:
+    assert configuration(build(name, {})) == SETTINGS[name]
+
+
+def test_every_method_has_the_protocols_of_its_kind() -> None:
+    training = {"str", "gmp", "rigl", "set", "scratch"}
+    for name, method in METHODS.items():
+        trains = ("sparse-training",)
+        prunes = ("one-shot", "fine-tune", "gradual")
+        assert method.protocols == (trains if name in training else prunes), name
+
+
+class Noted(Stopwatch):
+    """A stopwatch that keeps the names of all phases."""
+
+    def __init__(self) -> None:
+        super().__init__(torch.device("cpu"))
+        self.names: set[str] = set()
+
+    def phase(self, name):
+        self.names.add(name)
+        return super().phase(name)
+
+
+@pytest.mark.parametrize("name", PRUNING)
+def test_every_step_of_a_method_falls_into_its_phase(name) -> None:
+    """Curvature and scores, the mask, the survivors' move; a set is chosen without scores."""
+    problem = tiny_problem(tiny_mlp())
+    problem._stopwatch = Noted()
+    small(name).prune(problem)
+    expected = {"inverse", "selection", "update"}
+    if name in FEW:
+        expected.add("gradients")
+    if name == "cbs":
+        expected.remove("inverse")
+    if name.startswith("chita"):
+        expected = {"gradients", "selection"}  # the search moves the weights that it chooses
+    assert problem._stopwatch.names == expected
+
+
+@pytest.mark.parametrize(
+    ("method", "call", "sentence"),
+    [
+        (Method, "scores", "Mine defines neither scores nor prune"),
+        (Surgeon, "inverse", "Mine defines no inverse"),
+        (SparseTraining, "sparsifier", "Mine defines no sparsifier"),
+    ],
+)
+def test_a_method_that_defines_nothing_is_named(method, call, sentence) -> None:
+    mine = type("Mine", (method,), {})()
+    with pytest.raises(NotImplementedError, match=sentence):
+        getattr(mine, call)(tiny_problem(tiny_mlp()))
+
+
+def test_a_method_says_nothing_of_itself_and_uses_labels_unless_it_says_so() -> None:
+    assert Method().uses_labels is True
+    assert Method().remarks(Target(0.5, "global")) == []
+
+
+def test_configuration_and_build_are_inverse() -> None:
+    fields = {"samples": 20, "damping": 0.5, "blocks": 7, "update": "joint"}
+    method = build("woodfisher", fields)
+    assert build("woodfisher", configuration(method)) == method
+    assert {name: configuration(method)[name] for name in fields} == fields

@@ -37,7 +37,7 @@ def test_the_cubic_by_hand() -> None:
     assert cubic(0.5, 0.2, 0.8) == pytest.approx(0.8 - 0.6 / 8)
     assert cubic(1, 0.2, 0.8) == 0.8
     assert cubic(-1, 0.2, 0.8) == pytest.approx(0.2)
-    assert cubic(7, 0.2, 0.8) == 0.8
+    assert cubic(7, 0.2, 0.8) == cubic(1.5, 0.2, 0.8) == 0.8
 
 
 def test_prunings_by_hand() -> None:

@@ -71,6 +71,12 @@ def test_every_pass_is_charged(method, blocks, sweeps) -> None:
     assert swept._meter.spent.calibration_examples == M
 
 
+def test_survivors_that_stay_cost_no_sweep() -> None:
+    swept = problem(1)
+    WoodFisher(samples=M, blocks="layer", update_scale=0.0).prune(swept)
+    assert swept._meter.spent.backward_passes == 3 * M
+
+
 def test_sweeps_over_the_budget_are_stopped() -> None:
     scarce = problem(1, PLENTY.model_copy(update={"backward_passes": 5 * M}))
     with pytest.raises(OverBudget, match="asked for 180 backward passes, the budget allows 150"):

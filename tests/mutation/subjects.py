@@ -1,0 +1,187 @@
+"""Which tests answer for which files: the one table to change when a file moves or a test is added.
+
+A mutant is tried on all tests of its subject that aren't slow, so they should take seconds.
+"""
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Code, relative to the checkout, and its tests, relative to the folder `tests`.
+
+    `*` stands for anything but a folder, also for nothing at all; a name without it must exist. In
+    `tests`, `file::name` is one test; `without` are tests of these files that take too long.
+    """
+
+    name: str
+    code: tuple[str, ...]
+    tests: tuple[str, ...]
+    without: tuple[str, ...] = ()
+
+    def files(self, root: Path) -> list[str]:
+        """The files of the subject, as paths relative to the checkout."""
+        return _found(root, self.code)
+
+    def arguments(self, root: Path) -> list[str]:
+        """What pytest is called with in a copy of the checkout `root`."""
+        chosen = []
+        for pattern in self.tests:
+            file, *name = pattern.split("::", 1)
+            chosen += ["::".join([path, *name]) for path in _found(root, (f"tests/{file}",))]
+        return [*chosen, *(f"--deselect=tests/{name}" for name in self.without)]
+
+    def absent(self, root: Path) -> list[str]:
+        """Names without a `*` that don't exist: the table is behind the checkout."""
+        tests = (f"tests/{name.split('::')[0]}" for name in (*self.tests, *self.without))
+        return [n for n in (*self.code, *tests) if "*" not in n and not (root / n).is_file()]
+
+
+def _found(root: Path, patterns: Sequence[str]) -> list[str]:
+    paths = [path for pattern in patterns for path in sorted(root.glob(pattern))]
+    return list(dict.fromkeys(path.relative_to(root).as_posix() for path in paths))
+
+
+EVERY_METHOD = (
+    "test_control.py::test_methods_know_whether_they_use_labels",
+    "test_methods.py",
+)
+"""What every method keeps, whatever it does."""
+
+SUBJECTS: Sequence[Subject] = (
+    Subject("allocation", ("bench/allocation.py",), ("test_allocation.py", "test_control.py")),
+    Subject("evaluation", ("bench/evaluate.py", "bench/measure.py"), ("test_train.py",)),
+    Subject(
+        "gradients",
+        ("bench/gradients.py", "bench/passes.py", "bench/problem.py", "bench/assemble.py"),
+        ("test_gradients.py", "test_rows.py", "test_sweep.py", "test_hessian.py", "test_budget.py"),
+    ),
+    Subject(
+        "calibration",
+        ("bench/calibration.py", "bench/budget.py", "bench/control.py", "bench/batchnorm.py"),
+        (
+            "test_bounds.py",
+            "test_budget.py",
+            "test_gradients.py",
+            "test_control.py",
+            "test_batchnorm.py",
+        ),
+    ),
+    Subject("hessian", ("bench/hessian.py",), ("test_hessian.py",)),
+    Subject("rows", ("bench/rows.py", "bench/sweep.py"), ("test_rows.py", "test_sweep.py")),
+    Subject("contract", ("bench/contract.py",), ("test_methods.py",)),
+    Subject("schedule", ("bench/schedule.py",), ("test_bounds.py", "test_schedule.py")),
+    Subject(
+        "fisher inverses",
+        (
+            *("methods/curvature/low_rank.py", "methods/curvature/blocks.py"),
+            *("methods/curvature/wide_chunks.py", "methods/curvature/swept.py"),
+            *("methods/curvature/joined.py", "methods/curvature/inverse.py"),
+            *("methods/woodfisher.py", "methods/woodtaylor.py", "methods/surgeon.py"),
+        ),
+        ("test_low_rank.py", "test_blocks.py", "test_sweep.py", *EVERY_METHOD),
+    ),
+    Subject(
+        "kronecker",
+        ("methods/curvature/kronecker.py", "methods/kfac.py", "methods/ekfac.py"),
+        ("test_kronecker.py", "test_kfac.py", *EVERY_METHOD),
+    ),
+    Subject("l-obs", ("methods/lobs.py",), ("test_lobs.py", *EVERY_METHOD)),
+    Subject(
+        "obc",
+        ("methods/obc.py", "methods/curvature/elimination.py"),
+        ("test_obc.py", *EVERY_METHOD),
+    ),
+    Subject(
+        "obd",
+        ("methods/obd.py", "methods/curvature/diagonals.py"),
+        ("test_obd.py", "test_hessian.py", *EVERY_METHOD),
+    ),
+    Subject(
+        "cbs", ("methods/cbs.py", "methods/curvature/swaps.py"), ("test_cbs.py", *EVERY_METHOD)
+    ),
+    Subject(
+        "chita",
+        ("methods/chita.py", "methods/curvature/quadratic.py", "methods/curvature/feasible.py"),
+        ("test_chita.py", "test_cbs.py", *EVERY_METHOD),
+    ),
+    Subject(
+        "baselines",
+        (
+            *("methods/magnitude.py", "methods/random.py", "methods/method.py"),
+            *("methods/search.py", "methods/__init__.py"),
+        ),
+        ("test_baselines.py", *EVERY_METHOD, "test_tuning.py"),
+    ),
+    Subject(
+        "sparse training",
+        (
+            *("methods/gmp.py", "methods/rigl.py", "methods/set.py", "methods/scratch.py"),
+            *("methods/str.py", "methods/sparse_training.py"),
+        ),
+        ("test_sparse_training.py",),
+    ),
+    Subject(
+        "statistics",
+        ("bench/statistics.py",),
+        ("test_statistics.py",),
+    ),
+    Subject(
+        "comparison",
+        ("bench/comparison/paired.py", "bench/comparison/ranks.py", "bench/comparison/compare.py"),
+        ("test_comparison.py",),
+    ),
+    Subject("gate", ("bench/gate.py",), ("test_bounds.py", "test_gate.py")),
+    Subject(
+        "regression",
+        ("bench/regression.py", "bench/verdicts.py", "bench/baseline.py"),
+        ("test_regression.py", "test_baseline_file.py"),
+    ),
+    Subject(
+        "published",
+        ("bench/published.py", "bench/reproduction.py"),
+        ("test_bounds.py", "test_published_numbers.py", "test_reproduction.py"),
+    ),
+    Subject("tuning", ("bench/tuning.py",), ("test_tuning.py",)),
+    Subject(
+        "identity",
+        ("bench/job.py", "bench/environment.py", "bench/identit*.py"),
+        ("test_bounds.py", "test_record.py"),
+    ),
+)
+
+NUMERICS = {"torch", "numpy", "scipy", "statistics", "math"}
+"""A file that imports one of these reckons, and belongs to a subject or to `ELSEWHERE`."""
+
+ELSEWHERE = (
+    *("bench/report/*.py", "bench/report/page/*.py", "bench/measurements/*.py"),
+    *("bench/engines/*.py", "bench/models/*.py", "datasets/*.py", "datasets/*/*.py"),
+    *("bench/case.py", "bench/run.py", "bench/execute.py", "bench/sharing.py", "bench/weights.py"),
+    *("bench/pairs.py", "bench/dense.py", "bench/checkpoint.py", "bench/snapshot.py"),
+    *("bench/images.py", "bench/folder_images.py", "bench/inputs.py", "bench/layout*.py"),
+    *("bench/train.py", "bench/optimizer.py", "bench/protocols.py", "bench/retrain.py"),
+    *("bench/pace.py", "bench/curves.py", "bench/stopwatch.py", "bench/yardstick.py"),
+)
+"""Pictures, processes, data and training: they are held by tests of whole runs, which take long."""
+
+
+def unassigned(root: Path) -> list[str]:
+    """Files that reckon with numbers and that no subject has."""
+    known = {file for subject in SUBJECTS for file in subject.files(root)}
+    known |= set(_found(root, ELSEWHERE))
+    every = _found(root, ("bench/**/*.py", "methods/**/*.py", "datasets/**/*.py"))
+    return [file for file in every if file not in known and _imports(root / file) & NUMERICS]
+
+
+def _imports(path: Path) -> set[str]:
+    """The packages that a file imports, anywhere in it."""
+    found = set[str]()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+    return found
