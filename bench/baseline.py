@@ -29,7 +29,8 @@ class Origin(BaseModel):
         """All that equal code needs for equal bits: versions, machine, threads, dense model."""
         here = self.environment
         versions = tuple(sorted(here.versions.items()))
-        return versions, here.processor, here.device, here.threads, self.checkpoint_sha256
+        machine = here.processor, here.model, here.device, here.threads
+        return versions, *machine, self.checkpoint_sha256
 
 
 class Result(BaseModel):

@@ -2,6 +2,7 @@
 
 import functools
 import platform
+import re
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
@@ -39,10 +40,23 @@ def environment(device: torch.device) -> Environment:
         versions=_versions(),
         platform=platform.platform(terse=True),
         processor=torch.backends.cpu.get_cpu_capability(),
+        model=_processor_model(),
         device=device_name(device),
         threads=torch.get_num_threads(),
         commit=_commit(),
     )
+
+
+@functools.cache
+def _processor_model() -> str:
+    """Vendor, family and model of the processor where Linux tells them, else what Python knows."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor()
+    fields = ("vendor_id", "cpu family", "model")
+    found = [re.search(rf"^{field}\s*: (.+)$", text, re.MULTILINE) for field in fields]
+    return " ".join(match[1] for match in found if match) or platform.processor()
 
 
 @functools.cache

@@ -26,13 +26,18 @@ SCHEMA = 1
 
 
 class Environment(BaseModel):
-    """What a result's bits depend on: equal environments give equal bits."""
+    """What a result's bits depend on: equal environments give equal bits.
+
+    `processor` is the instruction set that torch uses, `model` the kind of processor: two of one
+    instruction set can still take other ways through the same library.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     versions: dict[str, str]
     platform: str
     processor: str
+    model: str = ""
     device: str
     threads: int
     commit: str | None

@@ -41,3 +41,17 @@ def test_a_damaged_baseline_is_refused_with_its_line(tmp_path, damage, message) 
     path.write_text(damage(path.read_text()))
     with pytest.raises(UserError, match=message):
         read(path)
+
+
+def test_a_baseline_of_before_processors_had_models_is_another_environment(tmp_path) -> None:
+    """Bits are only asked to be equal where the kind of processor is known to be."""
+    path = tmp_path / "s.jsonl"
+    known = next(iter(results().values())).origin
+    here = known.environment.model_copy(update={"model": "GenuineIntel 6 143"})
+    write(path, results(origin=known.model_copy(update={"environment": here})).values())
+    written = next(iter((read(path) or {}).values())).origin
+    path.write_text(path.read_text().replace('"model": "GenuineIntel 6 143", ', ""))
+    old = next(iter((read(path) or {}).values())).origin
+    assert old.environment.model == ""
+    assert written.environment.model == "GenuineIntel 6 143"
+    assert old.fingerprint != written.fingerprint
