@@ -35,10 +35,10 @@ LAYERS = [
     {"recipe", "schedule"},
     {"augmentation", "inputs"},
     {"folder_images"},
-    {"budget", "images"},
+    {"budget", "images", "pixels"},
     {"datasets", "models"},
     {"figure", "contest"},
-    {"claims", "errors", "files", "folders", "gate", "names", "statistics", "stopping"},
+    {"claims", "errors", "files", "folders", "gate", "names", "newer", "statistics", "stopping"},
     {"stopwatch"},
     {"yardstick", "trial", "phase"},
 ]

@@ -22,7 +22,7 @@ def finished(
     Failed jobs run again. A record of other code or of another checkpoint is stale; a damaged one
     is set aside; both are said, a stale one at this level.
     """
-    record = store.recover(entry.job.key)
+    record = store.recover(entry.job.key, level)
     if record is None or record.status == "failed":
         return None
     if record.source_sha256 != source_of(entry.job):
