@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from bench.errors import UserError
 from bench.files import replacing
 from bench.job import canonical_json
+from bench.newer import known_part, say_once
 from bench.record import Environment, Record, Status
 
 SCHEMA = 1
@@ -81,9 +82,12 @@ def baseline_path(folder: Path, study: str) -> Path:
 
 
 def read(path: Path) -> dict[str, Result] | None:
-    """The results by job key, or None where there is no file; raises `UserError` with the line."""
+    """The results by job key, or None where there is no file; raises `UserError` with the line.
+
+    Fields that this version doesn't know are left out, and said.
+    """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
@@ -97,18 +101,22 @@ def read(path: Path) -> dict[str, Result] | None:
                 f"The baseline {path} is of schema {found}, expected {SCHEMA}: make it again with "
                 "`check STUDY --update`."
             )
-        origins = [Origin.model_validate(origin) for origin in head["origins"]]
+        known = [known_part(Origin, origin) for origin in head["origins"]]
+        origins = [origin for origin, _ in known]
+        unknown = [name for _, names in known for name in names]
         results = {}
         for line in lines[1:]:
             number += 1
             fields = json.loads(line)
-            result = Result.model_validate(fields | {"origin": origins[fields["origin"]]})
+            result, names = known_part(Result, fields | {"origin": origins[fields["origin"]]})
             results[result.key] = result
+            unknown += names
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, ValidationError) as error:
         raise UserError(
             f"The baseline {path} is damaged at line {number} ({type(error).__name__}): take it "
             "from version control again."
         ) from error
+    say_once(f"The baseline {path} was", unknown, set())
     return results
 
 

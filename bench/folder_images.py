@@ -15,9 +15,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from bench.errors import UserError
 from bench.images import Augmentation, Normalisation
 from bench.layout import arranged
+from bench.pixels import rgb
 from datasets import FolderSplit
 
 RESIZE, CROP = 256, 224
@@ -154,14 +154,8 @@ def _decoded(paths: list[str], crop: Callable[[int, Image.Image], Image.Image]) 
     from torchvision.transforms.functional import pil_to_tensor
 
     def read(row: int) -> Tensor:
-        try:
-            with Image.open(paths[row]) as file:
-                pixels: Tensor = pil_to_tensor(crop(row, file.convert("RGB")))
-                return pixels
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise UserError(
-                f"{paths[row]} can't be read as an image ({error}): restore the file or remove it."
-            ) from error
+        pixels: Tensor = pil_to_tensor(crop(row, rgb(paths[row])))
+        return pixels
 
     # A pool for each batch costs a fraction of decoding one image, and outlives no fork.
     with ThreadPoolExecutor(torch.get_num_threads()) as threads:

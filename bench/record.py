@@ -14,6 +14,7 @@ from bench.budget import Budget
 from bench.errors import UserError
 from bench.files import replacing
 from bench.job import Allocation, Control, Job, Protocol, canonical_json
+from bench.newer import known_part, say_once
 from bench.phase import Phase
 from bench.recipe import Recipe
 from bench.schedule import Gradual
@@ -139,11 +140,16 @@ class DamagedRecord(Exception):
 
 
 class RecordStore:
-    """The records of one study: `RESULTS/records/STUDY/KEY.json`, each written atomically."""
+    """The records of one study: `RESULTS/records/STUDY/KEY.json`, each written atomically.
 
-    def __init__(self, results: Path, study: str) -> None:
+    A record with fields that this version doesn't know is read without them, and which they are is
+    said once, unless they are in `said` already.
+    """
+
+    def __init__(self, results: Path, study: str, said: set[str] | None = None) -> None:
         self.results = results
         self.folder = results / "records" / study
+        self._said = set[str]() if said is None else said
 
     def prepare(self) -> None:
         """Create the folder and prove that it can be written; raises `UserError` if not."""
@@ -168,20 +174,26 @@ class RecordStore:
         with replacing(self.path(record.key)) as file:
             file.write(text.encode() + b"\n")
 
-    def read(self, key: str) -> Record | None:
-        """The record with this key, or None; raises `DamagedRecord`."""
+    def read(self, key: str, level: int = logging.WARNING) -> Record | None:
+        """The record with this key, or None; raises `DamagedRecord`.
+
+        None too where a newer version defines the job by fields that aren't known here. What isn't
+        known is said at this level.
+        """
         try:
             text = self.path(key).read_text(encoding="utf-8")
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError) as error:
             raise DamagedRecord(f"can't be read: {error}") from error
-        return _parse(text, key)
+        record, unknown = _parse(text, key)
+        say_once(f"Records in {self.folder} were", unknown, self._said, level)
+        return record
 
-    def recover(self, key: str) -> Record | None:
+    def recover(self, key: str, level: int = logging.WARNING) -> Record | None:
         """Like `read`, but sets a damaged record aside, says so, and returns None."""
         try:
-            return self.read(key)
+            return self.read(key, level)
         except DamagedRecord as error:
             aside = self.path(key).with_suffix(".damaged")
             self.path(key).replace(aside)
@@ -197,7 +209,8 @@ def _checksum(body: dict[str, Any]) -> str:
     return hashlib.sha256(canonical_json(body).encode()).hexdigest()
 
 
-def _parse(text: str, key: str) -> Record:
+def _parse(text: str, key: str) -> tuple[Record | None, list[str]]:
+    """The record, and the fields that aren't known; None where the job itself has such a field."""
     try:
         body = json.loads(text)
         checksum = body.pop("checksum")
@@ -212,10 +225,12 @@ def _parse(text: str, key: str) -> Record:
     if checksum != true_checksum:
         raise DamagedRecord("its content doesn't match its checksum")
     try:
-        record = Record.model_validate(body)
+        record, unknown = known_part(Record, body)
         true_key = record.job().key
     except ValidationError as error:
         raise DamagedRecord(f"it has {error.error_count()} invalid fields") from error
+    if key == record.key != true_key and unknown:
+        return None, unknown
     if not key == record.key == true_key:
         raise DamagedRecord(f"it belongs to job {true_key}")
-    return record
+    return record, unknown

@@ -29,7 +29,7 @@ def finished(
     Failed jobs run again. A record is stale where something that its numbers depend on has
     changed; a damaged one is set aside; both are said, a stale one at this level.
     """
-    record = store.recover(entry.job.key)
+    record = store.recover(entry.job.key, level)
     if record is None or record.status == "failed":
         return None
     if changed := _changed(record, entry, dense):

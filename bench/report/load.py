@@ -21,9 +21,9 @@ def load_records(results: str | Path = "results") -> pd.DataFrame:
     Raises `UserError` where the folder holds no records.
     """
     folder = Path(results) / "records"
-    studies, cells = [], []
+    studies, cells, said = [], [], set[str]()
     for study in sorted(path.name for path in folder.glob("*") if path.is_dir()):
-        store = RecordStore(Path(results), study)
+        store = RecordStore(Path(results), study, said)
         for key in list(store.keys()):
             try:
                 record = store.read(key)
