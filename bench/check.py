@@ -109,7 +109,7 @@ def _fresh(cell: Cell) -> Cell:
 
 @functools.cache
 def _pair_sha256(name: str) -> str:
-    return pair_sha256(PAIRS[name], PAIRS[name].built())
+    return pair_sha256(PAIRS[name], PAIRS[name].build())
 
 
 def _judge(

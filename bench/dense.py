@@ -62,7 +62,7 @@ def prepare(pair: Pair, device: torch.device, progress: Progress = lambda *_: No
     """
     data = datasets.load(pair.dataset)
     train_images, test_images = pair.inputs(data.train, device), pair.inputs(data.test, device)
-    model = pair.built()
+    model = pair.build()
     identity = pair_sha256(pair, model)
     model = model.to(device).eval().requires_grad_(False)
     example, _ = test_images.batch(torch.arange(1))

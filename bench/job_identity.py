@@ -12,8 +12,17 @@ from bench.budget import Budget
 from bench.case import Case
 from bench.dense import _assert_accuracy, _assert_classes, prepare
 from bench.dense_training import trained
-from bench.fingerprint import Outside, Target, closure, code_of, outside_of, target_of
-from bench.job import Job
+from bench.fingerprint import (
+    Outside,
+    Target,
+    bound_to_class,
+    closure,
+    code_of,
+    describe,
+    outside_of,
+    target_of,
+)
+from bench.job import Job, canonical_json
 from bench.pair_identity import SET_ASIDE
 from bench.protocols import TRAINED
 from bench.recipe import Recipe
@@ -75,7 +84,8 @@ def _harness(path: Callable[..., None], parts: frozenset[str], trained: tuple[An
 
 @functools.cache
 def _method(method: type, parts: frozenset[str]) -> str:
-    return code_of(method, _outside(parts))
+    bound = canonical_json(describe(bound_to_class(method)))
+    return f"{code_of(method, _outside(parts))} {bound}"
 
 
 def _targets(roots: Iterable[Any]) -> tuple[Target, ...]:

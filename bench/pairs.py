@@ -56,9 +56,9 @@ class Pair:
     slack: float = 0.021
     interpolation: Interpolation = "bilinear"
 
-    def built(self) -> nn.Module:
-        """Its model with initial weights that are the same in every process, on the CPU."""
-        with fixed(SEED):
+    def build(self, seed: int = SEED) -> nn.Module:
+        """Its model on the CPU, with new weights that follow from the seed."""
+        with fixed(seed):
             return self.model()
 
     def inputs(self, split: AnySplit, device: torch.device) -> Inputs:

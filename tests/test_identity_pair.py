@@ -141,7 +141,7 @@ THE_SAME: dict[str, list[Edit]] = {
 
 def hashes(folder, files: Mapping[str, str]) -> dict[str, str]:
     pairs = imported(folder, files).PAIRS
-    return {name: pair_sha256(pair, pair.built()) for name, pair in pairs.items()}
+    return {name: pair_sha256(pair, pair.build()) for name, pair in pairs.items()}
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +191,7 @@ PAIRS["class"] = Shifted(**vars(PAIRS["class"]))
 
 def test_the_weights_of_a_published_file_count_by_how_they_are_read() -> None:
     pair = PAIRS["mlpnet-mnist"]
-    model = pair.built()
+    model = pair.build()
 
     def reading(content):
         return {name: -weight for name, weight in content["model_state_dict"].items()}
@@ -241,10 +241,10 @@ def test_the_version_of_a_package_counts_but_not_that_of_torch(monkeypatch) -> N
         PAIRS["mlpnet-mnist5k"].dense,
     )
     suite = PAIRS["mlpnet-mnist"]
-    before = [pair_sha256(one, one.built()) for one in (pair, suite)]
+    before = [pair_sha256(one, one.build()) for one in (pair, suite)]
     monkeypatch.setattr(distributions, "version", lambda name: f"another of {name}")
     distributions._version.cache_clear()
-    after = [pair_sha256(one, one.built()) for one in (pair, suite)]
+    after = [pair_sha256(one, one.build()) for one in (pair, suite)]
     distributions._version.cache_clear()
     assert after[0] != before[0] and after[1] == before[1]
 
@@ -267,7 +267,7 @@ def test_trained_weights_are_named_by_what_they_follow_from(tmp_path, what) -> N
         data = datasets.load("mnist5k")
         if pair.dataset != data.name:
             data = dataclasses.replace(data, digest="another")
-        return trained_path(pair, pair.dense, pair.built(), data)
+        return trained_path(pair, pair.dense, pair.build(), data)
 
     names, edits = ANOTHER[what]
     base = path(FILES)

@@ -56,7 +56,7 @@ class PackedDense:
                 f"The dataset {data.name} has the digest {data.digest[:16]}… on this node, "
                 f"{self.data_sha256[:16]}… where the run was started: give both the same files."
             )
-        model = pair.built()
+        model = pair.build()
         if pair_sha256(pair, model) != self.pair_sha256:
             raise UserError(
                 f"The pair {pair.name} is another one on this node than where the run was started: "
