@@ -21,8 +21,17 @@ from bench.batchnorm import recalibrate
 from bench.budget import Budget
 from bench.case import Case
 from bench.dense_training import trained
-from bench.fingerprint import Outside, Target, closure, code_of, outside_of, target_of
-from bench.job import Job
+from bench.fingerprint import (
+    Outside,
+    Target,
+    bound_to_class,
+    closure,
+    code_of,
+    describe,
+    outside_of,
+    target_of,
+)
+from bench.job import Job, canonical_json
 from bench.pair_identity import SET_ASIDE
 from bench.prepare import _assert_accuracy, _assert_channels, _assert_classes, prepare
 from bench.protocols import TRAINED
@@ -86,7 +95,8 @@ def _harness(path: Callable[..., None], parts: frozenset[str], trained: tuple[An
 
 @functools.cache
 def _method(method: type, parts: frozenset[str]) -> str:
-    return code_of(method, _outside(parts))
+    bound = canonical_json(describe(bound_to_class(method)))
+    return f"{code_of(method, _outside(parts))} {bound}"
 
 
 def _targets(roots: Iterable[Any]) -> tuple[Target, ...]:

@@ -15,6 +15,9 @@ from datasets.dataset import Dataset, FolderSplit
 
 log = logging.getLogger(__name__)
 
+SMALL = 2**28
+"""Bytes of all files together up to which they are read whole to say which data they are."""
+
 MOST = 10
 """Most images of a class that are set aside for validation."""
 
@@ -25,9 +28,9 @@ class FolderDefinition:
 
     The folder is the one that the environment variable `variable` names, else `name` in BENCH_DATA
     or in a folder of BENCH_MIRROR. What it holds can't be known beforehand, so there is no checksum
-    to meet: instead the numbers of images and classes and a digest of the list of files, names and
-    sizes, go with the dataset. It says whether two runs had the same folder, not that a
-    picture's pixels are unharmed.
+    to meet: instead the numbers of images and classes and a digest of the files go with the
+    dataset. Of a large folder it is one of names and sizes, and says whether two runs had the same
+    folder, not that a picture's pixels are unharmed.
 
     Classes are the folders' names, sorted. Test is `val`. Validation is the last tenth of each
     class's training files by name, rounded up and 10 at most; train is the rest.
@@ -101,11 +104,17 @@ def contents(data: Dataset) -> str:
 
 
 def digest(folder: Path, files: Sequence[tuple[str, int]]) -> str:
-    """The sha256 of the files' sorted paths in the folder, each with its size in bytes."""
+    """The sha256 of the files' sorted paths in the folder, each with its size in bytes.
+
+    Where they have at most `SMALL` bytes together, the contents are in it too.
+    """
     whole = hashlib.sha256()
-    for path in sorted(path for path, _ in files):
-        file = Path(path)
-        whole.update(f"{file.relative_to(folder).as_posix()}\t{file.stat().st_size}\n".encode())
+    sizes = {Path(path): Path(path).stat().st_size for path, _ in sorted(files)}
+    small = sum(sizes.values()) <= SMALL
+    for file, size in sizes.items():
+        whole.update(f"{file.relative_to(folder).as_posix()}\t{size}\n".encode())
+        if small:
+            whole.update(file.read_bytes())
     return whole.hexdigest()
 
 

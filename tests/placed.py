@@ -5,6 +5,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from placed_scores import magnitudes
+
 from methods.method import Method
 
 
@@ -19,7 +21,7 @@ class Placed(Method):
         """Magnitudes."""
         (Path(self.folder) / str(os.getppid())).touch()
         time.sleep(self.seconds)
-        return {name: weight.abs() for name, weight in problem.weights.items()}
+        return magnitudes(problem)
 
 
 @dataclass(frozen=True)

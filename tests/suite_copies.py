@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench import job_identity
-from bench.fingerprint import Closure, Outside, Target, closure, code_of, places, source
+from bench.fingerprint import NOTHING, Closure, Outside, Target, closure, code_of, places, source
 from bench.fingerprint.modules import module_of
 from bench.fingerprint.source import File
 from bench.job import Job
@@ -58,15 +58,21 @@ class Copy:
         """The hash of the job's code, with the copy in place of the suite."""
         with pytest.MonkeyPatch.context() as patch:
             for place in (job_identity, sys.modules[code_of.__module__]):
-                patch.setattr(place, "closure", self._closure)
+                patch.setattr(place, "closure", self.closure)
             _forget()
             try:
                 return job_identity.source_sha256(job, _run)
             finally:
                 _forget()
 
-    def _closure(self, roots: tuple[Target, ...], outside: Outside) -> Closure:
-        here = tuple(Target(File(self.file(one.file.path)), one.name) for one in roots)
+    def closure(self, roots: tuple[Target, ...], outside: Outside = NOTHING) -> Closure:
+        """That of the roots, those of the suite taken from the copy."""
+        here = tuple(
+            Target(File(self.file(one.file.path)), one.name)
+            if source.of_the_suite(one.file.path)
+            else one
+            for one in roots
+        )
         files = frozenset(map(self.file, outside.files))
         definitions = frozenset((self.file(path), name) for path, name in outside.definitions)
         source.of_the_suite.cache_clear()

@@ -35,6 +35,18 @@ DIFFERENT = {
         r"in the dense checkpoint \(sha256 e08b9b71ee33 for magnitude, woodfisher; sha256 "
         r"ffffffffffff for obd\)",
     ),
+    "pair": (
+        altered(grid(), "obd", pair_sha256="a" * 64),
+        r"in the pair's settings and model \(none for magnitude, woodfisher; sha256 aaaaaaaaaaaa",
+    ),
+    "data": (altered(grid(), "obd", data_sha256="b" * 64), r"in the data \(none for magnitude"),
+    "harness": (
+        altered(
+            altered(grid(), "obd", harness_sha256="1" * 64), "magnitude", harness_sha256="2" * 64
+        ),
+        r"in the harness's code \(sha256 222222222222 for magnitude; sha256 111111111111 for obd; "
+        r"none for woodfisher\)",
+    ),
     "recalibration": (
         altered(grid(), "obd", recalibration=128),
         r"in the BatchNorm recalibration .*128 examples for obd",

@@ -94,6 +94,20 @@ def test_at_most_ten_of_a_class_validate(folder: Path) -> None:
     assert chosen.labels.bincount().tolist() == [10, 1, 1, 1, 1, 1]
 
 
+def test_the_digest_of_a_small_folder_is_of_contents_too(folder: Path, monkeypatch) -> None:
+    first = datasets.load("imagenet").digest
+    path = folder / "train" / CLASSES[0] / "01.png"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(bytes(content))
+    second = datasets.load("imagenet").digest
+    assert first != second
+    monkeypatch.setattr("datasets.folder.SMALL", 0)
+    large = datasets.load("imagenet").digest
+    path.write_bytes(bytes(len(content)))
+    assert datasets.load("imagenet").digest == large != second
+
+
 def test_the_digest_is_of_names_and_sizes(folder: Path, pictures: Path, monkeypatch) -> None:
     data = datasets.load("imagenet")
     assert re.fullmatch("[0-9a-f]{64}", data.digest)

@@ -7,13 +7,15 @@ must be. Files may move, be renamed and documented anew, and nothing changes.
 from bench.fingerprint.closure import NOTHING, Closure, Outside, closure
 from bench.fingerprint.code_of import code_of, file_of, outside_of, target_of, targets_of
 from bench.fingerprint.forms import Target
-from bench.fingerprint.values import describe, structure
+from bench.fingerprint.structure import structure
+from bench.fingerprint.values import bound_to_class, describe
 
 __all__ = [
     "NOTHING",
     "Closure",
     "Outside",
     "Target",
+    "bound_to_class",
     "closure",
     "code_of",
     "describe",

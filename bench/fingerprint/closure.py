@@ -1,5 +1,6 @@
 """A hash of all code that some definitions depend on, however it is spread over files."""
 
+import dataclasses
 import functools
 import hashlib
 from collections.abc import Iterable
@@ -15,16 +16,21 @@ from bench.fingerprint.source import File, content_sha256, of_the_suite, package
 
 @dataclass(frozen=True)
 class Outside:
-    """Code that no result depends on: whole files, and definitions or members of classes."""
+    """Code that no result depends on: whole files, and definitions or members of classes.
+
+    The `registries` are outside too, unless the user's own code looks things up in them.
+    """
 
     files: frozenset[Path] = frozenset()
     definitions: frozenset[tuple[Path, str]] = frozenset()
+    registries: bool = True
 
     def __contains__(self, target: Target) -> bool:
         path, name = target.file.path, target.name
         if not of_the_suite(path):
             return False
-        return path in self.files or (path, name) in self.definitions or name in REGISTRIES
+        registered = self.registries and name in REGISTRIES
+        return path in self.files or (path, name) in self.definitions or registered
 
     def __or__(self, other: "Outside") -> "Outside":
         return Outside(self.files | other.files, self.definitions | other.definitions)
@@ -56,6 +62,8 @@ def closure(roots: tuple[Target, ...], outside: Outside = NOTHING) -> Closure:
     that they import, but for what only other entries of their METHODS and PAIRS use.
     """
     own = OwnCode(roots)
+    if own.files:
+        outside = dataclasses.replace(outside, registries=False)
     reached = _reached((*roots, *own.targets), outside)
     labels = _labels(reached, outside)
     parts = [_digest("root", *(_of(labels, root) for root in roots))]

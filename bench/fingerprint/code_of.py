@@ -79,12 +79,16 @@ def file_of(module: types.ModuleType) -> File | None:
 
 
 def _foreign(code: Any) -> str:
-    name = f"{_package(code) or 'builtins'}.{getattr(code, '__qualname__', '')}"
+    written = code.__code__.co_qualname if isinstance(code, types.FunctionType) else ""
+    name = f"{_package(code) or 'builtins'}.{written or getattr(code, '__qualname__', '')}"
     return " ".join([name, *versions([name.partition(".")[0]])])
 
 
 def _package(code: Any) -> str:
-    module = code.__name__ if isinstance(code, types.ModuleType) else code.__module__
+    if isinstance(code, types.FunctionType):
+        module = code.__globals__.get("__name__")
+    else:
+        module = code.__name__ if isinstance(code, types.ModuleType) else code.__module__
     known = sys.modules.get(module or "")
     return str(module) if getattr(known, "__spec__", None) is not None else ""
 

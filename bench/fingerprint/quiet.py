@@ -22,8 +22,15 @@ def left_out(statement: ast.stmt) -> bool:
             return True
         case ast.Expr(value=ast.Call() as call):
             return is_text_call(call) and not any(map(computes, [*call.args, *call.keywords]))
-        case ast.If(test=ast.Compare(left=ast.Name(id="__name__"))):
-            return not statement.orelse
+        case ast.If(
+            test=ast.Compare(
+                left=ast.Name(id="__name__"),
+                ops=[ast.Eq()],
+                comparators=[ast.Constant(value="__main__")],
+            ),
+            orelse=[],
+        ):
+            return True
         case ast.If():
             inner = [*statement.body, *statement.orelse]
             return all(map(left_out, inner)) and not computes(statement.test)

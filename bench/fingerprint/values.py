@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import torch
 from pydantic import BaseModel
-from torch import Tensor, nn
+from torch import Tensor
 
 from bench.fingerprint.code_of import code_of, target_of
+from bench.fingerprint.source import of_the_suite
 from bench.job import canonical_json
 
 Described = Any
@@ -39,71 +40,110 @@ def describe(value: object, around: tuple[int, ...] = ()) -> Described:
     inner = functools.partial(describe, around=(*around, id(value)))
     if isinstance(value, BaseModel) or dataclasses.is_dataclass(type(value)):
         return _object(value, inner)
-    return _described(value, inner)
+    return described(value, inner)
 
 
 @functools.singledispatch
-def _described(value: Any, inner: Inner) -> Described:
+def described(value: Any, inner: Inner) -> Described:
+    """The value, whose contents `inner` describes; another kind of value may be registered."""
     return _callable(value, inner) if callable(value) else _object(value, inner)
 
 
-@_described.register(bool | int | float | complex | str | bytes | range | slice | types.NoneType)
-@_described.register(enum.Enum | re.Pattern | types.EllipsisType)
-@_described.register(torch.dtype | torch.device | torch.layout | torch.memory_format)
+@described.register(bool | int | float | complex | str | bytes | range | slice | types.NoneType)
+@described.register(enum.Enum | re.Pattern | types.EllipsisType)
+@described.register(torch.dtype | torch.device | torch.layout | torch.memory_format)
 def _(value: object, inner: Inner) -> Described:
     return repr(value)
 
 
-@_described.register
+@described.register
 def _(value: Path, inner: Inner) -> Described:
     return value.name
 
 
-@_described.register(Tensor | np.ndarray)
+@described.register(Tensor | np.ndarray)
 def _(value: Tensor, inner: Inner) -> Described:
     return bits(torch.as_tensor(value))
 
 
-@_described.register
-def _(value: nn.Module, inner: Inner) -> Described:
-    return structure(value, inner, every_value=True)
-
-
-@_described.register
+@described.register
 def _(value: Mapping, inner: Inner) -> Described:  # type: ignore[type-arg]
     return sorted(([inner(k), inner(v)] for k, v in value.items()), key=canonical_json)
 
 
-@_described.register
+@described.register
 def _(value: Set, inner: Inner) -> Described:  # type: ignore[type-arg]
     return sorted(map(inner, value), key=canonical_json)
 
 
-@_described.register
+@described.register
 def _(value: Sequence, inner: Inner) -> Described:  # type: ignore[type-arg]
     return [type(value).__name__, *map(inner, value)]
 
 
-@_described.register
+@described.register
 def _(value: functools.partial, inner: Inner) -> Described:  # type: ignore[type-arg]
     return ["partial", inner(value.func), inner(value.args), inner(value.keywords)]
 
 
-@_described.register(type | types.ModuleType)
-def _(value: type, inner: Inner) -> Described:
+@described.register
+def _(value: types.ModuleType, inner: Inner) -> Described:
     return ["code", code_of(value)]
+
+
+@described.register
+def _(value: type, inner: Inner) -> Described:
+    return ["code", code_of(value), inner(bound_to_class(value))]
+
+
+@described.register(staticmethod | classmethod)
+def _(value: staticmethod, inner: Inner) -> Described:  # type: ignore[type-arg]
+    return inner(value.__func__)
+
+
+@described.register
+def _(value: property, inner: Inner) -> Described:
+    return [inner(value.fget), inner(value.fset)]
+
+
+def bound_to_class(kind: type) -> dict[str, object]:
+    """What the user's code may have bound to a class, in a function or after its definition.
+
+    Methods that Python made itself, such as those of a dataclass, follow from the class.
+    """
+    found: dict[str, object] = {}
+    for base in reversed(kind.__mro__):
+        target = target_of(base)
+        if target is None or of_the_suite(target.file.path):
+            continue
+        for name, value in vars(base).items():
+            special = name.startswith("__") and name.endswith("__")
+            if (isinstance(value, _DATA) and not special) or isinstance(value, _CODE):
+                found[name] = value
+    return {name: value for name, value in found.items() if not _made_by_python(value)}
+
+
+def _made_by_python(value: object) -> bool:
+    if not isinstance(value, types.FunctionType):
+        return False
+    return target_of(value) is None or value.__code__.co_filename.startswith("<")
+
+
+_CODE = (types.FunctionType, staticmethod, classmethod, property, functools.partial)
+_DATA = (bool, int, float, complex, str, bytes, tuple, list, dict, Tensor, torch.dtype)
 
 
 def bits(tensor: Tensor) -> Described:
     """Type, shape and the hash of the bits."""
     if torch.nn.parameter.is_lazy(tensor) or tensor.is_meta or tensor.layout != torch.strided:
-        return _shape(tensor)
+        return shape(tensor)
     plain = tensor.detach().cpu().contiguous().reshape(-1)
     whole = hashlib.sha256(plain.view(torch.uint8).numpy().tobytes() if plain.numel() else b"")
-    return [*_shape(tensor), whole.hexdigest()]
+    return [*shape(tensor), whole.hexdigest()]
 
 
-def _shape(tensor: Tensor) -> list[Described]:
+def shape(tensor: Tensor) -> list[Described]:
+    """Type and shape; the shape of a lazy one isn't known."""
     lazy = torch.nn.parameter.is_lazy(tensor)
     return [str(tensor.dtype), type(tensor).__name__ if lazy else list(tensor.shape)]
 
@@ -136,48 +176,12 @@ def _contents(cells: Mapping[str, types.CellType]) -> dict[str, object]:
 def _object(value: object, inner: Inner) -> Described:
     """Its class and what it holds; an object of an installed package says itself what it is."""
     if isinstance(value, BaseModel):
-        return ["object", code_of(type(value)), inner(dict(value))]
+        return ["object", inner(type(value)), inner(dict(value))]
     if dataclasses.is_dataclass(value):
         names = [field.name for field in dataclasses.fields(value)]
-        return ["object", code_of(type(value)), inner({n: getattr(value, n) for n in names})]
+        return ["object", inner(type(value)), inner({n: getattr(value, n) for n in names})]
     if target_of(type(value)) is None:
-        return ["object", code_of(type(value)), _ADDRESS.sub("", repr(value))]
+        return ["object", inner(type(value)), _ADDRESS.sub("", repr(value))]
     slots = [name for base in type(value).__mro__ for name in getattr(base, "__slots__", ())]
     held = {name: getattr(value, name) for name in slots if hasattr(value, name)}
-    return ["object", code_of(type(value)), inner(held | getattr(value, "__dict__", {}))]
-
-
-_OF_EVERY_MODULE = frozenset(vars(nn.Module()))
-
-
-def structure(
-    model: nn.Module,
-    inner: Inner = describe,
-    every_value: bool = False,
-) -> Described:
-    """What a model is beside its weights: classes, attributes, names, shapes, types, what is tied.
-
-    Values count of what a checkpoint doesn't hold, or all with `every_value`.
-    """
-    first: dict[int, str] = {}
-    parts: list[Described] = []
-    for place, module in model.named_modules():
-        attributes = {n: v for n, v in vars(module).items() if n not in _OF_EVERY_MODULE}
-        hooks = [list(vars(module)[name].values()) for name in _HOOKS]
-        parts.append([place, code_of(type(module)), inner(attributes), inner(hooks)])
-        for name, parameter in module._parameters.items():
-            tied = first.setdefault(id(parameter), f"{place}.{name}")
-            parts.append([place, name, tied, *_tensor(parameter, every_value)])
-        for name, buffer in module._buffers.items():
-            held = name not in module._non_persistent_buffers_set
-            parts.append([place, name, held, *_tensor(buffer, every_value or not held)])
-    return parts
-
-
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks")
-
-
-def _tensor(tensor: Tensor | None, value: bool) -> list[Described]:
-    if tensor is None:
-        return ["None"]
-    return [bits(tensor) if value else _shape(tensor), tensor.requires_grad]
+    return ["object", inner(type(value)), inner(held | getattr(value, "__dict__", {}))]
