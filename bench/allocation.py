@@ -31,7 +31,7 @@ def pruned_counts(
     else:
         shares = _erk_shares(shapes, sparsity)
     total = pruned_total(sparsity, sum(shape.numel() for shape in shapes.values()))
-    return _apportion(shares, total, {name: shape.numel() for name, shape in shapes.items()})
+    return _apportion(shares, total)
 
 
 def select(
@@ -109,16 +109,13 @@ def _erk_shares(shapes: Mapping[str, Size], sparsity: float) -> dict[str, float]
     return dict.fromkeys(shapes, 0.0)
 
 
-def _apportion(shares: Mapping[str, float], total: int, size: Mapping[str, int]) -> dict[str, int]:
-    """Whole counts near `shares` that sum to `total`, none above its layer's size."""
-    counts = {name: min(math.floor(share), size[name]) for name, share in shares.items()}
+def _apportion(shares: Mapping[str, float], total: int) -> dict[str, int]:
+    """Whole counts near `shares` that sum to `total`, which is the shares' rounded sum.
+
+    So the whole parts are never too many, and fewer are missing than there are fractions.
+    """
+    counts = {name: math.floor(share) for name, share in shares.items()}
     by_fraction = sorted(counts, key=lambda name: counts[name] - shares[name])
-    missing = total - sum(counts.values())
-    for name in by_fraction * 2:
-        if missing > 0 and counts[name] < size[name]:
-            counts[name] += 1
-            missing -= 1
-        elif missing < 0 and counts[name] > 0:
-            counts[name] -= 1
-            missing += 1
+    for name in by_fraction[: total - sum(counts.values())]:
+        counts[name] += 1
     return counts

@@ -70,7 +70,7 @@ def build(name: str, values: Mapping[str, Any]) -> Method:
         if not wrong:
             return method(**fitting)
     except ValueError as error:
-        wrong = [str(error)]
+        wrong = [f"{error}"]  # `str` is a module of this package
     raise UserError(f"Method {name!r} can't have these fields: {'; '.join(wrong)}.")
 
 

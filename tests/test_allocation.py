@@ -28,6 +28,29 @@ def test_layerwise_counts_are_whole_and_sum_exactly() -> None:
     assert pruned_counts("layerwise", shapes, 0.5) == {"a": 2, "b": 1, "c": 2}
 
 
+def test_layerwise_takes_the_same_share_of_layers_of_any_shape() -> None:
+    shapes = {
+        "square": torch.Size([20, 20]),
+        "flat": torch.Size([2, 200]),
+        "small": torch.Size([5]),
+    }
+    assert pruned_counts("layerwise", shapes, 0.8) == {"square": 320, "flat": 320, "small": 4}
+
+
+def test_what_is_left_over_goes_to_the_largest_fractions() -> None:
+    shapes = {name: torch.Size([n]) for name, n in {"a": 11, "b": 17, "c": 13}.items()}
+    # Shares are 3.3, 5.1 and 3.9, in all 12.3: the one that is left over goes to c, though b is
+    # larger; at 0.4 they are 4.4, 6.8 and 5.2, in all 16.4, and it goes to b.
+    assert pruned_counts("layerwise", shapes, 0.3) == {"a": 3, "b": 5, "c": 4}
+    assert pruned_counts("layerwise", shapes, 0.4) == {"a": 4, "b": 7, "c": 5}
+
+
+@pytest.mark.parametrize("shapes", [[(2, 5), (1, 2)], [(40, 784), (20, 40)], [(3, 3, 3, 3)]])
+def test_erk_that_removes_nothing_leaves_every_layer_dense(shapes) -> None:
+    shapes = {str(number): torch.Size(shape) for number, shape in enumerate(shapes)}
+    assert pruned_counts("erk", shapes, 0.0) == dict.fromkeys(shapes, 0)
+
+
 def test_erk_of_mlpnet_by_hand() -> None:
     shapes = {
         "fc1": torch.Size([40, 784]),

@@ -9,6 +9,7 @@ from bench.budget import Budget, OverBudget
 from bench.weights import flatten, unflatten
 from methods import build
 from methods.curvature.kronecker import fisher_factors
+from methods.ekfac import _keeping
 
 SAMPLES = 30
 
@@ -84,6 +85,48 @@ def test_ekfac_equals_brute_force(net, allocation) -> None:
     problem = tiny_problem(net(), allocation=allocation)
     method = build("ekfac", {"samples": SAMPLES, "damping": 1e-3})
     check(method, problem, dense_ekfac(problem, 1e-3))
+
+
+def tall_conv() -> torch.nn.Sequential:
+    """Few positions of many weights, so that signals are smaller than gradients."""
+    torch.manual_seed(0)
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(2, 8, 5), torch.nn.Tanh(), torch.nn.Flatten(), torch.nn.Linear(32, 3)
+    )
+
+
+def even_net() -> torch.nn.Sequential:
+    """A square layer of four weights."""
+    torch.manual_seed(0)
+    layers = (torch.nn.Linear(2, 2, bias=False), torch.nn.Tanh(), torch.nn.Linear(2, 3))
+    return torch.nn.Sequential(torch.nn.Conv2d(2, 2, 6), torch.nn.Flatten(), *layers)
+
+
+def test_ekfac_of_signals_at_several_positions_equals_brute_force() -> None:
+    problem = tiny_problem(tall_conv())
+    method = build("ekfac", {"samples": SAMPLES, "damping": 1e-2})
+    check(method, problem, dense_ekfac(problem, 1e-2))
+
+
+@pytest.mark.parametrize(
+    ("net", "whole"),
+    [
+        # Numbers of an example, T (out + in) against out × in: 1 × 11 and 30, 1 × 7 and 12 …
+        (tiny_mlp, [False, False, False]),
+        # 36 × 21 and 54, 9 × 31 and 108, 1 × 19 and 48.
+        (tiny_conv, [True, True, False]),
+        # 4 × 58 and 400, 1 × 35 and 96.
+        (tall_conv, [False, False]),
+        # 1 × 74 and 144, 1 × 4 and 4, which is as much, 1 × 5 and 6.
+        (even_net, [False, False, False]),
+    ],
+)
+def test_ekfac_keeps_the_smaller_form_of_a_gradient(net, whole) -> None:
+    problem = tiny_problem(net())
+    kept = {name: [] for name in problem.weights}
+    for _ in _keeping(kept, problem.signals(SAMPLES)):
+        pass
+    assert [isinstance(parts[0], torch.Tensor) for parts in kept.values()] == whole
 
 
 @pytest.mark.parametrize("net", [tiny_mlp, tiny_conv])

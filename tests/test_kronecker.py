@@ -149,6 +149,15 @@ def test_results_have_the_type_of_the_weights() -> None:
         assert inverse.product(inverse.diagonal).dtype == torch.float32
 
 
+def test_damping_is_the_same_on_both_factors_unless_pi_is_asked_for() -> None:
+    factors = Factors(torch.eye(2).double(), 5 * torch.eye(3).double())
+    plain, shared = factors.damped(4.0), factors.damped(4.0, pi=True)
+    assert plain.output[0, 0] == 1 + 2
+    assert plain.input[0, 0] == 5 + 2
+    assert float(shared.output[0, 0]) == pytest.approx(1 + 2 / 5**0.5)
+    assert float(shared.input[0, 0]) == pytest.approx(5 + 2 * 5**0.5)
+
+
 def test_a_layer_without_signal_has_pi_one() -> None:
     dead = Factors(torch.zeros(2, 2).double(), torch.eye(3).double())
     assert torch.equal(dead.damped(4.0, pi=True).output, 2 * torch.eye(2).double())

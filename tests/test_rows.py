@@ -2,9 +2,12 @@
 
 import pytest
 import torch
-from tiny import tiny_conv, tiny_mlp, tiny_problem
+from tiny import PLENTY, tiny_conv, tiny_mlp, tiny_problem
 
+from bench.budget import Meter
+from bench.problem import Problem
 from bench.rows import DenseRows, JoinedRows, OuterRows, Rows
+from bench.sweep import ROWS_MEMORY, SweptRows
 
 M = 140  # more than one block of rows of the Gram matrix
 
@@ -22,7 +25,10 @@ def dense() -> DenseRows:
     return DenseRows(torch.randn(M, 40, generator=generator, dtype=torch.float64))
 
 
-@pytest.mark.parametrize("rows", [outer(), dense(), JoinedRows([outer(), dense()])])
+JOINED = [JoinedRows([outer()]), JoinedRows([outer(), dense()])]
+
+
+@pytest.mark.parametrize("rows", [outer(), dense(), *JOINED])
 def test_every_operation_is_that_of_the_matrix(rows: Rows) -> None:
     matrix = rows.dense()
     assert rows.shape == tuple(matrix.shape)
@@ -58,3 +64,25 @@ def test_rows_outside_the_support_are_zero() -> None:
     moved = problem.at(problem.weights, half)
     removed = ~torch.cat([mask.flatten() for mask in half.values()])
     assert not moved.rows(10).dense()[:, removed].any()
+
+
+@pytest.mark.parametrize(("net", "floats"), [(tiny_mlp, 11 + 9 + 7), (tiny_conv, 54 + 108 + 19)])
+def test_rows_are_swept_where_they_take_more_than_their_memory(net, floats) -> None:
+    """A row of a linear layer is in + out numbers of 8 bytes, of a convolution all of them."""
+    kept = tiny_problem(net())
+    for spare, swept in ((0, False), (-1, True)):
+        problem = Problem(
+            kept._model, kept._prunable, kept._calibration._examples, kept.target, 0,
+            Meter(PLENTY), rows_memory=8 * floats * 12 + spare,
+        )  # fmt: skip
+        assert isinstance(problem.rows(12), SweptRows) == swept
+
+
+def test_a_job_keeps_up_to_eight_gibibytes_of_gradients() -> None:
+    """As the README says; rows that are swept are made when they are used, so none are here."""
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(2, 10_000, 6), torch.nn.Conv2d(10_000, 72, 1), torch.nn.Flatten()
+    )
+    problem = tiny_problem(net, count=800)
+    assert ROWS_MEMORY == 8 * 2**30
+    assert isinstance(problem.rows(2**33 // (2 * 8 * 720_000) + 1), SweptRows)

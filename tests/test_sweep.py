@@ -26,6 +26,7 @@ def test_layers_are_cut_into_groups_that_fit() -> None:
     sizes = {"a": 4, "b": 3, "c": 5, "d": 9, "e": 1, "f": 0}
     assert layer_groups(sizes, 8) == [["a", "b"], ["c"], ["d"], ["e", "f"]]
     assert layer_groups(sizes, 22) == [list(sizes)]
+    assert layer_groups({"one": 1, "two": 2}, 2) == [["one"], ["two"]]
     assert layer_groups(sizes, 0) == [["a"], ["b"], ["c"], ["d"], ["e"], ["f"]]
 
 
