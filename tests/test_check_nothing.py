@@ -13,6 +13,8 @@ from bench import baseline, screen
 from bench.baseline import Result
 from bench.check import Options, check
 from bench.errors import UserError
+from bench.pair_identity import pair_sha256
+from bench.pairs import PAIRS
 from bench.record import Record, RecordStore
 from bench.run import source_of
 from bench.study import Entry, Study, load_study
@@ -24,7 +26,12 @@ def record(entry: Entry, status: str = "ok", **changes: Any) -> Record:
     results = {"accuracy": 90.0 + entry.job.seed} if status == "ok" else {"reason": "because"}
     made = make_cell(entry.label, entry.job, status, **results).record
     assert made
-    return made.model_copy(update={"source_sha256": source_of(entry.job)} | changes)
+    pair = PAIRS[entry.job.pair]
+    today = {
+        "source_sha256": source_of(entry.job),
+        "pair_sha256": pair_sha256(pair, pair.build()),
+    }
+    return made.model_copy(update=today | changes)
 
 
 @pytest.fixture

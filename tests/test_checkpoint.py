@@ -5,7 +5,8 @@ import pickle
 import pytest
 import torch
 
-from bench import checkpoint, dense
+from bench import checkpoint
+from bench import prepare as preparing
 from bench.checkpoint import Published
 from bench.errors import UserError
 from bench.models import MLPNet
@@ -84,9 +85,9 @@ def test_a_damaged_manifest_is_named(tmp_path, content) -> None:
 
 
 def test_a_checkpoint_of_another_architecture_is_refused(monkeypatch) -> None:
-    monkeypatch.setattr(dense, "trained", lambda *_: ({"fc1.weight": torch.ones(2, 2)}, "0"))
+    monkeypatch.setattr(preparing, "trained", lambda *_: ({"fc1.weight": torch.ones(2, 2)}, "0"))
     with pytest.raises(UserError, match="for another architecture"):
-        dense.prepare(PAIRS["mlpnet-mnist5k"], torch.device("cpu"))
+        preparing.prepare(PAIRS["mlpnet-mnist5k"], torch.device("cpu"))
 
 
 def test_a_dense_model_that_misses_its_accuracy_is_refused(monkeypatch) -> None:
@@ -94,4 +95,4 @@ def test_a_dense_model_that_misses_its_accuracy_is_refused(monkeypatch) -> None:
 
     claimed = dataclasses.replace(PAIRS["mlpnet-mnist5k"], dense_accuracy=99.9)
     with pytest.raises(UserError, match=r"expected 99.90 %"):
-        dense.prepare(claimed, torch.device("cpu"))
+        preparing.prepare(claimed, torch.device("cpu"))

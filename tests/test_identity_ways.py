@@ -12,6 +12,8 @@ from bench.run import source_of
 from methods import METHODS
 from methods.obd import OBD
 
+pytestmark = pytest.mark.usefixtures("registries")
+
 HEAD = """
 import dataclasses
 import functools

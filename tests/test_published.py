@@ -36,8 +36,14 @@ def test_magnitude_global(accuracy: Accuracy, sparsity: float) -> None:
     assert accuracy("magnitude", sparsity, "global") == pytest.approx(MAGNITUDE[sparsity], abs=0.05)
 
 
-def test_magnitude_layerwise(accuracy: Accuracy) -> None:
-    assert accuracy("magnitude", 0.95, "layerwise") == pytest.approx(28.48, abs=0.05)
+# Of published codes that take argmax, by layer: at 95 % 75 of 10,000 images tie, at 98 % 314.
+LAYERWISE = {0.5: 89.74, 0.7: 75.09, 0.8: 56.02, 0.9: 46.01, 0.95: 29.19, 0.98: 15.61}
+
+
+@pytest.mark.parametrize("sparsity", LAYERWISE)
+def test_magnitude_layerwise(accuracy: Accuracy, sparsity: float) -> None:
+    found = accuracy("magnitude", sparsity, "layerwise")
+    assert found == pytest.approx(LAYERWISE[sparsity], abs=0.005)
 
 
 # Single runs with 100 samples that the WoodFisher repository keeps beside its code.

@@ -53,12 +53,30 @@ EVERY_METHOD = (
 
 SUBJECTS: Sequence[Subject] = (
     Subject("allocation", ("bench/allocation.py",), ("test_allocation.py", "test_control.py")),
-    Subject("evaluation", ("bench/evaluate.py", "bench/measure.py"), ("test_train.py",)),
+    Subject(
+        "evaluation",
+        ("bench/evaluate.py", "bench/measure.py"),
+        ("test_evaluate.py", "test_train.py"),
+    ),
     Subject(
         "gradients",
-        ("bench/gradients.py", "bench/passes.py", "bench/problem.py", "bench/assemble.py"),
-        ("test_gradients.py", "test_rows.py", "test_sweep.py", "test_hessian.py", "test_budget.py"),
+        (
+            *("bench/gradients.py", "bench/passes.py", "bench/problem.py", "bench/assemble.py"),
+            *("bench/signal.py", "bench/finite.py"),
+        ),
+        (
+            *("test_gradients.py", "test_rows.py", "test_sweep.py", "test_hessian.py"),
+            *("test_budget.py", "test_finite.py", "test_soundness.py"),
+        ),
     ),
+    Subject(
+        "soundness",
+        ("bench/soundness.py", "bench/structure.py", "bench/validation.py"),
+        ("test_soundness.py", "test_finite.py", "test_own_training.py"),
+    ),
+    Subject("precision", ("bench/precision.py",), ("test_precision.py",)),
+    Subject("zeros", ("bench/present.py",), ("test_present.py",)),
+    Subject("flops", ("bench/flops.py",), ("test_flops.py",)),
     Subject(
         "calibration",
         ("bench/calibration.py", "bench/budget.py", "bench/control.py", "bench/batchnorm.py"),
@@ -68,6 +86,7 @@ SUBJECTS: Sequence[Subject] = (
             "test_gradients.py",
             "test_control.py",
             "test_batchnorm.py",
+            "test_batchnorm_statistics.py",
         ),
     ),
     Subject("hessian", ("bench/hessian.py",), ("test_hessian.py",)),
@@ -135,8 +154,8 @@ SUBJECTS: Sequence[Subject] = (
     ),
     Subject(
         "statistics",
-        ("bench/statistics.py",),
-        ("test_statistics.py",),
+        ("bench/statistics.py", "bench/contest.py"),
+        ("test_statistics.py", "test_contest.py"),
     ),
     Subject(
         "comparison",
@@ -157,8 +176,11 @@ SUBJECTS: Sequence[Subject] = (
     Subject("tuning", ("bench/tuning.py",), ("test_tuning.py",)),
     Subject(
         "identity",
-        ("bench/job.py", "bench/environment.py", "bench/identit*.py"),
-        ("test_bounds.py", "test_record.py"),
+        ("bench/job.py", "bench/environment.py", "bench/*_identity.py", "bench/fingerprint/*.py"),
+        (
+            *("test_bounds.py", "test_record.py", "test_identity_pair.py"),
+            *("test_identity_user_code.py", "test_identity_ways.py", "test_identity_suite.py"),
+        ),
     ),
 )
 
@@ -171,6 +193,8 @@ ELSEWHERE = (
     *("bench/case.py", "bench/run.py", "bench/execute.py", "bench/sharing.py", "bench/weights.py"),
     *("bench/pairs.py", "bench/dense.py", "bench/checkpoint.py", "bench/snapshot.py"),
     *("bench/images.py", "bench/folder_images.py", "bench/inputs.py", "bench/layout*.py"),
+    *("bench/dense_training.py", "bench/prepare.py", "bench/fitting.py", "bench/randomness.py"),
+    *("bench/frozen.py", "bench/training_mode.py", "bench/pixels.py"),
     *("bench/train.py", "bench/optimizer.py", "bench/protocols.py", "bench/retrain.py"),
     *("bench/pace.py", "bench/curves.py", "bench/stopwatch.py", "bench/yardstick.py"),
 )
