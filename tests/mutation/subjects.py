@@ -58,10 +58,6 @@ SUBJECTS: Sequence[Subject] = (
         ("bench/evaluate.py", "bench/measure.py"),
         ("test_evaluate.py", "test_train.py"),
     ),
-        "evaluation",
-        ("bench/evaluate.py", "bench/measure.py"),
-        ("test_evaluate.py", "test_train.py"),
-    ),
     Subject(
         "gradients",
         (
