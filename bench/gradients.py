@@ -47,9 +47,7 @@ def signals(
     with watching(model, layers, note), torch.enable_grad():
         logits = model(inputs.detach().requires_grad_())
         loss = F.cross_entropy(at_least_single(logits), labels, reduction="sum")
-        missing = set(layers) - {name for name, _, _ in given}
-        if missing:
-            raise MethodError(f"layer {sorted(missing)[0]} is never called in the forward pass")
+        _assert_called(layers, {name for name, _, _ in given})
         deltas = torch.autograd.grad(loss, places)
     uses: dict[str, list[Use]] = {name: [] for name in layers}
     for (name, module, value), delta in zip(given, deltas, strict=True):
@@ -100,10 +98,17 @@ def layer_inputs(model: nn.Module, layers: Sequence[str], inputs: Tensor) -> dic
 
     with watching(model, layers, note):
         model(inputs)
+    _assert_called(layers, {name for name, found in seen.items() if found})
     return {
         name: found[0] if len(found) == 1 else torch.cat(found, dim=2)
         for name, found in seen.items()
     }
+
+
+def _assert_called(layers: Sequence[str], called: set[str]) -> None:
+    missing = [name for name in layers if name not in called]
+    if missing:
+        raise MethodError(f"layer {missing[0]} is never called in the forward pass")
 
 
 @contextmanager

@@ -30,6 +30,13 @@ def built(pair: Pair) -> nn.Module:
         raise
     except Exception as error:
         raise refused(pair, f"it can't be built: {sentence(error)}") from error
+    for name, module in model.named_modules():
+        if isinstance(module, torch.jit.ScriptModule) or hasattr(module, "_orig_mod"):
+            raise refused(
+                pair,
+                f"{name or 'it'} is scripted or compiled, where layers can't be watched; give the "
+                "plain module",
+            )
     tensors = dict([*model.named_parameters(), *model.named_buffers()])
     for name, tensor in tensors.items():
         if isinstance(tensor, UninitializedParameter | UninitializedBuffer):

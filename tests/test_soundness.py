@@ -454,6 +454,8 @@ BUILDERS = {
     "no module": (lambda: torch.ones(3), "must be a torch.nn.Module, not Tensor"),
     "lazy": (lambda: nn.Sequential(nn.Flatten(), nn.LazyLinear(10)), "lazy, without a shape"),
     "on meta": (lambda: nn.Linear(784, 10, device="meta"), "on the device meta"),
+    "scripted": (lambda: torch.jit.script(nn.Linear(784, 10)), "scripted or compiled"),
+    "compiled": (lambda: torch.compile(nn.Linear(784, 10)), "scripted or compiled"),
     "no parameters": (nn.Flatten, "it has no parameters"),
     "other inputs": (lambda: nn.Conv2d(3, 10, 3), r"it fails on inputs \[2, 1, 28, 28\]"),
 }
