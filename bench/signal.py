@@ -126,8 +126,8 @@ def assert_supported(module: nn.Module, given: Tensor) -> None:
     if not supported(module) or given.dim() < 2:
         raise Skip(
             f"per-example gradients of {type(module).__name__}({module.extra_repr()}) on inputs "
-            f"{list(given.shape)} are not supported: Linear on [n, ..., in] is, and Conv2d with zero "
-            "padding in numbers"
+            f"{list(given.shape)} are not supported: Linear on [n, ..., in] is, and Conv2d with "
+            "zero padding in numbers"
         )
 
 
