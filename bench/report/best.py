@@ -11,7 +11,8 @@ from scipy.special import stdtr
 from bench.report.frame import RESOURCES
 
 LEVEL = 0.05
-_EQUAL = (*(f"limit_{name}" for name in RESOURCES), "checkpoint_sha256")
+_HASHES = ("checkpoint_sha256", "pair_sha256", "data_sha256")
+_EQUAL = (*(f"limit_{name}" for name in RESOURCES), *_HASHES)
 
 Name = tuple[str, ...]
 
