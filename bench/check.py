@@ -1,7 +1,6 @@
 """The command `check`: records against published values, and against the study's baseline."""
 
 import csv
-import functools
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -60,7 +59,7 @@ def check(study: Study, grid: Sequence[Entry], store: RecordStore, options: Opti
         )
     path = baseline_path(options.baselines, study.name)
     known = baseline.read(path)
-    fresh = [_fresh(cell) for cell in cells]
+    fresh = _fresh(cells)
     result = judge_all(study, options.table, values, cells, fresh, known)
     _show(result, first="" if options.update else result.nothing)
     if options.out:
@@ -75,18 +74,20 @@ def check(study: Study, grid: Sequence[Entry], store: RecordStore, options: Opti
     return not result.failed(options.strict)
 
 
-def _fresh(cell: Cell) -> Cell:
-    """The cell without a record that other code has made, or of a pair that has changed since."""
-    record = cell.record
-    if record is None:
-        return cell
-    same_code = record.source_sha256 == source_of(cell.job)
-    if same_code and record.pair_sha256 == _pair_sha256(cell.job.pair):
-        return cell
-    return Cell(cell.label, cell.job, None)
+def _fresh(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells without records that other code has made, or of pairs that have changed since."""
+    recorded = {cell.job.pair for cell in cells if cell.record and cell.record.pair_sha256}
+    pairs = {name: _pair_sha256(name) for name in recorded}
+    return [
+        cell
+        if cell.record is not None
+        and cell.record.source_sha256 == source_of(cell.job)
+        and cell.record.pair_sha256 == pairs.get(cell.job.pair)
+        else cell._replace(record=None)
+        for cell in cells
+    ]
 
 
-@functools.cache
 def _pair_sha256(name: str) -> str:
     """The pair's identity of today; none where its model can't be built any more."""
     try:

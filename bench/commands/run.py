@@ -8,6 +8,7 @@ from bench.engines.choice import Where, driver_device, engine_for
 from bench.engines.task import Engine
 from bench.errors import UserError
 from bench.execute import Stopped, execute, prepare_possible, refuse
+from bench.fingerprint import remember_suite
 from bench.record import Record, RecordStore
 from bench.stopping import Stop, stopping
 from bench.study import Entry
@@ -44,6 +45,7 @@ def run_entries(
     study: str, entries: Sequence[Entry], store: RecordStore, where: Where, memory: int
 ) -> list[Record]:
     """Make the pairs ready, then run the jobs where the user wants them; ends a stopped process."""
+    remember_suite()
     engine = engine_for(where, store.results)
     engine.prepare()
     tally = Tally(study, len(entries))

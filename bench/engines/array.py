@@ -11,6 +11,7 @@ from bench.engines.here import Here
 from bench.engines.pool import Pool
 from bench.engines.task import Engine, Task, Work
 from bench.errors import UserError
+from bench.fingerprint import remember_suite
 from bench.pairs import PAIRS
 from bench.plugins import load_plugin
 from bench.prepare import prepare
@@ -54,6 +55,7 @@ class Share:
         return None
 
     def _run(self) -> None:
+        remember_suite()
         torch.set_num_threads(self.threads)
         configure_logging(verbose=False)
         for plugin in self.plugins:

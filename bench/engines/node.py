@@ -12,6 +12,7 @@ from bench.dense import Dense
 from bench.engines.memory import cores, shared_memory
 from bench.engines.parcel import Parcel
 from bench.errors import UserError
+from bench.fingerprint import remember_suite
 from bench.plugins import load_plugin
 from bench.record import Record
 from bench.run import run_job
@@ -84,6 +85,7 @@ class _Once:
 def _begin(parcel: _Once) -> Parcel:
     """The parcel, unpacked once a process, before torch has done any work in it."""
     unpacked: Parcel = parcel.get()
+    remember_suite()
     unpacked.set_variables()
     torch.set_num_threads(unpacked.threads)
     configure_logging(verbose=False)

@@ -12,6 +12,7 @@ import torch
 from bench.dense import Dense
 from bench.engines.perform import perform
 from bench.engines.task import Work
+from bench.fingerprint import remember_suite
 from bench.pairs import PAIRS
 from bench.plugins import load_plugin
 from bench.prepare import prepare
@@ -28,6 +29,7 @@ def begin(plugins: tuple[Path, ...], threads: int) -> None:
     )  # Ctrl-C reaches the whole group: the driver decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_driver, daemon=True).start()
+    remember_suite()
     torch.set_num_threads(threads)
     configure_logging(verbose=False)
     for plugin in plugins:

@@ -7,6 +7,7 @@ must be. Files may move, be renamed and documented anew, and nothing changes.
 from bench.fingerprint.closure import NOTHING, Closure, Outside, closure
 from bench.fingerprint.code_of import code_of, file_of, outside_of, target_of, targets_of
 from bench.fingerprint.forms import Target
+from bench.fingerprint.source import remember_suite
 from bench.fingerprint.structure import structure
 from bench.fingerprint.values import bound_to_class, describe
 
@@ -21,6 +22,7 @@ __all__ = [
     "describe",
     "file_of",
     "outside_of",
+    "remember_suite",
     "structure",
     "target_of",
     "targets_of",

@@ -8,10 +8,13 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, ver
 RECORDED = {"torch", "torchvision", "numpy"}
 """Packages whose versions stand in the record's environment, and don't make it stale."""
 
+SAYING = {"loguru", "matplotlib", "pydantic", "rich", "tqdm", "typing_extensions"}
+"""Packages that check, show and log, and give no numbers."""
+
 
 def versions(packages: Iterable[str]) -> list[str]:
     """A line `name version` for each of the packages; none for Python's own modules."""
-    known = RECORDED | sys.stdlib_module_names
+    known = RECORDED | SAYING | sys.stdlib_module_names
     return [f"{name} {_version(name)}" for name in sorted(set(packages) - known)]
 
 

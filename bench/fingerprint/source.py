@@ -26,6 +26,13 @@ def text(path: Path) -> bytes:
     return path.read_bytes()
 
 
+def remember_suite() -> None:
+    """Read all code of the suite while it is what was imported; it may be edited in mid-run."""
+    for package in SUITE:
+        for path in (ROOT / package).rglob("*.py"):
+            text(path)
+
+
 @functools.cache
 def content_sha256(path: Path) -> str:
     """The hash of a file that may be large."""

@@ -2,20 +2,28 @@
 
 import ast
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 SUFFIXES = {
-    *(".cfg", ".csv", ".ini", ".json", ".toml", ".yaml", ".yml"),
+    *(".cfg", ".ini", ".json", ".toml", ".yaml", ".yml"),
     *(".npy", ".npz", ".pkl", ".pt", ".pth", ".safetensors"),
     *(".c", ".cc", ".cpp", ".cu", ".h", ".py", ".so"),
 }
 """Of files that are read rather than written."""
 
+OF_A_PLACE = re.compile(
+    "(BENCH|CUDA|MKL|OMP|RAY|SLURM|XDG)_.*|PYTHON.*|HOME|HOSTNAME|LOGNAME|PATH|PWD|SHELL|USER|"
+    "TEMP|TMP|TMPDIR|(LOCAL_)?RANK|WORLD_SIZE"
+)
+"""Environment variables that say where a process runs, and are different from job to job."""
+
 
 def variables(tree: ast.AST) -> dict[str, str | None]:
     """The environment variables that the code names, with their values of today."""
-    return {name: os.environ.get(name) for node in ast.walk(tree) for name in _variables(node)}
+    names = {name for node in ast.walk(tree) for name in _variables(node)}
+    return {name: os.environ.get(name) for name in names if not OF_A_PLACE.fullmatch(name)}
 
 
 def _variables(node: ast.AST) -> Iterator[str]:

@@ -10,7 +10,8 @@ from bench.contest import contest
 from bench.report.frame import RESOURCES
 from bench.statistics import LEVEL
 
-_EQUAL = (*(f"limit_{name}" for name in RESOURCES), "checkpoint_sha256")
+_HASHES = ("checkpoint_sha256", "pair_sha256", "data_sha256")
+_EQUAL = (*(f"limit_{name}" for name in RESOURCES), *_HASHES)
 
 Name = tuple[str, ...]
 

@@ -112,6 +112,9 @@ def training_sentence(cells: pd.DataFrame) -> str:
 
 
 def _checkpoint(cells: pd.DataFrame) -> str:
+    for name, what in (("pair_sha256", "pair's settings or model"), ("data_sha256", "data")):
+        if cells[name].nunique() > 1:
+            return f"The {what} differ: not a fair comparison."
     hashes = [str(value)[:12] for value in cells.checkpoint_sha256.dropna().unique()]
     if len(hashes) > 1:
         return f"The dense checkpoints differ (sha256 {', '.join(hashes)}): not a fair comparison."

@@ -48,6 +48,8 @@ _COLUMNS = (
         "hyperparameters",
         "notes",
         "checkpoint_sha256",
+        "pair_sha256",
+        "data_sha256",
         "source_sha256",
         "finished",
     ),
@@ -112,7 +114,7 @@ def _row(cell: Cell) -> dict[str, Any]:
     row |= _parts(record)
     row |= {f"spent_{name}": getattr(record.spent, name) for name in RESOURCES}
     row |= {name: getattr(record.environment, name) for name in _ENVIRONMENT}
-    row |= {name: getattr(record, name) for name in _COLUMNS[-3:]}
+    row |= {name: getattr(record, name) for name in _COLUMNS[-5:]}
     row |= {"notes": "; ".join(record.notes)}
     return row | dict(zip(("status", "reason"), _outcome(record), strict=True))
 
