@@ -37,7 +37,7 @@ LAYERS = [
     {"folder_images"},
     {"budget", "images", "pixels"},
     {"datasets", "models"},
-    {"figure", "contest"},
+    {"figure", "contest", "plain_text"},
     {"claims", "errors", "files", "folders", "gate", "names", "newer", "statistics", "stopping"},
     {"stopwatch"},
     {"yardstick", "trial", "phase"},
