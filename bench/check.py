@@ -126,7 +126,8 @@ def _summary(result: Check) -> list[str]:
     if result.reproduced:
         lines.append(f"Published values: {counted(item.verdict for item in result.reproduced)}.")
     if not result.known:
-        return [*lines, "There is no baseline: make one of these records with --update."]
+        absent = "There is no baseline: make one of these records with --update."
+        return lines if result.nothing else [*lines, absent]
     if result.gone:
         lines.append(f"{result.gone} results of the baseline belong to no job of the study.")
     if any(item.verdict == "changed" for item in result.compared):

@@ -17,6 +17,7 @@ from bench.gate import Gate
 from bench.job import Allocation, Job, Protocol
 from bench.names import file_fault, label_fault, refuse_faults
 from bench.pairs import PAIRS
+from bench.plain_text import utf8
 from bench.recipe import Recipe
 from bench.schedule import Gradual
 
@@ -195,7 +196,7 @@ def load_study(name_or_path: str) -> Study:
         if not path.is_file():
             raise UserError(f"There is no study file {path}. Give a TOML file or a study's name.")
     try:
-        content = tomllib.loads(_text(path))
+        content = tomllib.loads(utf8(path, "study file"))
     except (tomllib.TOMLDecodeError, OSError, RecursionError) as error:
         raise UserError(f"The study file {path} can't be read as TOML: {error}.") from error
     try:
@@ -204,23 +205,6 @@ def load_study(name_or_path: str) -> Study:
         raise UserError(f"The study file {path} has mistakes:\n{_mistakes(error)}") from error
     plugins = [str(path.parent / plugin) for plugin in study.plugins]
     return study.model_copy(update={"plugins": plugins})
-
-
-def _text(path: Path) -> str:
-    """What the file says in UTF-8, without the mark that some editors put first."""
-    content = path.read_bytes()
-    if b"\0" in content:
-        raise UserError(
-            f"The study file {path} holds zero bytes, as in UTF-16 or a file that is no text: save "
-            "it as UTF-8."
-        )
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise UserError(
-            f"The study file {path} is not in UTF-8 (line {line}): save it in that encoding."
-        ) from error
 
 
 def _mistakes(error: ValidationError) -> str:

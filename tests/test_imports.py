@@ -40,7 +40,7 @@ LAYERS = [
     {"folder_images"},
     {"budget", "images", "pixels"},
     {"datasets", "models", "layout"},
-    {"figure", "contest"},
+    {"figure", "contest", "plain_text"},
     {"claims", "errors", "frozen", "files", "folders", "gate", "names", "newer", "randomness"},
     {"statistics", "stopping"},
     {"stopwatch"},

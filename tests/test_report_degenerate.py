@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from comparisons import gathered
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from records import make_cell, make_job
 
 from bench.comparison import compare, comparison_text, write_comparison
@@ -18,10 +19,12 @@ from bench.errors import UserError
 from bench.figure import Against
 from bench.report import Cell, canvas, frame, summary, summary_text, write_report
 from bench.report.against import against_figure
+from bench.report.curves import accuracy_figure
 from bench.report.gaps import exhausted, untimed
 from bench.report.heat import layers_figure
 from bench.report.layers import layer_means
 from bench.report.numerals import percent
+from bench.report.palette import looks
 
 PLAIN = {"prune_seconds": 0.1, "phase_seconds": {"gradients": 0.05, "inverse": 0.02}}
 UNTIMED: dict[str, Any] = {"prune_seconds": None, "peak_bytes": None}
@@ -299,6 +302,21 @@ def test_any_value_has_a_place_against_a_field(values: list[Any], tmp_path: Path
     # There is a figure called `time` already.
     assert {"time", "time-field"} <= set(texts["figures"].split())
     assert "![time-field]" in texts["report.md"].replace("\\", "")
+
+
+def test_ratios_of_compression_leave_each_other_room() -> None:
+    labels = ("magnitude", "obd", "kfac", "cbs", "obc", "set", "str", "gmp")
+    means = summary(frame(grid(labels, sparsities=(0.5, 0.9999))))
+    with canvas.settings():
+        figure = accuracy_figure(means, 93.5, looks((label, label) for label in labels))
+        figure.draw_without_rendering()
+    above = [axes for axes in figure.axes if axes.get_label() != "panel"]
+    assert len(above) == 4
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    for axes in above:
+        boxes = [text.get_window_extent(renderer) for text in axes.get_xticklabels()]
+        assert len(boxes) >= 2
+        assert not any(one.overlaps(next_) for one, next_ in itertools.pairwise(boxes))
 
 
 def test_sparsities_are_written_without_exponent_and_apart_from_all() -> None:

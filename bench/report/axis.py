@@ -37,7 +37,7 @@ def linear_axis(axes: Axes, sparsities: Sequence[float], columns: int) -> None:
     axes.set_xticklabels([percent(sparsity) for sparsity in kept])
 
 
-def compression_axis(axes: Axes, means: pd.DataFrame) -> None:
+def compression_axis(axes: Axes, means: pd.DataFrame, columns: int) -> None:
     """A second scale above a sparsity axis: all parameters over those kept, at round ratios.
 
     The records give the share p of the parameters that is prunable, by 1 / (1 - p s) at their
@@ -52,12 +52,25 @@ def compression_axis(axes: Axes, means: pd.DataFrame) -> None:
     low, high = axes.get_xlim()
     ticks = {(1 - 1 / round_) / share: f"{round_}×" for round_ in _RATIOS}
     ticks = {place: text for place, text in ticks.items() if max(low, 0) <= place <= min(high, 1)}
+    ends = _removed(np.array([low, high]))
+    ticks = _thinned(ticks, 0.04 * max(2, columns) * float(ends[1] - ends[0]))
     above = axes.twiny()
     above.set_xscale("function", functions=(_removed, _sparsity))
     above.set_xlim(low, high)
     above.set_xticks(list(ticks), list(ticks.values()), fontsize=7, color="#505050")
     above.grid(visible=False)
     above.tick_params(length=2, pad=1.5)
+
+
+def _thinned(ticks: dict[float, str], gap: float) -> dict[float, str]:
+    """From the first on, those whose labels don't run into the one before."""
+    kept: dict[float, str] = {}
+    last = -np.inf
+    for place, text in ticks.items():
+        here = float(_removed(np.array(place)))
+        if here - last >= gap:
+            kept[place], last = text, here
+    return kept
 
 
 def _apart(sparsities: Sequence[float], least: float, places: NDArray[np.float64]) -> list[float]:

@@ -37,7 +37,7 @@ def accuracy_figure(
     else:
         sparsity_axis(first, sparsities, columns)
         for axes in blocks[0]:
-            compression_axis(axes, means)
+            compression_axis(axes, means, columns)
     _name_axes(blocks, SPARSITY if columns < 3 else "Sparsity (%)")
     _finish(figure, means, dense, style, "Shaded: worst to best seed.")
     return figure

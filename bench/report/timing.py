@@ -34,9 +34,10 @@ def time_figure(means: pd.DataFrame, dense: float, style: dict[str, Look]) -> Fi
             marks.front(axes, here.prune_seconds_median, here.accuracy_mean)
             for point in here.itertuples():
                 _point(axes, point, style[str(point.label)])
-            marks.dense_line(axes, dense)
             if here.empty:
                 marks.say(axes, "no time of pruning")
+            else:
+                marks.dense_line(axes, dense)
         row[0].set_ylabel(marks.ACCURACY)
     time_axis(grid[0][0], timed.prune_seconds_median)
     for axes in grid[-1]:
