@@ -1,9 +1,12 @@
 """A baseline's file is read as it was written, or refused with the line that is damaged."""
 
+from pathlib import Path
+
 import pytest
+from pydantic import ValidationError
 from records import make_cell, make_job
 
-from bench.baseline import Origin, Result, read, write
+from bench.baseline import Origin, Result, _compact, baseline_path, read, write
 from bench.errors import UserError
 
 
@@ -23,6 +26,60 @@ def test_a_baseline_is_read_as_it_was_written(tmp_path) -> None:
     assert read(tmp_path / "none.jsonl") is None
     assert len((tmp_path / "new" / "s.jsonl").read_text().splitlines()) == 1 + 3
     assert isinstance(next(iter(found.values())).origin, Origin)
+
+
+def test_times_are_written_with_four_digits() -> None:
+    """So that the file changes where something did, and no more than it must."""
+    (one, *_) = results(
+        prune_seconds=0.1234567, calibration_seconds=12345.67, loss=0.1234567
+    ).values()
+    fields = _compact(one)
+    assert (fields["prune_seconds"], fields["calibration_seconds"]) == (0.1235, 12350.0)
+    assert fields["loss"] == 0.1234567
+    assert "origin" not in fields and "reason" not in fields
+
+
+def test_a_baseline_is_called_after_its_study() -> None:
+    assert baseline_path(Path("folder"), "one-shot") == Path("folder") / "one-shot.jsonl"
+
+
+def test_a_baseline_that_can_not_be_read_or_written_is_said(tmp_path) -> None:
+    with pytest.raises(UserError, match="can't be read: .*directory"):
+        read(tmp_path)
+    (tmp_path / "bad.jsonl").write_bytes(b"\xff\xfe\xfa")
+    with pytest.raises(UserError, match="can't be read: .*decode"):
+        read(tmp_path / "bad.jsonl")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="can't be written to .*: (File exists|Not a directory)"):
+        write(tmp_path / "file" / "s.jsonl", results().values())
+    write(tmp_path / "some" / "new" / "folder" / "s.jsonl", results().values())
+    assert read(tmp_path / "some" / "new" / "folder" / "s.jsonl") == results()
+
+
+def test_results_and_origins_are_fixed_and_finite() -> None:
+    (one, *_) = results().values()
+    for part, field in ((one, "accuracy"), (one.origin, "source_sha256")):
+        with pytest.raises(ValidationError, match="frozen"):
+            setattr(part, field, getattr(part, field))
+    with pytest.raises(ValidationError, match="finite"):
+        Result.model_validate(one.model_dump() | {"loss": float("nan")})
+
+
+def test_the_fingerprint_is_all_that_equal_bits_need() -> None:
+    (one, *_) = results().values()
+    origin = one.origin
+
+    def elsewhere(**changes: object) -> Origin:
+        moved = origin.environment.model_copy(update=changes)
+        return origin.model_copy(update={"environment": moved})
+
+    for other in (
+        *(elsewhere(threads=64), elsewhere(processor="i386"), elsewhere(device="H100")),
+        *(elsewhere(versions={"torch": "1"}), origin.model_copy(update={"checkpoint_sha256": "0"})),
+    ):
+        assert other.fingerprint != origin.fingerprint
+    assert elsewhere(commit="abc", platform="Linux-9").fingerprint == origin.fingerprint
+    assert origin.model_copy(update={"source_sha256": "1"}).fingerprint == origin.fingerprint
 
 
 @pytest.mark.parametrize(

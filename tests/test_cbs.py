@@ -5,9 +5,12 @@ import itertools
 import pytest
 import torch
 from oracles import dense_fisher, joint_obs
-from tiny import tiny_conv, tiny_mlp, tiny_problem
+from test_methods import Noted
+from tiny import PLENTY, tiny_conv, tiny_mlp, tiny_problem
 
-from bench.budget import Budget
+from bench.budget import Budget, Meter
+from bench.errors import Skip
+from bench.problem import Problem
 from bench.weights import flatten, unflatten
 from methods import build
 from methods.cbs import _bucket_ranks
@@ -60,15 +63,16 @@ def test_the_loss_of_a_set_and_of_its_changes(net) -> None:
 
 
 def slow_pass(loss, keep, group, reach, least, misses):
-    """Algorithm 1 with every loss computed anew from the dense F."""
+    """Algorithm 1 with every loss computed anew: the mask, and how many it tried."""
     old = keep.clone()
     removed = [q for q in group if not old[q]]
     kept = [q for q in group if old[q]]
     removed.sort(key=lambda q: loss(old.index_fill(0, torch.tensor(q), True)))
     first = removed[0]
     kept.sort(key=lambda q: loss(swapped(old, first, q)))
-    used, missed = set(), 0
+    used, missed, tried = set(), 0, 0
     for place, back in enumerate(removed):
+        tried += 1
         for j in range(max(0, place - reach), min(len(kept), place + reach + 1)):
             changed = swapped(keep, back, kept[j])
             if j not in used and loss(changed) - loss(keep) <= -least:
@@ -79,23 +83,100 @@ def slow_pass(loss, keep, group, reach, least, misses):
             missed += 1
             if missed > misses:
                 break
-    return keep
+    return keep, tried
+
+
+class Counted(Removal):
+    """A removal that counts the weights whose swaps are looked at."""
+
+    tried = 0
+
+    def swaps(self, total, back, out):
+        self.tried += 1
+        return super().swaps(total, back, out)
 
 
 @pytest.mark.parametrize("net", [tiny_mlp, tiny_conv])
 @pytest.mark.parametrize(("reach", "misses"), [(1, 0), (3, 4), (100, 100)])
-def test_a_pass_is_the_algorithm_of_the_paper(net, reach, misses) -> None:
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_pass_is_the_algorithm_of_the_paper(net, reach, misses, seed) -> None:
+    """The same swaps, found in as many steps: a pass ends with the weight after the last miss."""
     problem = tiny_problem(net())
     weights = flatten(problem.weights)
-    loss, removal = quadratic(problem), Removal(problem.rows(SAMPLES), weights)
-    keep = a_mask(len(weights), 25)
+    loss, removal = quadratic(problem), Counted(problem.rows(SAMPLES), weights)
+    keep = a_mask(len(weights), 25, seed)
     within = torch.arange(len(weights)) % 5 > 0
     search = Search(reach, 1e-6, misses)
     for _ in range(3):
-        expected = slow_pass(loss, keep, within.nonzero().squeeze(1).tolist(), reach, 1e-6, misses)
+        group = within.nonzero().squeeze(1).tolist()
+        expected, tried = slow_pass(loss, keep, group, reach, 1e-6, misses)
+        removal.tried = 0
         found = search.improved(removal, keep, within)
         assert torch.equal(found, expected)
+        assert removal.tried == tried
         keep = found
+
+
+@pytest.mark.parametrize("least", [0.9, 1.1])
+def test_a_swap_must_lower_the_loss_by_the_least(least) -> None:
+    """The best swap of all, asked for a little more or less than what it brings."""
+    problem = tiny_problem(tiny_mlp())
+    weights = flatten(problem.weights)
+    loss, removal = quadratic(problem), Removal(problem.rows(SAMPLES), weights)
+    keep = a_mask(len(weights), 61)  # one is gone, so one can come back
+    (back,) = (~keep).nonzero().squeeze(1).tolist()
+    gains = [loss(keep) - loss(swapped(keep, back, q)) for q in range(62) if q != back]
+    assert max(gains) > 0
+    found = Search(100, least * max(gains), 5).improved(removal, keep, torch.ones_like(keep))
+    assert torch.equal(found, keep) == (least > 1)
+
+
+@pytest.mark.parametrize("kept", [0, 62])
+def test_where_nothing_can_change_places_nothing_does(kept) -> None:
+    problem = tiny_problem(tiny_mlp())
+    removal = Removal(problem.rows(SAMPLES), flatten(problem.weights))
+    keep = torch.full((62,), kept > 0)
+    assert torch.equal(Search(9, 1e-9, 9).improved(removal, keep, torch.ones_like(keep)), keep)
+
+
+def test_the_search_ends_with_the_first_pass_without_a_swap(monkeypatch) -> None:
+    passes = []
+    improved = Search.improved
+
+    def noted(self, loss, keep, within):
+        found = improved(self, loss, keep, within)
+        passes.append(not torch.equal(found, keep))
+        return found
+
+    monkeypatch.setattr(Search, "improved", noted)
+    problem = tiny_problem(tiny_mlp(), sparsity=0.6)
+    fields = {"samples": SAMPLES, "least": 1e-9, "start": "magnitude"}
+    found = build("cbs", fields | {"passes": 50}).prune(problem)
+    assert passes == [True] * (len(passes) - 1) + [False]
+    useful = len(passes) - 1
+    assert 1 < useful < 49
+    for count in (1, useful):
+        few = build("cbs", fields | {"passes": count}).prune(problem)
+        assert torch.equal(flatten(few), flatten(found)) == (count == useful)
+
+
+def test_only_survivors_that_move_have_an_update() -> None:
+    problem = tiny_problem(tiny_mlp(), sparsity=0.6)
+    watch = Noted()
+    problem._stopwatch = watch
+    found = flatten(build("cbs", {"samples": SAMPLES, "update_scale": 0.0}).prune(problem))
+    assert watch.names == {"gradients", "selection"}
+    assert torch.equal(found[found != 0], flatten(problem.weights)[found != 0])
+
+
+def test_gradients_that_do_not_fit_are_a_skip() -> None:
+    kept = tiny_problem(tiny_conv())
+    swept = Problem(
+        kept._model, kept._prunable, kept._calibration._examples, kept.target, 0, Meter(PLENTY),
+        rows_memory=1,
+    )  # fmt: skip
+    with pytest.raises(Skip, match="the swaps need all gradients at once"):
+        build("cbs", {"samples": SAMPLES}).prune(swept)
 
 
 def test_the_search_comes_near_the_best_of_all_sets() -> None:
@@ -142,9 +223,15 @@ def test_the_judge_loss_keeps_the_mask_with_the_least_loss_and_pays_for_it() -> 
         return with_loss.loss(unflatten(masked, like=with_loss.weights), SAMPLES)
 
     assert loss(found) <= loss(by_model)
-    spent = tiny_problem(tiny_mlp(), sparsity=0.6)
-    method.prune(spent)
-    assert spent._meter.spent.tuning_trials >= 8
+    # Where no swap is worth it: a trial for each start, and one for the only mask of the way.
+    for start, trials in (("randomised", 1 + 7 + 1), ("magnitude", 2), ("woodfisher", 2)):
+        spent = tiny_problem(tiny_mlp(), sparsity=0.6)
+        fields = {"samples": 10, "batch": 3, "judge": "loss", "constructions": 7, "least": 1e9}
+        build("cbs", fields | {"start": start}).prune(spent)
+        assert spent._meter.spent.tuning_trials == trials
+        assert spent._meter.spent.calibration_examples == 30
+    assert method.space() == {}
+    assert build("cbs", {}).space().keys() == {"damping", "fisher", "update_scale"}
     poor = tiny_problem(
         tiny_mlp(), budget=Budget(calibration_examples=SAMPLES, backward_passes=SAMPLES)
     )
@@ -160,6 +247,15 @@ def test_bucket_ranks_are_ranks_within_buckets() -> None:
         own = ranks[bucket == number][sizes[bucket == number].argsort()]
         expected = (torch.arange(len(own)).double() + 0.5) / len(own)
         torch.testing.assert_close(own, expected)
+
+
+@pytest.mark.parametrize(("count", "buckets"), [(1, 1), (3, 1), (24, 4), (1_100_000, 1000)])
+def test_there_are_as_many_buckets_as_the_root_up_to_a_thousand(count, buckets) -> None:
+    """The largest of each bucket of n has the rank 1 - 1/2n, so ranks above 1 - 1/n count them."""
+    sizes = torch.rand(count, generator=torch.Generator().manual_seed(0)).double()
+    ranks = _bucket_ranks(sizes, torch.Generator().manual_seed(1))
+    assert int((ranks > 1 - 1 / (count // buckets)).sum()) == buckets
+    assert float(ranks.min()) > 0
 
 
 def test_a_support_is_kept() -> None:

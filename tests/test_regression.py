@@ -8,7 +8,7 @@ from bench.budget import Budget
 from bench.curves import compare_curves
 from bench.gate import Gate
 from bench.pace import timings
-from bench.regression import Comparison, compare, identical
+from bench.regression import FAILING, Comparison, Place, compare, identical
 from bench.report import Cell
 
 ELSEWHERE = ENVIRONMENT.model_copy(update={"threads": 64})
@@ -175,6 +175,119 @@ def test_what_has_no_counterpart_says_so() -> None:
     assert judged(cells(status=None)).verdict == "not run"
     assert judged(cells(), []).verdict == "new"
     assert "2 seeds not run" in judged([*cells()[:1], *cells(status=None)[1:]]).reason
+
+
+def test_only_a_fall_and_other_bits_fail_a_check() -> None:
+    assert FAILING == ("regressed", "changed")
+
+
+def test_a_comparison_says_where_it_is_and_its_means() -> None:
+    found = judged(cells(moved(0.2, 0.2, -0.1), environment=ELSEWHERE))
+    assert found.place == Place("resnet20-cifar10", "one-shot", "global", "obd", 0.9)
+    assert found.seeds == 3
+    assert found.before == pytest.approx((90.0 + 91.0 + 89.5) / 3)
+    assert found.now == pytest.approx((90.2 + 91.2 + 89.4) / 3)
+    assert found.shift is not None and found.shift.mean == pytest.approx(0.1)
+    assert Comparison(found.place, "new") == Comparison(found.place, "new", "", 0, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        ((-5.0, -6.0, -5.5), "worse by more than the margin of 0.75"),
+        ((2.0, 2.1, 1.9), "better by more than the margin of 0.75"),
+        ((0.1, 0.0, -0.1), "within the margin of 0.75"),
+    ],
+)
+def test_a_verdict_in_words(points, words) -> None:
+    now = cells(moved(*points), environment=ELSEWHERE)
+    assert judged(now, margin=0.75).reason == words
+
+
+@pytest.mark.parametrize(
+    ("points", "reason"),
+    [
+        ((0.0, 0.1, 0.0), "(seed 1): within the margin of 0.5"),
+        ((0.1, 0.0, 0.1), "(seeds 0, 2): within the margin of 0.5"),
+        ((-3.0, 2.0, -4.0), "(seeds 0, 1, 2): too few seeds to say what it costs"),
+    ],
+)
+def test_other_bits_in_words(points, reason) -> None:
+    found = judged(cells(moved(*points)))
+    assert found.verdict == "changed"
+    assert found.reason == f"other bits in an equal environment {reason}"
+
+
+@pytest.mark.parametrize(
+    ("points", "reason"),
+    [
+        # Two seeds a point apart: s = √½. (1.645 + 1.282)² s² / 0.5² is 17.1, by z instead of t.
+        ((0.5, -0.5), "with this spread unchanged code needs about 19"),
+        ((40.0, -40.0, 3.0), "with this spread unchanged code needs hundreds"),
+        # s = 0.1, for which two seeds are enough, but these happened to be worse.
+        ((-0.3, -0.4, -0.5), "unchanged code would have passed with these nine times of ten"),
+    ],
+)
+def test_how_many_seeds_in_words(points, reason) -> None:
+    before = cells(OLD[: len(points)])
+    now = cells([a + b for a, b in zip(OLD, points, strict=False)], environment=ELSEWHERE)
+    found = judged(now, before)
+    assert (found.verdict, found.reason) == ("inconclusive", f"run more seeds: {reason}")
+
+
+def test_each_seed_has_its_say() -> None:
+    """One seed that broke, spends more, keeps another count or has another model is enough."""
+    before = cells()
+    for changes, verdict, reason in (
+        ({"status": "failed", "reason": "NaN"}, "regressed", "seed 1: failed (NaN), was ok"),
+        ({"nonzero": 3}, "regressed", "seed 1: keeps 3 weights, was 26,834"),
+        ({"checkpoint_sha256": "f" * 64}, "not comparable", "another dense checkpoint"),
+    ):
+        now = [before[0], changed(before[1], **changes), before[2]]
+        found = judged(now, before)
+        assert found.verdict == verdict
+        assert found.reason.startswith(reason)
+    elsewhere = [changed(cell, accuracy=80.0 + i) for i, cell in enumerate(before)]
+    elsewhere[0] = changed(elsewhere[0], environment=ELSEWHERE)
+    assert judged(elsewhere, before, exact=True).verdict == "regressed"
+    close = [changed(cell, loss=0.1) for cell in before]
+    close[0] = changed(close[0], environment=ELSEWHERE)
+    assert judged(close, before).verdict == "pass"  # not all ran where they ran before
+
+
+def test_what_was_never_spent_counts_as_nothing() -> None:
+    now = [
+        changed(
+            cell, spent=Budget(calibration_examples=1000, backward_passes=1000, recomputations=1)
+        )
+        for cell in cells()
+    ]
+    assert judged(now).reason == "seed 0: spends 1 recomputations, was 0"
+    assert judged(cells(), now).reason == "the same bits; spends 0 recomputations, was 1"
+
+
+def test_one_of_several_that_failed_before_leaves_the_others() -> None:
+    before = cells()
+    before[0] = cells(status="failed", reason="NaN")[0]
+    found = judged(cells(), before)
+    assert (found.verdict, found.seeds) == ("pass", 2)
+    only = judged(cells()[:1], before[:1])
+    assert (only.verdict, only.reason, only.seeds) == ("improved", "was failed", 1)
+    still = judged([before[0]], [before[0]])
+    assert (still.verdict, still.seeds, still.shift) == ("pass", 1, None)
+
+
+def test_a_place_with_a_new_seed_is_compared_over_the_old_ones() -> None:
+    found = judged(cells(), cells(OLD[:2]))
+    assert (found.verdict, found.seeds, found.reason) == ("pass", 2, "the same bits")
+    assert judged(cells(status=None)).seeds == 0
+
+
+def test_an_accuracy_of_nothing_is_a_number() -> None:
+    found = judged(cells([0.0, 0.0, 0.0]), cells([0.0, 0.0, 0.0]))
+    assert (found.before, found.now, found.shift.mean) == (0.0, 0.0, 0.0)
+    fallen = judged(cells([0.0, 0.0, 0.0]), cells([2.0, 2.0, 2.0]))
+    assert (fallen.before, fallen.now) == (2.0, 0.0)
 
 
 def timed(cell: Cell, seconds: float) -> Cell:

@@ -91,7 +91,7 @@ SUBJECTS: Sequence[Subject] = (
     ),
     Subject("hessian", ("bench/hessian.py",), ("test_hessian.py",)),
     Subject("rows", ("bench/rows.py", "bench/sweep.py"), ("test_rows.py", "test_sweep.py")),
-    Subject("contract", ("bench/contract.py",), ("test_methods.py",)),
+    Subject("contract", ("bench/contract.py",), ("test_contract.py",)),
     Subject("schedule", ("bench/schedule.py",), ("test_bounds.py", "test_schedule.py")),
     Subject(
         "fisher inverses",
