@@ -5,6 +5,7 @@ The right gradients are those of one plain backward pass for each example.
 
 import random
 import re
+import warnings
 
 import pytest
 import torch
@@ -449,12 +450,18 @@ def raising() -> nn.Module:
     raise ValueError("no such width")
 
 
+def scripted() -> nn.Module:
+    with warnings.catch_warnings():  # torch says that it will go
+        warnings.simplefilter("ignore")
+        return torch.jit.script(nn.Linear(784, 10))
+
+
 BUILDERS = {
     "raises": (raising, "it can't be built: ValueError: no such width"),
     "no module": (lambda: torch.ones(3), "must be a torch.nn.Module, not Tensor"),
     "lazy": (lambda: nn.Sequential(nn.Flatten(), nn.LazyLinear(10)), "lazy, without a shape"),
     "on meta": (lambda: nn.Linear(784, 10, device="meta"), "on the device meta"),
-    "scripted": (lambda: torch.jit.script(nn.Linear(784, 10)), "scripted or compiled"),
+    "scripted": (scripted, "scripted or compiled"),
     "compiled": (lambda: torch.compile(nn.Linear(784, 10)), "scripted or compiled"),
     "no parameters": (nn.Flatten, "it has no parameters"),
     "other inputs": (lambda: nn.Conv2d(3, 10, 3), r"it fails on inputs \[2, 1, 28, 28\]"),
