@@ -14,9 +14,9 @@ from bench.report.panels import tables
 )
 def test_nothing_is_claimed_across_pairs_that_differ(name, words) -> None:
     cells = [
-        make_cell(label, make_job(label, seed=seed), accuracy=accuracy + seed, **{name: sha256})
+        make_cell(label, make_job(label, seed=seed), accuracy=accuracy * spread, **{name: sha256})
         for label, accuracy, sha256 in (("obd", 90.0, "a" * 64), ("kfac", 50.0, "b" * 64))
-        for seed in range(3)
+        for seed, spread in enumerate((1.0, 1.01, 0.99))
     ]
     (unequal,) = leads(frame(cells), ["sparsity"], ["label"]).values()
     assert unequal.clear is None

@@ -53,11 +53,8 @@ EVERY_METHOD = (
 
 SUBJECTS: Sequence[Subject] = (
     Subject("allocation", ("bench/allocation.py",), ("test_allocation.py", "test_control.py")),
-    Subject(
-        "evaluation",
-        ("bench/evaluate.py", "bench/measure.py"),
-        ("test_evaluate.py", "test_train.py"),
-    ),
+    Subject("evaluation", ("bench/evaluate.py",), ("test_evaluate.py", "test_train.py")),
+    Subject("measure", ("bench/measure.py",), ("test_measure.py",)),
     Subject(
         "gradients",
         (
@@ -160,7 +157,7 @@ SUBJECTS: Sequence[Subject] = (
     Subject(
         "comparison",
         ("bench/comparison/paired.py", "bench/comparison/ranks.py", "bench/comparison/compare.py"),
-        ("test_comparison.py",),
+        ("test_ranks.py", "test_comparison.py"),
     ),
     Subject("gate", ("bench/gate.py",), ("test_bounds.py", "test_gate.py")),
     Subject(
