@@ -175,8 +175,8 @@ SUBJECTS: Sequence[Subject] = (
         "identity",
         ("bench/job.py", "bench/environment.py", "bench/*_identity.py", "bench/fingerprint/*.py"),
         (
-            *("test_bounds.py", "test_record.py", "test_identity_pair.py"),
-            *("test_identity_user_code.py", "test_identity_ways.py", "test_identity_suite.py"),
+            *("test_bounds.py", "test_record.py"),
+            *("test_identity_user_code.py", "test_identity_ways.py"),
         ),
     ),
 )
