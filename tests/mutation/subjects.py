@@ -63,13 +63,15 @@ SUBJECTS: Sequence[Subject] = (
         ),
         (
             *("test_gradients.py", "test_rows.py", "test_sweep.py", "test_hessian.py"),
-            *("test_budget.py", "test_finite.py", "test_soundness.py"),
+            *("test_budget.py", "test_finite.py"),
+            "test_soundness.py::test_gradients_are_summed_over_all_uses_of_a_weight",
+            "test_soundness.py::test_layer_statistics_are_over_all_uses",
         ),
     ),
     Subject(
         "soundness",
         ("bench/soundness.py", "bench/structure.py", "bench/validation.py"),
-        ("test_soundness.py", "test_finite.py", "test_own_training.py"),
+        ("test_soundness.py",),
     ),
     Subject("precision", ("bench/precision.py",), ("test_precision.py",)),
     Subject("zeros", ("bench/present.py",), ("test_present.py",)),
