@@ -1,147 +1,15 @@
 """What makes a pair another one: its settings as data, and whatever its model is made of."""
 
 import dataclasses
-from collections.abc import Mapping
+import logging
 
 import pytest
 import torch
-from user_folders import Edit, edited, imported
+from user_folders import edited
+from user_pairs import ANOTHER, FILES, NAMES, THE_SAME, hashes
 
-import datasets
-from bench.dense_training import trained_path
 from bench.pair_identity import pair_sha256
 from bench.pairs import PAIRS, Pair
-
-FILES = {
-    "plugin.py": """
-import functools
-
-import torch
-from torch import nn
-
-from bench.images import Normalisation
-from bench.pairs import HALF, Pair
-from bench.recipe import Recipe
-from networks import Net, make
-
-RECIPE = Recipe(epochs=2, learning_rate=0.1)
-WIDTH = 16
-PAIRS = {
-    "class": Pair("class", Net, "mnist5k", Normalisation((0.25,), (0.5,)), r"f\\d.weight", RECIPE),
-    "partial": Pair(
-        "partial", functools.partial(Net, width=8), "mnist5k", Normalisation((0.25,), (0.5,)),
-        prunable=r"f\\d.weight", dense=RECIPE, dense_accuracy=90.0, interpolation="bilinear",
-    ),
-    "lambda": Pair(
-        "lambda", lambda: Net(WIDTH), "mnist5k", Normalisation((0.25,), (0.5,)), ".*weight", RECIPE
-    ),
-    "closure": Pair(
-        "closure", make(24), "mnist5k", Normalisation((0.25,), (0.5,)), ".*weight", RECIPE
-    ),
-}
-""",
-    "networks.py": '''
-"""Networks."""
-import torch
-from torch import nn
-
-from bends import bend
-
-
-class Net(nn.Module):
-    """A network."""
-
-    def __init__(self, width=16, bend=bend):
-        super().__init__()
-        self.f1, self.f2 = nn.Linear(784, width), nn.Linear(width, 10)
-        self.bend = bend
-        self.register_buffer("scale", torch.tensor([1.0]), persistent=False)
-
-    def forward(self, images):
-        return self.f2(self.bend(self.f1(images.flatten(1)))) * self.scale
-
-
-def make(width):
-    """A function that builds."""
-
-    def build():
-        return Net(width)
-
-    return build
-''',
-    "bends.py": "from torch.nn.functional import relu as bend\n",
-}
-NAMES = ("class", "partial", "lambda", "closure")
-ANOTHER: dict[str, tuple[tuple[str, ...], list[Edit]]] = {
-    "ReLU into tanh, two imports away": (NAMES, [("bends.py", "import relu", "import tanh")]),
-    "the forward pass": (NAMES, [("networks.py", ") * self.scale", ") / self.scale")]),
-    "a buffer that no checkpoint holds": (NAMES, [("networks.py", "[1.0]", "[2.0]")]),
-    "a frozen layer": (
-        NAMES,
-        [("networks.py", "bend = bend\n", "bend = bend\n        self.f1.requires_grad_(False)\n")],
-    ),
-    "the mean": (
-        ("class",),
-        [
-            (
-                "plugin.py",
-                'Net, "mnist5k", Normalisation((0.25,)',
-                'Net, "mnist5k", Normalisation((0.5,)',
-            )
-        ],
-    ),
-    "the deviation": (
-        ("closure",),
-        [
-            (
-                "plugin.py",
-                'make(24), "mnist5k", Normalisation((0.25,), (0.5,))',
-                'make(24), "mnist5k", Normalisation((0.25,), (0.25,))',
-            )
-        ],
-    ),
-    "the prunable rule": (("partial",), [("plugin.py", 'prunable=r"f\\d', 'prunable=r"f[12]')]),
-    "the prunable weights": (("partial",), [("plugin.py", 'prunable=r"f\\d', 'prunable=r"f[1]')]),
-    "the interpolation": (("partial",), [("plugin.py", "bilinear", "bicubic")]),
-    "the data": (("class",), [("plugin.py", '("class", Net, "mnist5k"', '("class", Net, "mnist"')]),
-    "the recipe": (NAMES, [("plugin.py", "epochs=2", "epochs=3")]),
-    "an argument of partial": (("partial",), [("plugin.py", "width=8", "width=9")]),
-    "a function as argument of partial": (
-        ("partial",),
-        [("plugin.py", "width=8", "width=8, bend=torch.tanh")],
-    ),
-    "the lambda": (
-        ("lambda",),
-        [("plugin.py", "lambda: Net(WIDTH)", "lambda: Net(WIDTH, torch.tanh)")],
-    ),
-    "a constant that the lambda reads": (("lambda",), [("plugin.py", "WIDTH = 16", "WIDTH = 17")]),
-    "what the closure keeps": (("closure",), [("plugin.py", "make(24)", "make(25)")]),
-}
-THE_SAME: dict[str, list[Edit]] = {
-    "its name": [("plugin.py", '"class", Net', '"other", Net')],
-    "the accuracy that is expected": [("plugin.py", "90.0", "91.0")],
-    "the slack": [("plugin.py", "90.0,", "90.0, slack=0.5,")],
-    "docstrings": [("networks.py", '"""A network."""', '"""One."""')],
-    "a new pair": [
-        (
-            "plugin.py",
-            "PAIRS = {",
-            "PAIRS = {'new': Pair('new', lambda: make(3)(), 'mnist5k', HALF, '.*', RECIPE),",
-        )
-    ],
-    "a pair in a loop": [
-        (
-            "plugin.py",
-            "PAIRS = {",
-            "PAIRS = {n: Pair(n, make(3), 'mnist5k', HALF, '.*', RECIPE) for n in ['new']} | {",
-        )
-    ],
-}
-
-
-def hashes(folder, files: Mapping[str, str]) -> dict[str, str]:
-    pairs = imported(folder, files).PAIRS
-    return {name: pair_sha256(pair, pair.build()) for name, pair in pairs.items()}
 
 
 @pytest.fixture(scope="module")
@@ -249,37 +117,27 @@ def test_the_version_of_a_package_counts_but_not_that_of_torch(monkeypatch) -> N
     assert after[0] != before[0] and after[1] == before[1]
 
 
-WEIGHTS = {
-    "ReLU into tanh, two imports away": True,
-    "the mean": True,
-    "a frozen layer": True,
-    "the recipe": True,
-    "the data": True,
-    "the interpolation": True,
-    "the prunable weights": False,
-}
-
-
-@pytest.mark.parametrize("what", WEIGHTS)
-def test_trained_weights_are_named_by_what_they_follow_from(tmp_path, what) -> None:
-    def path(files):
-        pair = imported(tmp_path, files).PAIRS[names[0]]
-        data = datasets.load("mnist5k")
-        if pair.dataset != data.name:
-            data = dataclasses.replace(data, digest="another")
-        return trained_path(pair, pair.dense, pair.build(), data)
-
-    names, edits = ANOTHER[what]
-    base = path(FILES)
-    assert base.name.startswith(names[0])
-    assert (path(edited(FILES, *edits)) != base) == WEIGHTS[what]
-    renamed = edited(FILES, *THE_SAME["docstrings"], *THE_SAME["the slack"])
-    assert path(renamed) == base
-
-
 def test_initial_weights_and_buffers_are_those_of_every_process(tmp_path) -> None:
     text = FILES["networks.py"].replace("torch.tensor([1.0])", "torch.randn(1)")
     state = torch.get_rng_state()
     one, other = (hashes(tmp_path, FILES | {"networks.py": text}) for _ in range(2))
     assert one == other
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_what_is_about_a_place_makes_no_other_pair(tmp_path) -> None:
+    """Loggers, paths and addresses are others in every process."""
+    text = FILES["networks.py"].replace(
+        "self.bend = bend\n",
+        "self.bend = bend\n"
+        "        self.log, self.file, self.path = log, __file__, Path(__file__).parent\n"
+        "        self.options, self.draws = Namespace(width=width), torch.Generator()\n"
+        "        self.thing, self.bends = object(), {bend, torch.tanh, 'a', 'b'}\n",
+    )
+    head = "import logging\nfrom argparse import Namespace\nfrom pathlib import Path\n"
+    files = FILES | {"networks.py": f"{head}log = logging.getLogger('x')\n{text}"}
+    base = hashes(tmp_path, files)
+    logging.getLogger("x").setLevel(logging.DEBUG)
+    assert hashes(tmp_path, files) == base
+    wider = files["networks.py"].replace("Namespace(width=width)", "Namespace(width=width + 1)")
+    assert hashes(tmp_path, files | {"networks.py": wider})["class"] != base["class"]

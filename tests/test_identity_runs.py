@@ -1,72 +1,23 @@
 """From run to run: what was recorded is kept, or is stale with a sentence that says why."""
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from grids import study
 from user_folders import edited, written
+from user_pairs import STUDY as FILES
 
 from bench.commands.grid import load_grid
-from bench.engines.bundle import bundled
 from bench.engines.perform import finished
 from bench.execute import execute, prepare_pairs
-from bench.fingerprint import closure, targets_of
 from bench.pairs import PAIRS
 from bench.record import Record, RecordStore
-from bench.user_code import import_file
+from bench.run import _snapshot
 from methods import METHODS
 
-FILES = {
-    "cells.toml": """
-plugins = ["plugin.py"]
-pairs = ["net"]
-allocations = ["global"]
-sparsities = [0.5]
-seeds = [0]
-[budget]
-calibration_examples = 10
-[methods]
-own = {}
-""",
-    "plugin.py": """
-from dataclasses import dataclass
-from bench.images import Normalisation
-from bench.pairs import Pair
-from bench.recipe import Recipe
-from methods.method import Method
-from helper import strength
-from networks import Net
-
-@dataclass(frozen=True)
-class Own(Method):
-    def scores(self, problem):
-        return {name: strength(weight) for name, weight in problem.weights.items()}
-
-METHODS = {"own": Own}
-PAIRS = {
-    "net": Pair(
-        name="net", model=Net, dataset="mnist5k", normalisation=Normalisation((0.25,), (0.5,)),
-        prunable="f[12].weight", dense=Recipe(epochs=1, learning_rate=0.1),
-    )
-}
-""",
-    "helper.py": "def strength(weight):\n    return weight.abs()\n",
-    "networks.py": """
-import os
-import torch
-from torch import nn
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.f1, self.f2 = nn.Linear(784, 16), nn.Linear(16, 10)
-
-    def forward(self, images):
-        hidden = torch.relu(self.f1(images.flatten(1)))
-        return self.f2(hidden * float(os.environ.get("BENCH_" + "SCALE", 1.0)))
-""",
-}
 NONE, PAIR = "", "the pair's settings or its model have changed"
 CODE = "the code that its numbers depend on has changed"
 EDITS = {
@@ -125,6 +76,16 @@ def test_an_edit_of_a_plugin_runs_the_job_again_or_not(tmp_path, results, caplog
     assert run(written(tmp_path, edited(FILES, *edits)), results) == (second, True)
 
 
+def test_an_unfinished_training_is_of_all_that_its_record_would_be(pairs, tmp_path) -> None:
+    (dense,) = pairs.values()
+    job = study({"magnitude": {}}).entries()[0].job
+    hashes = ("pair_sha256", "checkpoint_sha256", "data_sha256")
+    others = [dense, *(replace(dense, **{name: "0" * 64}) for name in hashes)]
+    found = [_snapshot(job, other, tmp_path)._identity for other in others]
+    assert all(one != other for one, other in itertools.combinations(found, 2))
+    assert found[0] == _snapshot(job, dense, tmp_path)._identity
+
+
 @pytest.mark.usefixtures("registries")
 def test_what_no_hash_sees_is_seen_by_the_dense_model(
     tmp_path, results, monkeypatch, caplog
@@ -146,32 +107,6 @@ def test_what_no_hash_sees_is_seen_by_the_dense_model(
     assert f"and was {second.dense_loss:.6g}, though neither code nor weights" in caplog.text
     rounded = replace(dense.evaluation, loss=dense.evaluation.loss * 1.00001)
     assert finished(store, entries[0], replace(dense, evaluation=rounded)) == second
-
-
-def test_a_bundle_is_the_same_code_elsewhere(tmp_path) -> None:
-    files = {f"package/{name}": text for name, text in FILES.items()} | {"package/__init__.py": ""}
-    files = edited(files, ("package/plugin.py", "from helper", "from .helper"))
-    here = written(tmp_path, files)
-    (bundle,) = bundled([here / "package" / "plugin.py"])
-    assert {name for name, _ in bundle.files} == {
-        f"package/{name}" for name in ("__init__.py", "plugin.py", "helper.py", "networks.py")
-    }
-    (there,) = bundle.unpack(tmp_path / "node")
-    assert bundle.unpack(tmp_path / "node") == [there]
-    hashes = {
-        closure(targets_of(import_file(path).METHODS["own"])).sha256
-        for path in (here / "package" / "plugin.py", there)
-    }
-    assert len(hashes) == 1
-
-
-def test_plugins_of_one_folder_travel_together(tmp_path) -> None:
-    text = "from helper import strength\nMETHODS = {}\n"
-    here = written(tmp_path, FILES | {"other.py": text})
-    elsewhere = written(tmp_path, FILES)
-    first, second = bundled([here / "plugin.py", elsewhere / "plugin.py", here / "other.py"])
-    assert first.plugins == ("plugin.py", "other.py") and second.plugins == ("plugin.py",)
-    assert first.unpack(tmp_path)[0].parent != second.unpack(tmp_path)[0].parent
 
 
 def test_the_command_line_says_what_is_stale(bench, tmp_path, results) -> None:

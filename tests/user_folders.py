@@ -85,6 +85,23 @@ def shift(weight):
     "settings.json": '{"damping": 0.1}\n',
 }
 
+HEAD = """
+import dataclasses
+import functools
+import torch
+from dataclasses import dataclass
+from bench.images import Normalisation
+from bench.pairs import PAIRS as KNOWN
+from bench.pairs import Pair
+from bench.recipe import Recipe
+from methods import METHODS as REGISTERED
+from methods import build
+from methods.magnitude import Magnitude
+from methods.method import Method
+from torch import nn
+"""
+"""What a plugin of one file begins with."""
+
 Edit = tuple[str, str, str]
 """A file, a text that is in it once, and what takes its place."""
 

@@ -1,6 +1,7 @@
 """What the user's code reads beside code: environment variables, and files that it names."""
 
 import ast
+import itertools
 import os
 import re
 from collections.abc import Iterator
@@ -45,7 +46,7 @@ def _called(node: object) -> str:
 
 
 def named_files(tree: ast.AST, folder: Path) -> set[Path]:
-    """The files in or below the folder of the code whose names, or parts of them, it spells out."""
+    """The files whose names the code spells out: from its folder, or where the process runs."""
     found = set[Path]()
     for node in ast.walk(tree):
         parts: list[str] = []
@@ -56,9 +57,10 @@ def named_files(tree: ast.AST, folder: Path) -> set[Path]:
         ):
             parts = _texts(node)
         for first in range(len(parts) if parts and _suffix(parts[-1]) in SUFFIXES else 0):
-            path = folder.joinpath(*parts[first:])
-            if path.is_file():
-                found.add(path.resolve())
+            places = (place.joinpath(*parts[first:]) for place in (folder, Path.cwd()))
+            found.update(
+                path.resolve() for path in itertools.islice(filter(Path.is_file, places), 1)
+            )
     return found
 
 

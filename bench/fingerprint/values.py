@@ -1,9 +1,11 @@
 """Objects as data: what a result depends on of values that the user's code made."""
 
+import argparse
 import dataclasses
 import enum
 import functools
 import hashlib
+import logging
 import re
 import types
 from collections.abc import Callable, Mapping, Sequence, Set
@@ -33,7 +35,7 @@ def describe(value: object, around: tuple[int, ...] = ()) -> Described:
     """The value without its place in memory; equal for all that gives the same results.
 
     Functions and classes are described by their code and by the values bound to them, tensors by
-    their bits, paths by the file's name. What contains itself is named only, by its type.
+    their bits, absolute paths by the file's name. What contains itself is named only, by its type.
     """
     if id(value) in around or len(around) > _DEEP:
         return type(value).__qualname__
@@ -49,7 +51,7 @@ def described(value: Any, inner: Inner) -> Described:
     return _callable(value, inner) if callable(value) else _object(value, inner)
 
 
-@described.register(bool | int | float | complex | str | bytes | range | slice | types.NoneType)
+@described.register(bool | int | float | complex | bytes | range | slice | types.NoneType)
 @described.register(enum.Enum | re.Pattern | types.EllipsisType)
 @described.register(torch.dtype | torch.device | torch.layout | torch.memory_format)
 def _(value: object, inner: Inner) -> Described:
@@ -57,8 +59,28 @@ def _(value: object, inner: Inner) -> Described:
 
 
 @described.register
+def _(value: str, inner: Inner) -> Described:
+    return repr(_without_place(Path(value)) if Path(value).is_absolute() else value)
+
+
+@described.register
 def _(value: Path, inner: Inner) -> Described:
-    return value.name
+    return _without_place(value) if value.is_absolute() else str(value)
+
+
+def _without_place(path: Path) -> str:
+    """A file's name; where a folder is says nothing of a result."""
+    return path.name if path.suffix else "a folder"
+
+
+@described.register
+def _(value: logging.Logger, inner: Inner) -> Described:
+    return "logger"
+
+
+@described.register
+def _(value: torch.Generator, inner: Inner) -> Described:
+    return ["generator", value.initial_seed()]
 
 
 @described.register(Tensor | np.ndarray)
@@ -130,7 +152,7 @@ def _made_by_python(value: object) -> bool:
 
 
 _CODE = (types.FunctionType, staticmethod, classmethod, property, functools.partial)
-_DATA = (bool, int, float, complex, str, bytes, tuple, list, dict, Tensor, torch.dtype)
+_DATA = (bool, int, float, complex, str, bytes, tuple, torch.dtype)
 
 
 def bits(tensor: Tensor) -> Described:
@@ -180,6 +202,8 @@ def _object(value: object, inner: Inner) -> Described:
     if dataclasses.is_dataclass(value):
         names = [field.name for field in dataclasses.fields(value)]
         return ["object", inner(type(value)), inner({n: getattr(value, n) for n in names})]
+    if isinstance(value, argparse.Namespace | types.SimpleNamespace):
+        return ["namespace", inner(vars(value))]
     if target_of(type(value)) is None:
         return ["object", inner(type(value)), _ADDRESS.sub("", repr(value))]
     slots = [name for base in type(value).__mro__ for name in getattr(base, "__slots__", ())]
