@@ -10,6 +10,8 @@ from tiny import slow_gradients, tiny_conv, tiny_mlp, tiny_problem
 from bench.rows import DenseRows
 from bench.weights import flatten, unflatten
 from methods import build
+from methods import chita as chita_module
+from methods.curvature import quadratic as quadratic_module
 from methods.curvature.feasible import Feasible
 from methods.curvature.quadratic import Point, Quadratic, critical_step, descent, thresholded
 
@@ -137,8 +139,159 @@ def test_descent_never_rises_and_keeps_the_count() -> None:
     assert values[-1] < values[0]
 
 
+def test_descent_ends_where_the_model_falls_no_more(monkeypatch) -> None:
+    """As many steps as there are falls, and the one that isn't: no more are tried."""
+    problem = tiny_problem(tiny_mlp(), sparsity=0.6)
+    model, value, _ = quadratic(problem)
+    feasible = Feasible(problem)
+    project = feasible.projection(torch.ones(62, dtype=torch.bool))
+    keep = feasible.largest(model.centre.abs())
+    taken = []
+
+    def noted(*arguments):
+        taken.append(thresholded(*arguments))
+        return taken[-1]
+
+    monkeypatch.setattr(quadratic_module, "thresholded", noted)
+    start = Point(model.centre * keep, keep)
+    found = descent(model, start, project, feasible.group, 10_000)
+    values = [float(value(point.weights)) for point in (start, *taken)]
+    falls = [before - after > 1e-7 * abs(before) for before, after in itertools.pairwise(values)]
+    assert falls == [True] * (len(falls) - 1) + [False]
+    assert 1 < len(falls) < 10_000
+    assert torch.equal(found.weights, taken[-2].weights)
+    taken.clear()
+    few = descent(model, start, project, feasible.group, 2)
+    assert len(taken) == 2
+    assert torch.equal(few.weights, taken[-1].weights)
+    # Where nothing can fall, nothing is moved.
+    solved = model.solution(found.keep)
+    taken.clear()
+    again = descent(model, solved, project, feasible.group, 50)
+    assert len(taken) <= 50 and value(again.weights) <= value(solved.weights)
+
+
+@pytest.mark.parametrize("allocation", ["global", "layerwise"])
+def test_the_search_ends_with_the_round_in_which_no_weights_change_places(
+    monkeypatch, allocation
+) -> None:
+    problem = tiny_problem(tiny_mlp(), sparsity=0.8, allocation=allocation)
+    rounds = []
+
+    def noted(model, start, *rest, steps):
+        rounds.append(steps)
+        return descent(model, start, *rest, steps=steps)
+
+    monkeypatch.setattr(chita_module, "descent", noted)
+    fields = {"samples": SAMPLES, "damping": 1e-4, "steps": 1}
+    found = flatten(build("chita", fields | {"rounds": 200}).prune(problem))
+    used = len(rounds)
+    assert rounds == [1] * used
+    assert 1 < used < 200
+    for count in (1, used):
+        few = flatten(build("chita", fields | {"rounds": count}).prune(problem))
+        assert torch.equal(few != 0, found != 0) == (count == used), count
+        torch.testing.assert_close(few, found) if count == used else None
+
+
+@pytest.mark.parametrize(("active", "wide"), [(1.0, 25), (1.5, 37), (2.0, 50), (9.0, 62)])
+def test_the_first_active_set_is_a_multiple_of_what_is_kept(monkeypatch, active, wide) -> None:
+    """62 weights, of which round(0.6 × 62) = 37 go: 25 are kept, and 0.4 × active stay in play."""
+    sizes = []
+    among = Quadratic.among
+
+    def noted(self, chosen):
+        sizes.append(int(chosen.sum()))
+        return among(self, chosen)
+
+    monkeypatch.setattr(Quadratic, "among", noted)
+    problem = tiny_problem(tiny_mlp(), sparsity=0.6)
+    build("chita", {"samples": SAMPLES, "active": active, "rounds": 1}).prune(problem)
+    live = int(problem.gradients(SAMPLES).any(0).sum())
+    assert live > 55
+    assert sizes[0] in (live, 62)  # all that have a gradient, and the few that must be kept
+    assert sizes[1] == min(wide, sizes[0])
+
+
+@pytest.mark.parametrize(
+    ("stages", "target", "expected"),
+    [
+        (1, 0.6, [0.6]),
+        (2, 0.6, [0.1, 0.6]),
+        # Halves of what is left of the way from 0.1 to 0.6, stretched so that it ends: 4/7, 6/7.
+        (4, 0.6, [0.1, 0.1 + 0.5 * 4 / 7, 0.1 + 0.5 * 6 / 7, 0.6]),
+        # A target below the base is there from the first stage on.
+        (3, 0.04, [0.04, 0.04, 0.04]),
+    ],
+)
+def test_stages_near_the_target_by_halves(stages, target, expected) -> None:
+    found = build("chita", {"stages": stages}).sparsities(target)
+    assert found == pytest.approx(expected)
+    assert found[-1] == target
+
+
+def test_a_larger_batch_weighs_the_first_order_term_less() -> None:
+    """α = first_order / batch: the mean over 3 of 30 gradients, and a third of the pull."""
+    problem = tiny_problem(tiny_mlp(), sparsity=0.6)
+    fields = {"samples": 10, "batch": 3, "damping": DAMPING, "first_order": 0.9}
+    found = flatten(build("chita", fields).prune(problem))
+    gradients, centre = problem.gradients(10, 3), flatten(problem.weights)
+    H = dense_fisher(gradients, DAMPING)
+    expected = refit(H, gradients.mean(0), centre, found != 0, 0.3)
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-8)
+
+
+def test_fresh_stages_take_as_many_new_examples_as_a_stage_has() -> None:
+    problem = tiny_problem(tiny_mlp(), count=60, sparsity=0.6)
+    fields = {"samples": 10, "batch": 3, "stages": 2, "fresh": True}
+    build("chita", fields).prune(problem)
+    assert problem._meter.spent.calibration_examples == 60
+
+
+def test_a_line_search_doubles_its_step_ten_times_at_most(monkeypatch) -> None:
+    """Along a direction in which the model falls for ever, as it would without damping."""
+
+    class Falling(Quadratic):
+        """A model that is less at every new place."""
+
+        def value(self, weights):
+            seen.append(weights)
+            return -float(len(seen))
+
+    seen = []
+    problem = tiny_problem(tiny_mlp(), sparsity=0.6)
+    model, _, _ = quadratic(problem)
+    falling = Falling(model.rows, model.target, model.centre, model.damping)
+    feasible = Feasible(problem)
+    project = feasible.projection(torch.ones(62, dtype=torch.bool))
+    keep = feasible.largest(model.centre.abs())
+    # From the least on its support only a change of places helps, so the step isn't a parabola's.
+    start = model.solution(keep)
+    found = thresholded(falling, start, project, feasible.group)
+    assert len(seen) == 1 + 10
+    gradient = model.gradient(start.weights)
+    critical = critical_step(start, gradient, feasible.group) * (1 + 1e-4)
+    far = start.weights - 2**9 * critical * gradient
+    torch.testing.assert_close(found.weights, far * project(far.abs()))
+
+
+def test_critical_steps_by_hand() -> None:
+    """w = (2, -1, 0), g = (1, 2, 4): |2 - τ| = 4τ at 2/5, |-1 - 2τ| = 4τ at 1/2."""
+    weights = torch.tensor([2.0, -1.0, 0.0])
+    keep = torch.tensor([True, True, False])
+    gradient = torch.tensor([1.0, 2.0, 4.0])
+    one = torch.zeros(3, dtype=torch.long)
+    assert critical_step(Point(weights, keep), gradient, one) == pytest.approx(0.4)
+    # Alone in its set, no weight of it can be overtaken, and it goes by shrinking to zero alone.
+    apart = torch.tensor([0, 1, 1])
+    assert critical_step(Point(weights, keep), gradient, apart) == pytest.approx(0.5)
+    growing = torch.tensor([-1.0, 2.0, 1.0])
+    assert critical_step(Point(weights, keep), growing, one) == float("inf")
+
+
 def test_the_search_comes_near_the_best_of_all_supports() -> None:
     """Every support of 6 out of 12 weights solved: the search's is among the best twentieth."""
+    torch.manual_seed(0)
     net = torch.nn.Sequential(torch.nn.Linear(6, 2, bias=False))
     problem = tiny_problem(net, sparsity=0.5)
     problem._calibration._examples.labels %= 2

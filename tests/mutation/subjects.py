@@ -177,8 +177,9 @@ SUBJECTS: Sequence[Subject] = (
         "identity",
         ("bench/job.py", "bench/environment.py", "bench/*_identity.py", "bench/fingerprint/*.py"),
         (
-            *("test_bounds.py", "test_record.py"),
-            *("test_identity_user_code.py", "test_identity_ways.py"),
+            *("test_bounds.py", "test_record.py", "test_identity_imports.py"),
+            *("test_identity_models.py", "test_identity_pair.py", "test_identity_suite.py"),
+            *("test_identity_user_code.py", "test_identity_ways.py", "test_user_code.py"),
         ),
     ),
 )
