@@ -181,11 +181,7 @@ def test_gradients_that_do_not_fit_are_a_skip() -> None:
 
 def test_the_search_comes_near_the_best_of_all_sets() -> None:
     """Every set of 5 out of 18 weights tried: the search's is among the best hundredth."""
-<<<<<<< HEAD
     torch.manual_seed(2)  # weights of which magnitude doesn't take the best set already
-=======
-    torch.manual_seed(2)
->>>>>>> mutation
     net = torch.nn.Sequential(torch.nn.Linear(6, 3, bias=False))
     problem = tiny_problem(net, sparsity=5 / 18)
     loss = quadratic(problem)
