@@ -56,6 +56,19 @@ def test_an_infinite_input_is_said(label) -> None:
         prune(spoiled(float("inf"), 0), label)
 
 
+@pytest.mark.parametrize(
+    ("method", "fields"),
+    [("l-obs", {}), ("woodfisher", {}), ("obd", {"curvature": "hutchinson", "probes": 1})],
+)
+def test_examples_are_counted_across_chunks(method, fields) -> None:
+    problem = tiny_problem(tiny_mlp(), count=60)
+    calibration = problem._calibration
+    calibration._examples.inputs[calibration._order[54], 2] = float("nan")
+    assert problem.chunk < 54
+    with pytest.raises(MethodError, match="from calibration example 55 of"):
+        build(method, {"samples": 60} | fields).prune(problem)
+
+
 class Root(nn.Module):
     """√|x|, whose slope at zero is infinite though its value is not."""
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations, prune
 
 from bench.errors import UserError
+from bench.images import Normalisation
 from bench.problem import Problem
 from methods.curvature.diagonals import fisher_diagonal
 from methods.kfac import KFAC
@@ -430,6 +431,16 @@ SETTINGS = {
     "model an instance of nothing": ({"model": 7}, "model must be a function or class"),
     "interpolation": ({"interpolation": "cubic"}, "interpolation must be one of"),
     "slack": ({"slack": float("nan")}, "slack must be a finite number"),
+    "slack a truth value": ({"slack": True}, "slack must be a finite number"),
+    "slack below zero": ({"slack": -0.1}, "slack must be a finite number"),
+    "accuracy above 100": ({"dense_accuracy": 101.0}, "dense_accuracy must be"),
+    "accuracy infinite": ({"dense_accuracy": float("inf")}, "dense_accuracy must be"),
+    "no deviation": ({"normalisation": Normalisation((0.1,), (0.0,))}, "std must be above 0"),
+    "two means": ({"normalisation": Normalisation((0.1, 0.1), (0.3,))}, "2 means and 1 standard"),
+    "a mean that is NaN": (
+        {"normalisation": Normalisation((float("nan"),), (0.3,))},
+        "mean must be a tuple of finite numbers",
+    ),
     "name a path": ({"name": "../own"}, "name must be a name of letters"),
 }
 
