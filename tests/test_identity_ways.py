@@ -76,6 +76,34 @@ METHODS = {"own": Own}
 """,
         ('"square": 2.0', '"square": 3.0'),
     ),
+    "a table of its own called METHODS that is filled later": (
+        """
+METHODS = {}
+METHODS["square"] = 2.0
+
+@dataclass(frozen=True)
+class Own(Method):
+    def scores(self, problem):
+        return {n: w.abs() ** METHODS["square"] for n, w in problem.weights.items()}
+
+METHODS["own"] = Own
+""",
+        ('METHODS["square"] = 2.0', 'METHODS["square"] = 3.0'),
+    ),
+    "a table with the name of one of the suite's": (
+        """
+TRAINED = {}
+TRAINED["square"] = 2.0
+
+@dataclass(frozen=True)
+class Own(Method):
+    def scores(self, problem):
+        return {n: w.abs() ** TRAINED["square"] for n, w in problem.weights.items()}
+
+METHODS = {"own": Own}
+""",
+        ('TRAINED["square"] = 2.0', 'TRAINED["square"] = 3.0'),
+    ),
     "a global that a function looks up": (
         """
 POWER = 2.0

@@ -22,6 +22,9 @@ from bench.fingerprint.source import File, of_the_suite, text
 REGISTRIES = {"METHODS", "PAIRS", "DATASETS", "TRAINED", "AUGMENTATIONS"}
 """Tables from which a job picks one entry: that entry counts, the others don't."""
 
+PLUGIN_REGISTRIES = {"METHODS", "PAIRS"}
+"""Those of a file of the user's."""
+
 REGISTERED = "[]"
 LAMBDA = "<lambda>"
 
@@ -53,8 +56,11 @@ class Module:
         names = names_bound([statement])
         for name in names:
             self.definitions.setdefault(name, []).append(statement)
-        if registry_of(statement) in REGISTRIES:
+        registry = registry_of(statement)
+        if registry in (PLUGIN_REGISTRIES if self.own else REGISTRIES):
             self.registered.append(statement)
+            if registry not in names:  # counts where other code reads the table
+                self.definitions.setdefault(registry, []).append(statement)
             return
         match statement:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
