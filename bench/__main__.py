@@ -2,8 +2,8 @@
 
 import sys
 
-from bench.cli import app
-from bench.errors import UserError
+from bench.cli.app import app
+from bench.common.errors import UserError
 
 
 def main() -> None:

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.errors import UserError, unknown
-from datasets import cache
+from bench.common.errors import UserError, unknown
 from datasets.cifar10 import CIFAR10
 from datasets.dataset import AnySplit, Dataset, Definition, FolderSplit, Progress, Split
 from datasets.folder import FolderDefinition, contents
 from datasets.imagenet import IMAGENET
 from datasets.mnist import MNIST
 from datasets.mnist5k import MNIST5K
-from datasets.obtain import by_hand, cache_path, cached, candidates
+from datasets.obtaining import cache
+from datasets.obtaining.obtain import by_hand, cache_path, cached, candidates
 
 __all__ = [
     "DATASETS",

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from datasets.dataset import Definition, Files, Part, Parts, SourceError, split_tail
-from datasets.sources import Npm, Torchvision
+from datasets.obtaining.sources import Npm, Torchvision
 
 
 def read_batches(folder: Path) -> Parts:

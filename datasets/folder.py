@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
-from bench.errors import UserError
-from bench.folders import data_folder, mirrors
+from bench.common.errors import UserError
+from bench.common.folders import data_folder, mirrors
 from datasets.dataset import Dataset, FolderSplit
 
 log = logging.getLogger(__name__)

@@ -3,9 +3,9 @@
 Of the 60,000 training images the last 5,000 are validation, the first 55,000 train; 10,000 test.
 """
 
-from datasets import idx
 from datasets.dataset import Definition, Files, Part, split_tail
-from datasets.sources import Npm, Torchvision
+from datasets.obtaining import idx
+from datasets.obtaining.sources import Npm, Torchvision
 
 
 def addresses() -> list[list[str]]:

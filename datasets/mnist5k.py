@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from datasets.dataset import Definition, Part, Parts, SourceError, Split
-from datasets.sources import Shipped
+from datasets.obtaining.sources import Shipped
 
 
 def read() -> Parts:

@@ -6,7 +6,7 @@ from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from bench.errors import UserError, unknown
+from bench.common.errors import UserError, unknown
 from methods.cbs import CBS
 from methods.chita import CHITA, CHITAPlusPlus
 from methods.ekfac import EKFAC

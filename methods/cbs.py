@@ -7,14 +7,14 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
-from bench.errors import Skip
-from bench.passes import Fisher
-from bench.problem import Problem
-from bench.rows import JoinedRows
-from bench.weights import Weights, flatten, unflatten
-from methods.curvature.feasible import Feasible
+from bench.common.errors import Skip
+from bench.problem.gradients.per_example import JoinedRows
+from bench.problem.passes import Fisher
+from bench.problem.problem import Problem
+from bench.problem.weights import Weights, flatten, unflatten
+from methods.combinatorial.feasible import Feasible
+from methods.combinatorial.swaps import Removal, Search
 from methods.curvature.low_rank import LowRankInverse, joint_move
-from methods.curvature.swaps import Removal, Search
 from methods.method import Count, Method, Positive
 from methods.search import Choice, Damping, Space, UpdateScale
 from methods.surgeon import saliencies

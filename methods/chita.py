@@ -8,12 +8,12 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from bench.passes import Fisher
-from bench.problem import Problem
-from bench.rows import DenseRows
-from bench.weights import Weights, flatten, unflatten
-from methods.curvature.feasible import Feasible
-from methods.curvature.quadratic import Point, Projection, Quadratic, descent, thresholded
+from bench.problem.gradients.per_example import DenseRows
+from bench.problem.passes import Fisher
+from bench.problem.problem import Problem
+from bench.problem.weights import Weights, flatten, unflatten
+from methods.combinatorial.feasible import Feasible
+from methods.combinatorial.quadratic import Point, Projection, Quadratic, descent, thresholded
 from methods.method import Count, Method, NonNegative, Positive
 from methods.search import Choice, Damping, Search
 

@@ -7,9 +7,9 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from bench.passes import Fisher
-from bench.problem import Problem
-from bench.signal import Signal
+from bench.problem.gradients.signal import Signal
+from bench.problem.passes import Fisher
+from bench.problem.problem import Problem
 from methods.curvature.joined import JoinedInverse
 from methods.curvature.kronecker import EigenInverse, Factors, fisher_factors
 from methods.method import Count

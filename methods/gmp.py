@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from bench.allocation import select
-from bench.problem import Target
-from bench.schedule import cubic
-from bench.train import Sparsifier, Training
+from bench.jobs.schedule import cubic
+from bench.problem.allocation import select
+from bench.problem.problem import Target
+from bench.problem.training.loop import Sparsifier, Training
 from methods.method import Count, Fraction
 from methods.sparse_training import SparseTraining
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from bench.passes import Fisher
-from bench.problem import Problem
+from bench.problem.passes import Fisher
+from bench.problem.problem import Problem
 from methods.curvature.inverse import Inverse
 from methods.curvature.joined import JoinedInverse
 from methods.curvature.kronecker import (

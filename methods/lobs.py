@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from torch import Tensor
 
-from bench.problem import Problem, Target
+from bench.problem.problem import Problem, Target
 from methods.curvature.joined import JoinedJointInverse
 from methods.curvature.kronecker import Moments, SharedInverse
 from methods.method import Count

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
-from bench.problem import Problem
-from bench.weights import Scores
+from bench.problem.problem import Problem
+from bench.problem.weights import Scores
 from methods.method import Method
 from methods.search import Choice
 

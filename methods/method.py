@@ -5,9 +5,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from bench.job import Protocol
-from bench.problem import Problem, Target
-from bench.weights import Masks, Scores, Weights
+from bench.jobs.job import Protocol
+from bench.problem.problem import Problem, Target
+from bench.problem.weights import Masks, Scores, Weights
 from methods import search
 
 Count = Annotated[int, Field(ge=1)]

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from bench.problem import Problem, Target
-from bench.weights import Scores, Weights
-from methods.curvature.elimination import Trace, elimination
+from bench.problem.problem import Problem, Target
+from bench.problem.weights import Scores, Weights
+from methods.combinatorial.elimination import Trace, elimination
 from methods.curvature.kronecker import Moments, SharedInverse
 from methods.method import Count, Method
 from methods.search import Damping

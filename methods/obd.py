@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from torch import Tensor
 
-from bench.problem import Problem
-from bench.weights import Scores, flatten, unflatten
+from bench.problem.problem import Problem
+from bench.problem.weights import Scores, flatten, unflatten
 from methods.curvature.diagonals import (
     fisher_diagonal,
     ggn_diagonal,

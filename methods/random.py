@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
-from bench.problem import Problem
-from bench.weights import Scores
+from bench.problem.problem import Problem
+from bench.problem.weights import Scores
 from methods.method import Method
 
 

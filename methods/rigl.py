@@ -7,10 +7,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from bench.allocation import select
-from bench.problem import Target
-from bench.train import Sparsifier, Training
-from bench.weights import Masks
+from bench.problem.allocation import select
+from bench.problem.problem import Target
+from bench.problem.training.loop import Sparsifier, Training
+from bench.problem.weights import Masks
 from methods.method import Count, Fraction
 from methods.sparse_training import SparseTraining
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.allocation import select
-from bench.problem import Target
-from bench.train import Sparsifier, Training
+from bench.problem.allocation import select
+from bench.problem.problem import Target
+from bench.problem.training.loop import Sparsifier, Training
 from methods.rigl import random_masks
 from methods.sparse_training import SparseTraining
 

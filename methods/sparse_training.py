@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from bench.errors import MethodError
-from bench.job import Protocol
-from bench.problem import Problem, Target
-from bench.train import Sparsifier, Training
-from bench.weights import Weights
+from bench.common.errors import MethodError
+from bench.jobs.job import Protocol
+from bench.problem.problem import Problem, Target
+from bench.problem.training.loop import Sparsifier, Training
+from bench.problem.weights import Weights
 from methods.method import Method
 
 

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from bench.allocation import pruned_counts, pruned_total, select
-from bench.errors import Skip
-from bench.problem import Target
-from bench.schedule import cubic
-from bench.train import Sparsifier, Training
-from bench.weights import flatten
+from bench.common.errors import Skip
+from bench.jobs.schedule import cubic
+from bench.problem.allocation import pruned_counts, pruned_total, select
+from bench.problem.problem import Target
+from bench.problem.training.loop import Sparsifier, Training
+from bench.problem.weights import flatten
 from methods.method import Count, Fraction, Positive
 from methods.sparse_training import SparseTraining
 

@@ -5,9 +5,9 @@ from typing import Generic, Literal, TypeVar
 
 from torch import Tensor
 
-from bench.problem import Problem
-from bench.schedule import cubic
-from bench.weights import Masks, Scores, Weights, flatten, unflatten
+from bench.jobs.schedule import cubic
+from bench.problem.problem import Problem
+from bench.problem.weights import Masks, Scores, Weights, flatten, unflatten
 from methods.curvature.inverse import Inverse
 from methods.method import Count, Method
 from methods.search import UpdateScale

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from torch import Tensor
 
-from bench.passes import Fisher
-from bench.problem import Problem
+from bench.problem.passes import Fisher
+from bench.problem.problem import Problem
 from methods.curvature.blocks import Blocks, block_inverse
 from methods.curvature.inverse import FisherInverse
 from methods.method import Count

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from torch import Tensor
 
-from bench.problem import Problem
-from bench.weights import flatten
+from bench.problem.problem import Problem
+from bench.problem.weights import flatten
 from methods.curvature.inverse import FisherInverse
 from methods.method import NonNegative
 from methods.search import Damping, Search

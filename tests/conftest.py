@@ -8,26 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.checkout import ROOT
+from support.grids import SMALL
 
 if TYPE_CHECKING:
     import datasets
-    from bench.dense import Dense
-
-ROOT = Path(__file__).resolve().parent.parent
-SMALL = """
-pairs = ["mlpnet-mnist5k"]
-allocations = ["global"]
-sparsities = [0.5, 0.9]
-seeds = [0, 1]
-
-[budget]
-calibration_examples = 50
-backward_passes = 50
-
-[methods]
-magnitude = {}
-woodfisher = { samples = 50, damping = 1e-3 }
-"""
+    from bench.pairs.preparing.dense import Dense
 
 Bench = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -58,9 +44,9 @@ def small_study(tmp_path: Path) -> Path:
 def pairs() -> "dict[str, Dense]":
     """The smallest real pair, ready to be pruned."""
     import torch
-    from grids import PAIR
+    from support.grids import PAIR
 
-    from bench.execute import prepare_pairs
+    from bench.executors.execute import prepare_pairs
 
     return prepare_pairs([PAIR], torch.device("cpu"), lambda *_: None)
 
@@ -68,7 +54,7 @@ def pairs() -> "dict[str, Dense]":
 @pytest.fixture
 def toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> "datasets.Dataset":
     """The data of all pairs: small images made in memory, and a data folder that is empty."""
-    from toys import dataset
+    from support.toys import dataset
 
     import datasets
 
@@ -82,7 +68,7 @@ def toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> "datasets.Dataset":
 @pytest.fixture
 def registries() -> Iterator[None]:
     """Puts the registries of methods and pairs back after a test that adds to them."""
-    from bench.pairs import PAIRS
+    from bench.pairs.pair import PAIRS
     from methods import METHODS
 
     kept = dict(METHODS), dict(PAIRS)

@@ -5,16 +5,16 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from bench.common.errors import UserError, unknown
 from bench.comparison.conditions import Conditions, conditions, refuse
 from bench.comparison.gather import Gathered
 from bench.comparison.paired import compare_panel
 from bench.comparison.ranks import Ranks, rank_methods, sentences
 from bench.comparison.tables import panel_tables, rank_table
-from bench.errors import UserError, unknown
 from bench.report import Cell, frame, progress, summary
 from bench.report.frame import PANEL
 from bench.report.panels import panels
-from bench.report.tables import Table
+from bench.report.tables.tables import Table
 
 BASELINE = "magnitude"
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.errors import UserError
-from bench.record import Record
+from bench.common.errors import UserError
+from bench.jobs.record import Record
 from bench.report import Cell
 
 # A condition is a heading and a part of it, such as ("budget", "backward passes").

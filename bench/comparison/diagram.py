@@ -8,9 +8,9 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.report import canvas
-from bench.report.palette import Look
-from bench.statistics import Ranking, cliques
+from bench.common.statistics.inference import Ranking, cliques
+from bench.report.figures import canvas
+from bench.report.figures.palette import Look
 
 _LINE = "#404040"
 _ROW_INCHES = 0.165

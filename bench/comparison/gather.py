@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.job import Job
-from bench.record import Record, RecordStore
+from bench.jobs.job import Job
+from bench.jobs.record import Record, RecordStore
 from bench.report import Cell
-from bench.study import Entry
+from bench.study.study import Entry
 
 Place = tuple[Any, ...]
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from bench.contest import contest
+from bench.common.statistics.contest import contest
+from bench.common.statistics.inference import LEVEL, area, holm, paired_difference
 from bench.report.frame import PANEL
-from bench.statistics import LEVEL, area, holm, paired_difference
 
 AREA = "area"
 COLUMNS = (
@@ -66,8 +66,9 @@ def compare_column(values: pd.DataFrame, baseline: str | None) -> pd.DataFrame:
 
     `difference` to the baseline has a two-sided 95 % t interval over the seeds that both have;
     `p_holm` is corrected over the methods of this column. `standing` is `best` where the method
-    with the highest mean is ahead of every other one by the rule of `bench.contest`, as in the
-    report (`p_best` is the greatest of those corrected p-values), then `second` for the next mean.
+    with the highest mean is ahead of every other one by the rule of `contest`, as in
+    the report (`p_best` is the greatest of those corrected p-values), then `second` for the next
+    mean.
     """
     rows = []
     for label in values:

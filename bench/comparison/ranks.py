@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from bench.common.statistics.inference import Ranking, rank
 from bench.report.frame import PANEL
 from bench.report.numerals import percent
-from bench.statistics import Ranking, rank
 
 FEWEST_BLOCKS = 6
 FEWEST_METHODS = 3

@@ -7,14 +7,14 @@ from typing import get_args
 
 import pandas as pd
 
+from bench.common.errors import UserError
 from bench.comparison.compare import Comparison, Ranked
 from bench.comparison.conditions import warnings
 from bench.comparison.paired import COLUMNS
 from bench.comparison.ranks import spans
-from bench.errors import UserError
-from bench.job import Protocol
-from bench.report import latex, markdown
-from bench.report.palette import looks
+from bench.jobs.job import Protocol
+from bench.report.figures.palette import looks
+from bench.report.tables import latex, markdown
 
 _DIAGRAM = "critical-difference"
 

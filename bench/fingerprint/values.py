@@ -19,7 +19,7 @@ from torch import Tensor
 
 from bench.fingerprint.code_of import code_of, target_of
 from bench.fingerprint.source import of_the_suite
-from bench.job import canonical_json
+from bench.jobs.job import canonical_json
 
 Described = Any
 """Texts, lists and dicts of texts: what `canonical_json` takes."""

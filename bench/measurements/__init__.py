@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.errors import UserError, unknown
+from bench.common.errors import UserError, unknown
 from bench.measurements import curvature_pictures, quadratic_model
 
 MEASUREMENTS: dict[str, Callable[[Path], list[Path]]] = {

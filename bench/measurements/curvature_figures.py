@@ -9,7 +9,7 @@ from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from bench.report import canvas
+from bench.report.figures import canvas
 
 _COLUMNS = 5
 _COLOURS = "RdBu_r"

@@ -11,15 +11,15 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from bench.calibration import seeded
-from bench.dense import Dense
 from bench.measurements import matrices
 from bench.measurements.curvature_figures import pictures
 from bench.measurements.facts import write_facts, write_table
 from bench.measurements.matrices import best_scale, relative_error
-from bench.pairs import PAIRS
-from bench.prepare import prepare
-from bench.report import canvas
+from bench.pairs.pair import PAIRS
+from bench.pairs.preparing.dense import Dense
+from bench.pairs.preparing.prepare import prepare
+from bench.problem.calibration import seeded
+from bench.report.figures import canvas
 
 PAIR = "mlpnet-mnist"
 LAYERS = ("fc3", "fc2")

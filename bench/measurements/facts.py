@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from bench.dense import Dense
-from bench.environment import environment
+from bench.pairs.preparing.dense import Dense
+from bench.run.environment import environment
 
 
 def write_facts(dense: Dense, settings: Mapping[str, Any], out: Path) -> Path:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from bench.problem import Problem
-from bench.weights import unflatten
+from bench.problem.problem import Problem
+from bench.problem.weights import unflatten
 from methods.curvature.diagonals import fisher_diagonal, ggn_diagonal
 from methods.curvature.kronecker import Factors, Moments, fisher_factors
 from methods.ekfac import second_moments

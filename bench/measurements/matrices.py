@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from bench.gradients import signals
-from bench.hessian import hessian_vector_product
+from bench.problem.gradients.hessian import hessian_vector_product
+from bench.problem.gradients.watch import signals
 
 
 @dataclass(frozen=True)

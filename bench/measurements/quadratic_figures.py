@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bench.measurements.forms import APPROXIMATIONS
-from bench.report import canvas
-from bench.report.axis import sparsity_axis
-from bench.report.palette import looks
+from bench.report.figures import canvas
+from bench.report.figures.axis import sparsity_axis
+from bench.report.figures.palette import looks
 
 PANELS = (
     ("magnitude", False, "magnitude's mask"),

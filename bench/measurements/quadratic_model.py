@@ -12,18 +12,18 @@ from typing import Any
 import pandas as pd
 import torch
 
-from bench.budget import Budget, Meter
-from bench.dense import Dense
-from bench.evaluate import evaluate
+from bench.jobs.budget import Budget, Meter
 from bench.measurements.facts import write_facts, write_table
 from bench.measurements.forms import APPROXIMATIONS, forms
 from bench.measurements.quadratic_figures import path_figure, ratio_figure
 from bench.measurements.steps import Step, steps
-from bench.pairs import PAIRS
-from bench.prepare import prepare
-from bench.problem import Problem, Target
-from bench.report import canvas
-from bench.weights import Weights, flatten, unflatten
+from bench.pairs.evaluate import evaluate
+from bench.pairs.pair import PAIRS
+from bench.pairs.preparing.dense import Dense
+from bench.pairs.preparing.prepare import prepare
+from bench.problem.problem import Problem, Target
+from bench.problem.weights import Weights, flatten, unflatten
+from bench.report.figures import canvas
 from methods import build
 from methods.method import Method
 

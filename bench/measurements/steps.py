@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
-from bench.problem import Problem
-from bench.weights import flatten, unflatten
+from bench.problem.problem import Problem
+from bench.problem.weights import flatten, unflatten
 from methods.method import Method
 from methods.surgeon import Surgeon, saliencies
 

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.errors import UserError
-from bench.figure import Against
-from bench.report import latex, markdown
+from bench.common.errors import UserError
+from bench.report.figures.sheets import Drawings, against_kind, sheets
 from bench.report.file_names import file_names
 from bench.report.frame import Cell, frame
 from bench.report.gaps import gaps
 from bench.report.load import load_records, write_parquet
-from bench.report.macros import macros
 from bench.report.panels import tables
-from bench.report.published import published_tables
-from bench.report.sheets import Drawings, against_kind, sheets
 from bench.report.summary import summary
-from bench.report.tables import Table
+from bench.report.tables import latex, markdown
+from bench.report.tables.macros import macros
+from bench.report.tables.published import published_tables
+from bench.report.tables.tables import Table
+from bench.study.figure import Against
 
 __all__ = [
     "Cell",

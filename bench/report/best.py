@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from bench.contest import contest
+from bench.common.statistics.contest import contest
+from bench.common.statistics.inference import LEVEL
 from bench.report.frame import RESOURCES
-from bench.statistics import LEVEL
 
 _HASHES = ("checkpoint_sha256", "pair_sha256", "data_sha256")
 _EQUAL = (*(f"limit_{name}" for name in RESOURCES), *_HASHES)
@@ -19,7 +19,7 @@ Name = tuple[str, ...]
 class Lead(NamedTuple):
     """The two contenders with the highest mean accuracy.
 
-    `clear` is True where the first is ahead of every other one by the rule of `bench.contest`,
+    `clear` is True where the first is ahead of every other one by the rule of `contest`,
     False where one of them is within noise, and None where that can't be said: one contender, pairs
     of seeds that tell nothing, or unequal budgets or checkpoints. `rival` is the most accurate of
     those within noise.

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 
 import pandas as pd
 
-from bench.contest import RULE
+from bench.common.statistics.contest import RULE
 from bench.report.frame import RESOURCES
 from bench.report.gaps import exhausted, untimed
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from bench.names import is_reserved
+from bench.common.names import is_reserved
 
 _LONGEST = 80
 _OTHERS = re.compile(r"(?i)compare|.*-macros")

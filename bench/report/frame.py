@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 from pydantic import BaseModel
 
-from bench.budget import Budget
-from bench.errors import UserError
-from bench.job import Job, canonical_json
-from bench.phase import PHASES
-from bench.record import Record
+from bench.common.errors import UserError
+from bench.jobs.budget import Budget
+from bench.jobs.job import Job, canonical_json
+from bench.jobs.phase import PHASES
+from bench.jobs.record import Record
 
 PANEL = ["pair", "allocation", "protocol"]
 GROUP = [*PANEL, "label", "sparsity"]

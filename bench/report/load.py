@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.errors import UserError
-from bench.record import DamagedRecord, RecordStore
+from bench.common.errors import UserError
+from bench.jobs.record import DamagedRecord, RecordStore
 from bench.report.frame import Cell, rows
 
 log = logging.getLogger(__name__)

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from bench.report.costs import cost_table
 from bench.report.frame import PANEL
-from bench.report.phases import phase_table
-from bench.report.tables import Table, accuracy_table
+from bench.report.tables.costs import cost_table
+from bench.report.tables.phases import phase_table
+from bench.report.tables.tables import Table, accuracy_table
 
 SIDE_BY_SIDE = ["pair", "allocation"]
 """Protocols share a table, since what a reader asks is whether training closes the gap."""

@@ -12,9 +12,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from bench.errors import MethodError
-from bench.rows import JoinedRows
-from bench.sweep import SweptRows
+from bench.common.errors import MethodError
+from bench.problem.gradients.per_example import JoinedRows
+from bench.problem.gradients.sweep import SweptRows
 from methods.curvature.inverse import FisherInverse
 from methods.curvature.joined import JoinedFisherInverse
 from methods.curvature.low_rank import COLUMNS, LowRankInverse

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from bench.passes import Fisher
-from bench.problem import Problem
-from bench.signal import Signal
-from bench.weights import flatten
+from bench.problem.gradients.signal import Signal
+from bench.problem.passes import Fisher
+from bench.problem.problem import Problem
+from bench.problem.weights import flatten
 
 
 def fisher_diagonal(problem: Problem, samples: int, fisher: Fisher = "empirical") -> Tensor:

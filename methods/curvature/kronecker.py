@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bench.errors import MethodError
-from bench.signal import Signal
+from bench.common.errors import MethodError
+from bench.problem.gradients.signal import Signal
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ import functools
 import torch
 from torch import Tensor
 
-from bench.errors import MethodError
-from bench.rows import DenseRows, Rows
+from bench.common.errors import MethodError
+from bench.problem.gradients.per_example import DenseRows, Rows
 
 COLUMNS = 8192
 """Columns handled at once in double precision: the working memory is about [m, COLUMNS]."""

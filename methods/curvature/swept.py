@@ -6,8 +6,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from bench.rows import JoinedRows
-from bench.sweep import SweptRows
+from bench.problem.gradients.per_example import JoinedRows
+from bench.problem.gradients.sweep import SweptRows
 from methods.curvature.inverse import FisherInverse
 
 

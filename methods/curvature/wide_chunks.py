@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from bench.errors import MethodError
+from bench.common.errors import MethodError
 
 NUMBERS = 2**22
 """Entries of G handled at once in double precision: 32 MiB."""

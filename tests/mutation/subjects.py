@@ -46,52 +46,85 @@ def _found(root: Path, patterns: Sequence[str]) -> list[str]:
 
 
 EVERY_METHOD = (
-    "test_control.py::test_methods_know_whether_they_use_labels",
-    "test_methods.py",
+    "run/test_control.py::test_methods_know_whether_they_use_labels",
+    "methods/test_methods.py",
 )
 """What every method keeps, whatever it does."""
 
 SUBJECTS: Sequence[Subject] = (
-    Subject("allocation", ("bench/allocation.py",), ("test_allocation.py", "test_control.py")),
-    Subject("evaluation", ("bench/evaluate.py",), ("test_evaluate.py", "test_train.py")),
-    Subject("measure", ("bench/measure.py",), ("test_measure.py",)),
+    Subject(
+        "allocation",
+        ("bench/problem/allocation.py",),
+        ("problem/test_allocation.py", "run/test_control.py"),
+    ),
+    Subject(
+        "evaluation",
+        ("bench/pairs/evaluate.py",),
+        ("pairs/test_evaluate.py", "problem/test_train.py"),
+    ),
+    Subject("measure", ("bench/common/measure.py",), ("common/test_measure.py",)),
     Subject(
         "gradients",
         (
-            *("bench/gradients.py", "bench/passes.py", "bench/problem.py", "bench/assemble.py"),
-            *("bench/signal.py", "bench/finite.py"),
+            *(
+                "bench/problem/gradients/watch.py",
+                "bench/problem/passes.py",
+                "bench/problem/problem.py",
+                "bench/problem/gradients/assemble.py",
+            ),
+            *("bench/problem/gradients/signal.py", "bench/problem/finite.py"),
         ),
         (
-            *("test_gradients.py", "test_rows.py", "test_sweep.py", "test_hessian.py"),
-            *("test_budget.py", "test_finite.py"),
-            "test_soundness.py::test_gradients_are_summed_over_all_uses_of_a_weight",
-            "test_soundness.py::test_layer_statistics_are_over_all_uses",
+            *(
+                "problem/test_gradients.py",
+                "problem/test_rows.py",
+                "problem/test_sweep.py",
+                "problem/test_hessian.py",
+            ),
+            *("jobs/test_budget.py", "problem/test_finite.py"),
+            "pairs/test_soundness.py::test_gradients_are_summed_over_all_uses_of_a_weight",
+            "pairs/test_soundness.py::test_layer_statistics_are_over_all_uses",
         ),
     ),
     Subject(
         "soundness",
-        ("bench/soundness.py", "bench/structure.py", "bench/validation.py"),
-        ("test_soundness.py",),
+        (
+            "bench/pairs/preparing/soundness.py",
+            "bench/pairs/preparing/structure.py",
+            "bench/pairs/preparing/validation.py",
+        ),
+        ("pairs/test_soundness.py",),
     ),
-    Subject("precision", ("bench/precision.py",), ("test_precision.py",)),
-    Subject("zeros", ("bench/present.py",), ("test_present.py",)),
-    Subject("flops", ("bench/flops.py",), ("test_flops.py",)),
+    Subject("precision", ("bench/pairs/preparing/precision.py",), ("pairs/test_precision.py",)),
+    Subject("zeros", ("bench/run/present.py",), ("run/test_present.py",)),
+    Subject("flops", ("bench/pairs/flops.py",), ("pairs/test_flops.py",)),
     Subject(
         "calibration",
-        ("bench/calibration.py", "bench/budget.py", "bench/control.py", "bench/batchnorm.py"),
         (
-            "test_bounds.py",
-            "test_budget.py",
-            "test_gradients.py",
-            "test_control.py",
-            "test_batchnorm.py",
-            "test_batchnorm_statistics.py",
+            "bench/problem/calibration.py",
+            "bench/jobs/budget.py",
+            "bench/run/control.py",
+            "bench/pairs/batchnorm.py",
+        ),
+        (
+            "jobs/test_bounds.py",
+            "jobs/test_budget.py",
+            "problem/test_gradients.py",
+            "run/test_control.py",
+            "pairs/test_batchnorm.py",
+            "pairs/test_batchnorm_statistics.py",
         ),
     ),
-    Subject("hessian", ("bench/hessian.py",), ("test_hessian.py",)),
-    Subject("rows", ("bench/rows.py", "bench/sweep.py"), ("test_rows.py", "test_sweep.py")),
-    Subject("contract", ("bench/contract.py",), ("test_contract.py",)),
-    Subject("schedule", ("bench/schedule.py",), ("test_bounds.py", "test_schedule.py")),
+    Subject("hessian", ("bench/problem/gradients/hessian.py",), ("problem/test_hessian.py",)),
+    Subject(
+        "rows",
+        ("bench/problem/gradients/per_example.py", "bench/problem/gradients/sweep.py"),
+        ("problem/test_rows.py", "problem/test_sweep.py"),
+    ),
+    Subject("contract", ("bench/run/contract.py",), ("run/test_contract.py",)),
+    Subject(
+        "schedule", ("bench/jobs/schedule.py",), ("jobs/test_bounds.py", "jobs/test_schedule.py")
+    ),
     Subject(
         "fisher inverses",
         (
@@ -100,31 +133,42 @@ SUBJECTS: Sequence[Subject] = (
             *("methods/curvature/joined.py", "methods/curvature/inverse.py"),
             *("methods/woodfisher.py", "methods/woodtaylor.py", "methods/surgeon.py"),
         ),
-        ("test_low_rank.py", "test_blocks.py", "test_sweep.py", *EVERY_METHOD),
+        (
+            "methods/test_low_rank.py",
+            "methods/test_blocks.py",
+            "problem/test_sweep.py",
+            *EVERY_METHOD,
+        ),
     ),
     Subject(
         "kronecker",
         ("methods/curvature/kronecker.py", "methods/kfac.py", "methods/ekfac.py"),
-        ("test_kronecker.py", "test_kfac.py", *EVERY_METHOD),
+        ("methods/test_kronecker.py", "methods/test_kfac.py", *EVERY_METHOD),
     ),
-    Subject("l-obs", ("methods/lobs.py",), ("test_lobs.py", *EVERY_METHOD)),
+    Subject("l-obs", ("methods/lobs.py",), ("methods/test_lobs.py", *EVERY_METHOD)),
     Subject(
         "obc",
-        ("methods/obc.py", "methods/curvature/elimination.py"),
-        ("test_obc.py", *EVERY_METHOD),
+        ("methods/obc.py", "methods/combinatorial/elimination.py"),
+        ("methods/test_obc.py", *EVERY_METHOD),
     ),
     Subject(
         "obd",
         ("methods/obd.py", "methods/curvature/diagonals.py"),
-        ("test_obd.py", "test_hessian.py", *EVERY_METHOD),
+        ("methods/test_obd.py", "problem/test_hessian.py", *EVERY_METHOD),
     ),
     Subject(
-        "cbs", ("methods/cbs.py", "methods/curvature/swaps.py"), ("test_cbs.py", *EVERY_METHOD)
+        "cbs",
+        ("methods/cbs.py", "methods/combinatorial/swaps.py"),
+        ("methods/test_cbs.py", *EVERY_METHOD),
     ),
     Subject(
         "chita",
-        ("methods/chita.py", "methods/curvature/quadratic.py", "methods/curvature/feasible.py"),
-        ("test_chita.py", "test_cbs.py", *EVERY_METHOD),
+        (
+            "methods/chita.py",
+            "methods/combinatorial/quadratic.py",
+            "methods/combinatorial/feasible.py",
+        ),
+        ("methods/test_chita.py", "methods/test_cbs.py", *EVERY_METHOD),
     ),
     Subject(
         "baselines",
@@ -133,9 +177,9 @@ SUBJECTS: Sequence[Subject] = (
             *("methods/search.py", "methods/__init__.py"),
         ),
         (
-            *("test_baselines.py", *EVERY_METHOD),
-            "test_tuning.py::test_all_of_a_space_can_be_configured_and_budget_is_no_part_of_it",
-            "test_tuning.py::test_masks_judged_by_their_loss_are_trials_already",
+            *("methods/test_baselines.py", *EVERY_METHOD),
+            "run/test_tuning.py::test_all_of_a_space_can_be_configured_and_budget_is_no_part_of_it",
+            "run/test_tuning.py::test_masks_judged_by_their_loss_are_trials_already",
         ),
     ),
     Subject(
@@ -145,41 +189,50 @@ SUBJECTS: Sequence[Subject] = (
             *("methods/str.py", "methods/sparse_training.py"),
         ),
         (
-            "test_sparse_steps.py",
-            "test_methods.py::test_a_method_without_fields_has_the_published_settings",
-            "test_methods.py::test_a_method_that_defines_nothing_is_named",
-            "test_sparse_training.py",
+            "methods/test_sparse_steps.py",
+            "methods/test_methods.py::test_a_method_without_fields_has_the_published_settings",
+            "methods/test_methods.py::test_a_method_that_defines_nothing_is_named",
+            "methods/test_sparse_training.py",
         ),
     ),
     Subject(
         "statistics",
-        ("bench/statistics.py", "bench/contest.py"),
-        ("test_statistics.py", "test_contest.py"),
+        ("bench/common/statistics/inference.py", "bench/common/statistics/contest.py"),
+        ("common/test_statistics.py", "common/test_contest.py"),
     ),
     Subject(
         "comparison",
         ("bench/comparison/paired.py", "bench/comparison/ranks.py", "bench/comparison/compare.py"),
-        ("test_ranks.py", "test_comparison.py"),
+        ("comparison/test_ranks.py", "comparison/test_comparison.py"),
     ),
-    Subject("gate", ("bench/gate.py",), ("test_bounds.py", "test_gate.py")),
+    Subject(
+        "gate", ("bench/common/statistics/gate.py",), ("jobs/test_bounds.py", "common/test_gate.py")
+    ),
     Subject(
         "regression",
-        ("bench/regression.py", "bench/verdicts.py", "bench/baseline.py"),
-        ("test_regression.py", "test_baseline_file.py", "test_verdicts.py"),
+        ("bench/check/regression.py", "bench/check/verdicts.py", "bench/check/baseline.py"),
+        ("check/test_regression.py", "check/test_baseline_file.py", "check/test_verdicts.py"),
     ),
     Subject(
         "published",
-        ("bench/published.py", "bench/reproduction.py"),
-        ("test_bounds.py", "test_published_numbers.py", "test_reproduction.py"),
+        ("bench/check/published.py", "bench/check/reproduction.py"),
+        ("jobs/test_bounds.py", "check/test_published_numbers.py", "check/test_reproduction.py"),
     ),
-    Subject("tuning", ("bench/tuning.py",), ("test_tuning.py",)),
+    Subject("tuning", ("bench/run/tuning.py",), ("run/test_tuning.py",)),
     Subject(
         "identity",
-        ("bench/job.py", "bench/environment.py", "bench/*_identity.py", "bench/fingerprint/*.py"),
         (
-            *("test_bounds.py", "test_record.py", "test_identity_imports.py"),
-            *("test_identity_models.py", "test_identity_pair.py", "test_identity_suite.py"),
-            *("test_identity_user_code.py", "test_identity_ways.py", "test_user_code.py"),
+            "bench/jobs/job.py",
+            "bench/run/environment.py",
+            "bench/run/identity.py",
+            "bench/pairs/preparing/identity.py",
+            "bench/fingerprint/*.py",
+        ),
+        (
+            *("jobs/test_bounds.py", "jobs/test_record.py", "fingerprint/test_identity_imports.py"),
+            *("fingerprint/test_identity_models.py", "fingerprint/test_identity_pair.py"),
+            *("fingerprint/test_identity_suite.py", "fingerprint/test_identity_user_code.py"),
+            *("fingerprint/test_identity_ways.py", "study/test_user_code.py"),
         ),
     ),
 )
@@ -188,15 +241,16 @@ NUMERICS = {"torch", "numpy", "scipy", "statistics", "math"}
 """A file that imports one of these reckons, and belongs to a subject or to `ELSEWHERE`."""
 
 ELSEWHERE = (
-    *("bench/report/*.py", "bench/report/page/*.py", "bench/measurements/*.py"),
-    *("bench/engines/*.py", "bench/models/*.py", "datasets/*.py", "datasets/*/*.py"),
-    *("bench/case.py", "bench/run.py", "bench/execute.py", "bench/sharing.py", "bench/weights.py"),
-    *("bench/pairs.py", "bench/dense.py", "bench/checkpoint.py", "bench/snapshot.py"),
-    *("bench/images.py", "bench/folder_images.py", "bench/inputs.py", "bench/layout*.py"),
-    *("bench/dense_training.py", "bench/prepare.py", "bench/fitting.py", "bench/randomness.py"),
-    *("bench/frozen.py", "bench/training_mode.py", "bench/pixels.py"),
-    *("bench/train.py", "bench/optimizer.py", "bench/protocols.py", "bench/retrain.py"),
-    *("bench/pace.py", "bench/curves.py", "bench/stopwatch.py", "bench/yardstick.py"),
+    *("bench/report/*.py", "bench/report/*/*.py", "bench/measurements/*.py"),
+    *("bench/executors/*.py", "bench/executors/*/*.py", "bench/pairs/models/*.py"),
+    *("datasets/*.py", "datasets/*/*.py"),
+    *("bench/problem/training/*.py", "bench/problem/weights.py", "bench/problem/stopwatch.py"),
+    *("bench/pairs/pair.py", "bench/pairs/checkpoint.py", "bench/pairs/preparing/dense*.py"),
+    *("bench/pairs/preparing/prepare.py", "bench/pairs/preparing/fitting.py"),
+    *("bench/run/case.py", "bench/run/one_job.py", "bench/run/sharing.py", "bench/run/snapshot.py"),
+    *("bench/run/protocols.py", "bench/run/retrain.py", "bench/common/layout.py"),
+    *("bench/check/pace.py", "bench/check/curves.py", "bench/common/yardstick.py"),
+    "bench/common/randomness.py",
 )
 """Pictures, processes, data and training: they are held by tests of whole runs, which take long."""
 

@@ -4,8 +4,8 @@ from importlib.metadata import version
 
 import vl_convert
 
-from bench.files import replacing
-from bench.folders import data_folder
+from bench.common.files import replacing
+from bench.common.folders import data_folder
 
 VEGA_LITE = "6.4"
 _EXPORT = "window.vegaEmbed = vegaEmbed;"

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from bench.job import canonical_json
+from bench.jobs.job import canonical_json
 from bench.report.frame import PANEL, RESOURCES, Cell
 from bench.report.numerals import percent
 from bench.report.panels import panels

@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
+from bench.report.figures.palette import PART_COLOURS, looks
 from bench.report.frame import PANEL, PART_SECONDS, RESOURCES, Cell
 from bench.report.layers import layer_means
 from bench.report.page.glyphs import glyph, shades
-from bench.report.palette import PART_COLOURS, looks
 
 _RECORD = (
     *("label", *PANEL, "sparsity", "seed", "status", "reason", "accuracy", "top5", "loss"),

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.markers import MarkerStyle
 from matplotlib.path import Path
 
-from bench.report.palette import Look
+from bench.report.figures.palette import Look
 
 # What a dark page would swallow.
 _ON_DARK = {

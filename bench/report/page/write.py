@@ -11,6 +11,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bench.report.answer import answers
+from bench.report.figures.palette import looks
 from bench.report.frame import Cell
 from bench.report.gaps import gaps
 from bench.report.numerals import percent
@@ -18,8 +19,7 @@ from bench.report.page.bundle import chart_library
 from bench.report.page.conditions import audits, configurations, environments, facts, troubles
 from bench.report.page.content import content, inline
 from bench.report.page.glyphs import glyph
-from bench.report.palette import looks
-from bench.report.tables import Table
+from bench.report.tables.tables import Table
 
 _HERE = Path(__file__).parent
 STYLES = ("base.css", "parts.css", "tables.css")

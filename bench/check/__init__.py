@@ -1,0 +1,1 @@
+"""The gate: records against the accepted baseline, and against published values."""

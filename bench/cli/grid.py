@@ -1,0 +1,63 @@
+"""The study that a command is about, and the report of its records."""
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+
+from bench.common import screen
+from bench.jobs.record import RecordStore
+from bench.study.filters import overridden
+from bench.study.plugins import load_plugin
+from bench.study.study import Entry, Study, load_study
+
+
+def load_plugins(paths: Sequence[Path]) -> None:
+    """Register what is in these files."""
+    for path in paths:
+        load_plugin(path)
+
+
+def load_grid(
+    name: str, overrides: Sequence[str], plugins: Sequence[Path]
+) -> tuple[Study, list[Entry]]:
+    """The study with plugins loaded and overrides applied, and all its jobs."""
+    study = load_study(name)
+    load_plugins([*map(Path, study.plugins), *plugins])
+    study = overridden(study, overrides)
+    return study, study.entries()
+
+
+def report_grid(
+    study: Study,
+    grid: Sequence[Entry],
+    shown: Sequence[Entry],
+    store: RecordStore,
+    out: Path,
+    *,
+    published: bool = False,
+    pool: Executor | None = None,
+) -> None:
+    """Write the whole grid's report to `out`, and show the entries of `shown` on the screen.
+
+    With `published`, values of papers stand beside those that answer them. Figures are drawn in the
+    processes of `pool`, or here.
+    """
+    from bench.check.beside import published_beside
+    from bench.report import Cell, summary_text, write_report
+
+    cells = {
+        entry.job.key: Cell(entry.label, entry.job, store.recover(entry.job.key)) for entry in grid
+    }
+    write_report(
+        study.title,
+        study.description,
+        list(cells.values()),
+        out,
+        records=store.folder,
+        against=study.figure,
+        pool=pool,
+        verdicts=published_beside(list(cells.values())) if published else None,
+    )
+    screen.results.print(summary_text([cells[entry.job.key] for entry in shown]), markup=False)
+    screen.results.print(f"Page to open in a browser: {out / 'report.html'}", markup=False)
+    screen.results.print(f"Tables and figures: {out}", markup=False)

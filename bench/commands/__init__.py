@@ -1,1 +1,0 @@
-"""What the commands do, apart from how their options are read."""

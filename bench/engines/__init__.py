@@ -1,1 +1,0 @@
-"""The places where jobs run: this process, worker processes, a cluster."""

@@ -1,0 +1,38 @@
+"""Jobs one after the other in this process."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+from bench.common.stopping import Stop
+from bench.executors.memory import shared_memory
+from bench.executors.perform import perform
+from bench.executors.queue import LATER, Queue
+from bench.executors.task import Task, Work
+from bench.jobs.record import Record
+from bench.pairs.preparing.dense import Dense
+from bench.run.sharing import Shared
+
+
+class Here:
+    """This process, with all its threads."""
+
+    def prepare(self) -> None:
+        """It runs already."""
+
+    def run(
+        self, tasks: Sequence[Task], work: Work, pairs: Mapping[str, Dense], stop: Stop
+    ) -> Iterator[Record]:
+        """See `Engine`."""
+        queue = Queue(tasks, ["here"], {"here": 0})
+        shared = Shared(shared_memory(1))
+        while queue and not stop.asked:
+            task = queue.take(0)
+            if task is None:
+                time.sleep(LATER)
+                continue
+            record = perform(task.entry, work, pairs[task.entry.job.pair], shared)
+            if record is None:
+                queue.put_off(task)
+            else:
+                queue.done(task)
+                yield record

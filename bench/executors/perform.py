@@ -1,0 +1,125 @@
+"""One job where it runs: claimed, looked up, run, and recorded before anybody is told."""
+
+import logging
+import math
+
+import torch
+
+from bench.common.errors import UserError
+from bench.executors.claims import claim
+from bench.executors.task import Progress, Work
+from bench.jobs.record import Record, RecordStore
+from bench.pairs.preparing.dense import Dense
+from bench.run.environment import device_name
+from bench.run.one_job import failure, run_job, source_of
+from bench.run.sharing import Shared
+from bench.study.study import Entry
+
+log = logging.getLogger(__name__)
+
+ROUNDING, OTHER_DEVICE = 1e-4, 1e-2
+"""Relative differences of a dense model's loss that say nothing: GPUs round products to 10 bits."""
+
+
+def finished(
+    store: RecordStore, entry: Entry, dense: Dense, level: int = logging.WARNING
+) -> Record | None:
+    """The record that answers this entry already, or None.
+
+    Failed jobs run again. A record is stale where something that its numbers depend on has
+    changed; a damaged one is set aside; both are said, a stale one at this level.
+    """
+    record = store.recover(entry.job.key, level)
+    if record is None or record.status == "failed":
+        return None
+    if changed := _changed(record, entry, dense):
+        log.log(level, "record %s is stale, %s: %s", record.key, changed, record.job())
+        return None
+    return record
+
+
+def perform(
+    entry: Entry,
+    work: Work,
+    dense: Dense,
+    shared: Shared | None = None,
+    progress: Progress = lambda *_: None,
+) -> Record | None:
+    """The job's record, written; None where another process is at the job.
+
+    Raises `UserError` where the record can't be written.
+    """
+    store = work.store
+    try:
+        with claim(store.folder, entry.job.key) as ours:
+            if not ours:
+                return None
+            # Another run may have done it since this one looked.
+            record = finished(store, entry, dense, logging.DEBUG)
+            if record is None:
+                record = run_job(
+                    entry.job,
+                    dense,
+                    work.study,
+                    entry.label,
+                    work.memory,
+                    progress,
+                    store.folder,
+                    shared,
+                )
+                store.write(record)
+            return record
+    except OSError as error:
+        raise unwritable(entry, store, error) from error
+
+
+def lost(entry: Entry, work: Work, dense: Dense, reason: str, threads: int) -> Record:
+    """The record, not yet written, of a job that couldn't write its own."""
+    record = failure(entry.job, dense, work.study, entry.label, reason)
+    machine = record.environment.model_copy(update={"threads": threads})
+    return record.model_copy(update={"environment": machine})
+
+
+def unwritable(entry: Entry, store: RecordStore, error: OSError) -> UserError:
+    """The error for a record that can't be written in mid-run."""
+    return UserError(
+        f"The record of {entry.job} can't be written to {store.folder}: "
+        f"{error.strerror or error}. What was recorded before is safe: mend this, then the same "
+        "command goes on with the rest."
+    )
+
+
+def _changed(record: Record, entry: Entry, dense: Dense) -> str:
+    """What the record depends on and has changed since; empty where nothing has."""
+    hashes = {
+        "the code that its numbers depend on has changed": (
+            record.source_sha256,
+            source_of(entry.job),
+        ),
+        "the pair's settings or its model have changed": (record.pair_sha256, dense.pair_sha256),
+        "the checkpoint has changed": (record.checkpoint_sha256, dense.checkpoint_sha256),
+        "the data have changed": (record.data_sha256, dense.data_sha256),
+    }
+    for sentence, (then, now) in hashes.items():
+        if then != now:
+            return sentence
+    if _same_dense_loss(record, dense):
+        return ""
+    return (
+        f"the dense model's test loss is {dense.evaluation.loss:.6g} and was "
+        f"{record.dense_loss:.6g}, though neither code nor weights nor data have changed"
+    )
+
+
+def _same_dense_loss(record: Record, dense: Dense) -> bool:
+    """Whether the dense model still gives the loss that the record has of it, but for rounding.
+
+    This sees what no hash does, such as a setting that the model's code reads from elsewhere.
+    """
+    before, now = record.dense_loss, dense.evaluation.loss
+    if record.recalibration or before is None:
+        return True
+    same = record.environment.device == device_name(dense.device)
+    types = {parameter.dtype for parameter in dense.model.parameters()}
+    rounding = max([ROUNDING if same else OTHER_DEVICE, *(torch.finfo(kind).eps for kind in types)])
+    return math.isclose(before, now, rel_tol=rounding, abs_tol=ROUNDING * rounding)

@@ -1,0 +1,177 @@
+"""The nodes of a Ray cluster, or of a Ray that is started on this machine for the run."""
+
+import logging
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from bench.common.errors import UserError
+from bench.common.stopping import Stop
+from bench.executors.claims import claim
+from bench.executors.perform import finished, lost, unwritable
+from bench.executors.queue import Queue
+from bench.executors.ray.connection import Room, connect, nodes
+from bench.executors.ray.flights import RETRIES, Flight, Flights, Lost, Refused, outcome
+from bench.executors.task import Task, Work
+from bench.jobs.record import Record
+from bench.pairs.preparing.dense import Dense
+from bench.run.environment import environment
+from bench.run.one_job import source_of
+
+log = logging.getLogger(__name__)
+
+TICK = 0.2
+"""Seconds between two looks at time limits, signals and jobs put off."""
+
+PATIENCE = 60.0
+"""Seconds between two looks at whether there is a node at all."""
+
+
+class Cluster:
+    """Jobs as Ray tasks, `jobs` at a time: by default as many as there is room for at the start.
+
+    Ray places them, by cores, GPUs and memory, and runs a job again whose process or node is lost.
+    The records come back to the driver, which writes them: nodes need no common file system. A job
+    that takes longer than `timeout` seconds is stopped and failed.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        room: Room,
+        jobs: int | None = None,
+        plugins: Sequence[Path] = (),
+        timeout: float | None = None,
+    ) -> None:
+        self._address, self._room, self._jobs = address, room, jobs
+        self._plugins, self._timeout = tuple(plugins), timeout
+
+    def prepare(self) -> None:
+        """Connect, or start Ray here; raises `UserError` where no node has room for a job."""
+        connect(self._address, self._room.threads)
+        self._room.check()
+        self._jobs = self._jobs or self._room.slots()
+        log.info("Ray: %d nodes, %d jobs at a time.", len(nodes()), self._jobs)
+
+    def run(
+        self, tasks: Sequence[Task], work: Work, pairs: Mapping[str, Dense], stop: Stop
+    ) -> Iterator[Record]:
+        """See `Engine`."""
+        assert self._jobs is not None
+        places = min(self._jobs, len(tasks))
+        # A place's next job goes to the process that its last one left, nearly always: so what
+        # shares gradients stays together, though it is Ray that chooses the process. And it is Ray
+        # that counts memory.
+        queue = Queue(tasks, ["cluster"] * places, {"cluster": math.inf})
+        try:
+            flights = Flights(self._room, work, pairs, self._plugins)
+            driver = _Driver(flights, queue, list(range(places)), work, pairs, stop)
+            yield from driver.records(self._room, self._timeout)
+        finally:
+            ray.shutdown()  # and with it all that still runs
+
+
+@dataclass
+class _Driver:
+    """Hands out the jobs of one run and writes their records; `free` are places without a job."""
+
+    flights: Flights
+    queue: Queue
+    free: list[int]
+    work: Work
+    pairs: Mapping[str, Dense]
+    stop: Stop
+    trouble: str = ""
+
+    def records(self, room: Room, timeout: float | None) -> Iterator[Record]:
+        """Each record when it is on disk; raises `UserError` where a node can't run jobs.
+
+        Before that, what runs elsewhere is let finish.
+        """
+        looked = time.monotonic()
+        while True:
+            if self.stop.asked:
+                self.flights.drop_waiting()
+            elif not self.trouble:
+                yield from self._hand_out()
+            if not self.flights and (self.stop.asked or self.trouble or not self.queue):
+                break
+            if timeout is not None:
+                self.flights.stop_late(timeout)
+            if time.monotonic() - looked > PATIENCE:
+                looked = time.monotonic()
+                room.warn()
+            for flight, ref in self.flights.landed(TICK):
+                yield from self._settle(flight, ref, room, timeout)
+        if self.trouble:
+            raise UserError(
+                f"{self.trouble} What ran elsewhere is recorded: mend this, then the same command "
+                "goes on with the rest."
+            )
+
+    def _hand_out(self) -> Iterator[Record]:
+        """Give each free place its next job; a record that another run has made is given back."""
+        for place in list(self.free):
+            task = self.queue.take(place)
+            if task is None:
+                continue
+            held, store = ExitStack(), self.work.store
+            try:
+                ours = held.enter_context(claim(store.folder, task.entry.job.key))
+            except OSError as error:
+                raise unwritable(task.entry, store, error) from error
+            if not ours:
+                self.queue.put_off(task)
+                continue
+            dense = self.pairs[task.entry.job.pair]
+            if record := finished(store, task.entry, dense, logging.DEBUG):
+                held.close()
+                self.queue.done(task)
+                yield record
+                continue
+            self.free.remove(place)
+            self.flights.begin(Flight(task, place, held))
+
+    def _settle(
+        self, flight: Flight, ref: Any, room: Room, timeout: float | None
+    ) -> Iterator[Record]:
+        """The job's record, written; none where it was taken back or its node can't do it."""
+        self.free.append(flight.place)
+        self.queue.done(flight.task)
+        entry, store = flight.task.entry, self.work.store
+        dense = self.pairs[entry.job.pair]
+        try:
+            record = _of_this_code(outcome(ref), dense)
+        except Refused as error:
+            self.trouble = str(error)
+            return
+        except Lost:
+            if self.stop.asked and not flight.late:
+                return
+            reason = f"its process died {RETRIES + 1} times: killed, perhaps for want of memory"
+            if flight.late:
+                reason = f"took longer than {timeout:g} seconds and was stopped"
+            record = lost(entry, self.work, dense, reason, room.threads)
+        try:
+            store.write(record)
+        except OSError as error:
+            raise unwritable(entry, store, error) from error
+        yield record
+
+
+def _of_this_code(record: Record, dense: Dense) -> Record:
+    """The record with the commit, which git knows here alone; raises `Refused` for other code."""
+    if record.source_sha256 != source_of(record.job()):
+        raise Refused(
+            f"A node of the Ray cluster ran other code than this machine in {record.job()}: "
+            "install the same versions of what plugins import from outside their folders."
+        )
+    commit = environment(dense.device).commit
+    made_in = record.environment.model_copy(update={"commit": commit})
+    return record.model_copy(update={"environment": made_in})

@@ -1,0 +1,122 @@
+"""A process of a Ray node: it unpacks each pair once, then does the jobs that it is handed."""
+
+import functools
+import os
+import time
+from typing import Any
+
+import ray
+import torch
+
+from bench.common.errors import UserError
+from bench.common.screen import configure_logging
+from bench.executors.memory import cores, shared_memory
+from bench.executors.ray.parcel import Parcel
+from bench.fingerprint import remember_suite
+from bench.jobs.record import Record
+from bench.pairs.preparing.dense import Dense
+from bench.run.one_job import run_job
+from bench.run.sharing import Shared
+from bench.study.plugins import load_plugin
+from bench.study.study import Entry
+
+
+class Clock:
+    """When each job was begun, last; one for the whole run, on the driver's node."""
+
+    def __init__(self) -> None:
+        self._began: dict[str, float] = {}
+
+    def begin(self, key: str) -> None:
+        """The job begins now, its pair being ready; perhaps anew, after a lost node."""
+        self._began[key] = time.monotonic()
+
+    def ages(self) -> dict[str, float]:
+        """Seconds since the beginning of every job that was begun."""
+        now = time.monotonic()
+        return {key: now - began for key, began in self._began.items()}
+
+    def forget(self, key: str) -> None:
+        """The job is over."""
+        self._began.pop(key, None)
+
+
+def run(entry: Entry, refs: dict[str, Any], clock: Any) -> Record | str:
+    """The job's record, for the driver to write; or a sentence: this node can do no such job.
+
+    `refs` has the parcel under "" and the packed pairs under their names, in Ray's object store.
+    """
+    try:
+        parcel = _begin(_Once(refs[""]))
+        dense = _ready(_Once(refs[entry.job.pair]), device_of(parcel.device, _granted()))
+        parcel.snapshots.mkdir(parents=True, exist_ok=True)
+    except (UserError, OSError) as error:
+        return f"The node {ray.util.get_node_ip_address()} can't run jobs: {error}"
+    clock.begin.remote(entry.job.key)
+    return run_job(
+        entry.job,
+        dense,
+        parcel.study,
+        entry.label,
+        parcel.memory,
+        snapshots=parcel.snapshots,
+        shared=_kept(parcel.threads),
+    )
+
+
+class _Once:
+    """A reference that caches take for the object it leads to."""
+
+    def __init__(self, ref: Any) -> None:
+        self._ref = ref
+
+    def get(self) -> Any:
+        """The object, fetched to this node."""
+        return ray.get(self._ref)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Once) and self._ref == other._ref
+
+    def __hash__(self) -> int:
+        return hash(self._ref)
+
+
+@functools.cache
+def _begin(parcel: _Once) -> Parcel:
+    """The parcel, unpacked once a process, before torch has done any work in it."""
+    unpacked: Parcel = parcel.get()
+    remember_suite()
+    unpacked.set_variables()
+    torch.set_num_threads(unpacked.threads)
+    configure_logging(verbose=False)
+    for plugin in unpacked.unpack_plugins():
+        load_plugin(plugin)
+    return unpacked
+
+
+@functools.cache
+def _ready(dense: _Once, device: str) -> Dense:
+    """The pair on the device, unpacked once a process; raises `UserError`."""
+    unpacked: Dense = dense.get().unpack(torch.device(device))
+    return unpacked
+
+
+@functools.cache
+def _kept(threads: int) -> Shared:
+    """What jobs of this process share."""
+    return Shared(shared_memory(max(1, cores() // threads)))
+
+
+def _granted() -> list[str]:
+    """The GPUs that Ray gives this job."""
+    granted: list[str] = ray.get_runtime_context().get_accelerator_ids().get("GPU", [])
+    return granted
+
+
+def device_of(device: str, granted: list[str]) -> str:
+    """The device for this job; a process keeps seeing all GPUs, since its next may be another."""
+    if device != "cuda":
+        return device
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    first = granted[0]
+    return f"cuda:{visible.split(',').index(first) if visible else first}"

@@ -1,0 +1,1 @@
+"""Jobs on a Slurm cluster whose nodes share a file system, through submitit."""

@@ -1,0 +1,64 @@
+"""The identity of one cell of a study: what was asked for, and the key that names its record."""
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bench.jobs.budget import Budget
+from bench.jobs.recipe import Recipe
+from bench.jobs.schedule import Gradual
+
+Allocation = Literal["global", "layerwise", "erk"]
+Protocol = Literal["one-shot", "fine-tune", "gradual", "sparse-training"]
+"""Prune once; prune once and train; prune in the course of training; let the method train."""
+Control = Literal["shuffled mask", "magnitude in its layers", "shuffled labels"]
+"""What is taken away from a method to see what it was worth, see `bench/run/control.py`."""
+
+
+class Job(BaseModel):
+    """One cell: pair × method × allocation × sparsity × seed × protocol × budget.
+
+    `hyperparameters` holds every field of the method, defaults included, so that a changed default
+    is another job. `sparsity` is the fraction of prunable weights removed, in [0, 1).
+    `recalibration` is the number of calibration examples on which BatchNorm statistics are
+    estimated anew after pruning, of the dense model too; 0 keeps them. `training` is the recipe of
+    every protocol but one-shot, `schedule` that of gradual pruning. `control` makes the job
+    a sanity check of its method.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    pair: str
+    method: str
+    hyperparameters: dict[str, Any]
+    allocation: Allocation
+    sparsity: float = Field(ge=0, lt=1, allow_inf_nan=False)
+    seed: int = Field(ge=0)
+    protocol: Protocol
+    recalibration: int = Field(0, ge=0)
+    training: Recipe | None = None
+    schedule: Gradual | None = None
+    control: Control | None = None
+    budget: Budget
+
+    @property
+    def key(self) -> str:
+        """Sixteen hex digits of the sha256 of the canonical JSON of all fields."""
+        # What isn't said is left out, so that a new optional field leaves the keys as they are.
+        identity = self.model_dump(exclude_none=True)
+        return hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:16]
+
+    def __str__(self) -> str:
+        protocol = "" if self.protocol == "one-shot" else f" {self.protocol}"
+        control = "" if self.control is None else f" [{self.control}]"
+        return (
+            f"{self.pair} {self.method}{control}{protocol} {self.allocation} {self.sparsity:g} "
+            f"seed {self.seed}"
+        )
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys, no spaces and no NaN: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -1,0 +1,1 @@
+"""A pair made ready: checked, its dense weights loaded or trained, and measured."""

@@ -1,0 +1,137 @@
+"""The suite's own dense weights: trained once a machine, named by all that they depend on."""
+
+import functools
+import json
+import logging
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from filelock import FileLock
+from torch import nn
+
+from bench.common.errors import MethodError, UserError
+from bench.common.folders import data_folder
+from bench.fingerprint import closure, target_of
+from bench.jobs.recipe import Recipe
+from bench.pairs import checkpoint
+from bench.pairs.evaluate import evaluate
+from bench.pairs.pair import SEED, Pair
+from bench.pairs.preparing.fitting import first_few, fitting
+from bench.pairs.preparing.identity import SET_ASIDE, training_sha256
+from bench.problem.training.frozen import frozen_parameters
+from bench.problem.training.loop import Training
+from datasets import Dataset
+from datasets.inputs.augmentation import AUGMENTATIONS
+from datasets.inputs.split_inputs import Inputs
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[str, int, int], None]
+
+FIRST, ROUNDING = 100, 1e-3
+"""Examples whose loss tells a model from another, and by how much it may differ, relatively."""
+
+
+def trained(
+    pair: Pair, recipe: Recipe, data: Dataset, progress: Progress
+) -> tuple[checkpoint.StateDict, str]:
+    """The pair's dense weights, from the cache or trained now on the CPU, and their sha256.
+
+    Raises `UserError` where the training fails, and before it where its result couldn't be kept.
+    """
+    model = pair.build()
+    path = trained_path(pair, recipe, model, data)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        if not _kept(path, pair, model, data):
+            _train_and_keep(path, pair, recipe, data, progress)
+        return checkpoint.load(path)
+
+
+def _kept(path: Path, pair: Pair, model: nn.Module, data: Dataset) -> bool:
+    """Whether there are weights with which the model still gives the loss that it had with them."""
+    manifest = path.with_suffix(".json")
+    if not path.exists() or not manifest.exists():
+        return False
+    state, _ = checkpoint.load(path)
+    model.load_state_dict(checkpoint.completed(model, state))
+    then = json.loads(manifest.read_bytes()).get("first_loss", math.nan)
+    same = math.isclose(first_loss(pair, model, data), then, rel_tol=ROUNDING, abs_tol=1e-6)
+    if not same:
+        log.warning("the model of pair %s has changed: training its dense weights anew", pair.name)
+    return same
+
+
+def first_loss(pair: Pair, model: nn.Module, data: Dataset) -> float:
+    """The mean loss of the first training examples, which tells a model from another.
+
+    For what no hash sees, such as a setting that the model's code reads from elsewhere.
+    """
+    images = pair.inputs(data.train, torch.device("cpu"))
+    images = fitting(model.eval(), first_few(images))(images)
+    inputs, labels = images.batch(torch.arange(min(FIRST, len(images))))
+    with torch.no_grad():
+        return float(F.cross_entropy(model(inputs).double(), labels))
+
+
+def _train_and_keep(
+    path: Path, pair: Pair, recipe: Recipe, data: Dataset, progress: Progress
+) -> None:
+    model = pair.build()
+    checkpoint.serialized(model)  # refused before it is paid for
+    what = f"training the dense model of {pair.name}"
+    fit = train(pair, recipe, model, data, functools.partial(progress, what))
+    validation = fit(pair.inputs(data.validation, torch.device("cpu")))
+    facts = {
+        "pair": pair.name,
+        "recipe": recipe.model_dump(),
+        "first_loss": first_loss(pair, model, data),
+        "validation_accuracy": evaluate(model, validation).accuracy if len(validation) else None,
+        "torch": torch.__version__,
+    }
+    checkpoint.save(path, model, facts)
+
+
+def train(
+    pair: Pair,
+    recipe: Recipe,
+    model: nn.Module,
+    data: Dataset,
+    progress: Callable[[int, int], None],
+) -> Callable[[Inputs], Inputs]:
+    """Train the model as it was built, on the CPU; gives what fits inputs to it.
+
+    Raises `UserError` where that fails.
+    """
+    images = pair.inputs(data.train, torch.device("cpu"))
+    try:
+        fit = fitting(model, first_few(images))
+        Training(
+            model,
+            pair.prunable_parameters(model),
+            fit(images),
+            recipe,
+            torch.Generator().manual_seed(SEED),
+            progress=progress,
+            frozen=frozen_parameters(model),
+        ).run()
+    except Exception as error:  # the model is the user's own code, and may raise anything
+        reason = (
+            str(error) if isinstance(error, MethodError) else f"{type(error).__name__}: {error}"
+        )
+        raise UserError(
+            f"The dense model of pair {pair.name} can't be trained by its recipe: {reason}."
+        ) from error
+    return fit
+
+
+def trained_path(pair: Pair, recipe: Recipe, model: nn.Module, data: Dataset) -> Path:
+    """Named after the pair, and all of it, of its model and of the training that weights follow."""
+    roots = [train, AUGMENTATIONS[recipe.augmentation]]
+    targets = [target_of(root) for root in roots if root is not None]
+    code = closure(tuple(target for target in targets if target is not None), SET_ASIDE).sha256
+    digest = training_sha256(pair, model, data.digest, code)[:12]
+    return data_folder() / "checkpoints" / f"{pair.name}-{digest}.safetensors"

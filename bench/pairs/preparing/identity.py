@@ -1,0 +1,74 @@
+"""What the numbers of a pair depend on beside its weights and data: settings, model and splits."""
+
+import dataclasses
+import hashlib
+from typing import Any
+
+from torch import nn
+
+import datasets
+from bench.common import errors, files, folders, measure, yardstick
+from bench.fingerprint import code_of, describe, outside_of, structure
+from bench.jobs.job import canonical_json
+from bench.jobs.recipe import Recipe
+from bench.pairs import checkpoint
+from bench.pairs.checkpoint import Published
+from bench.pairs.pair import Pair
+from bench.problem import stopwatch
+
+SET_ASIDE = outside_of(
+    *(errors, files, folders, measure, stopwatch, yardstick),
+    # How weights and data get here: their hashes say which they are.
+    *(Published.path, Published._download, checkpoint.verify, checkpoint.sha256),
+    *(checkpoint._found, checkpoint._kept, checkpoint._by_hand),
+    datasets.load,
+)
+"""Code on which no number depends: sentences, files, clocks."""
+
+_ELSEWHERE = {"name", "dense", "dense_accuracy", "slack"}
+
+
+def pair_sha256(pair: Pair, model: nn.Module) -> str:
+    """The hash of all that a result depends on of the pair, given its `model` as it was built.
+
+    Its name is no part of it, nor are the accuracy that is expected of it and the slack. Weights
+    and data have hashes of their own; what is made of a published file counts here.
+    """
+    settings = _settings(pair) | {
+        "prunable weights": dict(pair.prunable_parameters(model)),
+        "weights": _reading(pair.dense),
+        "model": structure(model),
+    }
+    return _sha256(settings)
+
+
+def training_sha256(pair: Pair, model: nn.Module, data_sha256: str, training: str) -> str:
+    """The hash of all that the pair's dense weights depend on where the suite trains them.
+
+    `training` stands for the code of that training. Which weights are prunable doesn't matter yet.
+    """
+    settings = _settings(pair)
+    del settings["prunable"]
+    parts = {"weights": _reading(pair.dense), "model": structure(model), "data": data_sha256}
+    return _sha256(settings | parts | {"training": training})
+
+
+def _settings(pair: Pair) -> dict[str, Any]:
+    """Every field that counts, and the code of what the user made of the class and the data."""
+    names = [field.name for field in dataclasses.fields(pair) if field.name not in _ELSEWHERE]
+    definition = datasets.DATASETS.get(pair.dataset)
+    return {name: describe(getattr(pair, name)) for name in names} | {
+        "kind": "" if type(pair) is Pair else code_of(type(pair), SET_ASIDE),
+        "splits": describe(getattr(definition, "split", type(definition))),
+    }
+
+
+def _reading(dense: object) -> Any:
+    """What a pair's weights are made by, or how they are read from the file."""
+    if isinstance(dense, Recipe):
+        return dense.model_dump(exclude_none=True)
+    return describe(dense.extract) if isinstance(dense, Published) else type(dense).__name__
+
+
+def _sha256(parts: dict[str, Any]) -> str:
+    return hashlib.sha256(canonical_json(parts).encode()).hexdigest()

@@ -1,0 +1,131 @@
+"""A pair made ready on this machine: data loaded, dense model trained or verified, and checked."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+import datasets
+from bench.common.errors import UserError
+from bench.jobs.recipe import Recipe
+from bench.pairs import checkpoint
+from bench.pairs.evaluate import Evaluation, evaluate
+from bench.pairs.flops import forward_flops
+from bench.pairs.pair import Pair
+from bench.pairs.preparing.dense import Dense
+from bench.pairs.preparing.dense_training import Progress, trained
+from bench.pairs.preparing.fitting import first_few, fitting
+from bench.pairs.preparing.identity import pair_sha256
+from bench.pairs.preparing.precision import in_single, input_dtype, runs_in_single
+from bench.pairs.preparing.soundness import check_gradients, check_outputs
+from bench.pairs.preparing.structure import built, checked_prunable, dense_state, sentence
+from bench.pairs.preparing.validation import check_settings
+from bench.problem.training.frozen import frozen_parameters
+
+
+def prepare(pair: Pair, device: torch.device, progress: Progress = lambda *_: None) -> Dense:
+    """The pair ready to be pruned; raises `UserError` where it can't be used, or can't be had.
+
+    Asserts the pair's dense accuracy where it is known beforehand.
+    """
+    check_settings(pair)
+    model = built(pair)
+    prunable = checked_prunable(pair, model)
+    identity, frozen = pair_sha256(pair, model), frozen_parameters(model)
+    model = model.to(device).eval().requires_grad_(False)
+    data = datasets.load(pair.dataset)
+    train, test = pair.inputs(data.train, device), pair.inputs(data.test, device)
+    few = first_few(train)
+    _assert_channels(pair, few)
+    given = few.to(input_dtype(model, few))
+    check_outputs(pair, model, given, data.classes)
+    _assert_classes(pair, data, outputs=int(model(given).shape[1]))
+    if isinstance(pair.dense, Recipe):
+        state, digest = trained(pair, pair.dense, data, progress)
+    else:
+        state, digest = pair.dense.load()
+    _load(pair, model, state)
+    single = runs_in_single(model, few)
+    check_outputs(pair, model, given, data.classes)
+    if single:
+        check_gradients(pair, in_single(model), prunable, few)
+    else:
+        check_gradients(pair, model, prunable, given)
+    fit = fitting(model, few)
+    evaluation = evaluate(model, fit(test))
+    _assert_accuracy(pair, evaluation)
+    return Dense(
+        pair=pair,
+        device=device,
+        model=model,
+        prunable=prunable,
+        checkpoint_sha256=digest,
+        data_sha256=data.digest,
+        train=fit(train),
+        validation=fit(pair.inputs(data.validation, device)),
+        test=fit(test),
+        evaluation=evaluation,
+        flops=forward_flops(model, given[:1]).total,
+        pair_sha256=identity,
+        single=single,
+        frozen=frozen,
+    )
+
+
+def _load(pair: Pair, model: nn.Module, state: checkpoint.StateDict) -> None:
+    """Put the dense weights into the model; raises `UserError` where they don't fit or are NaN."""
+    try:
+        model.load_state_dict(checkpoint.completed(model, state))
+    except RuntimeError as error:
+        raise UserError(
+            f"The checkpoint of pair {pair.name} is for another architecture: {sentence(error)}."
+        ) from error
+    for name, tensor in dense_state(model).items():
+        if not bool(tensor.isfinite().all()):
+            raise UserError(
+                f"The checkpoint of pair {pair.name} has NaN or infinite numbers in {name}: take "
+                "one whose training didn't diverge."
+            )
+
+
+def _assert_channels(pair: Pair, inputs: Tensor) -> None:
+    channels = len(pair.normalisation.mean)
+    if inputs.shape[1] != channels and channels != 1:
+        raise UserError(
+            f"The normalisation of pair {pair.name} is for {channels} channels, the images of "
+            f"{pair.dataset} have {inputs.shape[1]}."
+        )
+
+
+def _assert_classes(pair: Pair, data: datasets.Dataset, outputs: int) -> None:
+    if data.classes != outputs:
+        raise UserError(
+            f"The dataset {data.name} has {data.classes:,} classes on this machine, the model of "
+            f"pair {pair.name} tells {outputs:,} apart: give it the data that its weights were "
+            "trained on, or make a pair of your own."
+        )
+    for split in (data.train, data.validation, data.test):
+        if not len(split):
+            continue
+        low, high = (int(extreme) for extreme in split.labels.aminmax())
+        if low < 0 or high >= outputs:
+            raise UserError(
+                f"The labels of the dataset {data.name} go from {low} to {high}, where its "
+                f"{data.classes:,} classes are 0 to {data.classes - 1}."
+            )
+
+
+def _assert_accuracy(pair: Pair, evaluation: Evaluation) -> None:
+    expected = pair.dense_accuracy
+    if not math.isfinite(evaluation.loss):
+        raise UserError(
+            f"The dense model of pair {pair.name} has the loss {evaluation.loss} on the test "
+            "split: its outputs or its inputs are NaN or infinite for some images."
+        )
+    if expected is not None and abs(evaluation.accuracy - expected) > pair.slack:
+        raise UserError(
+            f"The dense model of pair {pair.name} reaches {evaluation.accuracy:.2f} % on the "
+            f"{evaluation.examples:,} images of the test split, expected {expected:.2f} %: "
+            "preprocessing, images or weights differ, so nothing that is pruned from it could be "
+            "compared."
+        )

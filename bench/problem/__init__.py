@@ -1,0 +1,1 @@
+"""All that a method may touch: weights, metered data, gradients, selection, the training loop."""

@@ -1,0 +1,1 @@
+"""Per-example gradients of a model: watched, put together, and produced anew in parts."""

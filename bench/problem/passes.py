@@ -1,0 +1,290 @@
+"""Metered passes of calibration examples through a model: layer inputs, gradients, losses."""
+
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from bench.jobs.budget import Meter
+from bench.jobs.phase import Phase
+from bench.problem.calibration import Calibration, Examples
+from bench.problem.finite import assert_finite
+from bench.problem.gradients.assemble import layer_rows, mean_gradients, row_bytes
+from bench.problem.gradients.hessian import hessian_vector_product
+from bench.problem.gradients.per_example import DenseRows, JoinedRows
+from bench.problem.gradients.signal import Signal
+from bench.problem.gradients.sweep import ROWS_MEMORY, SweptRows, layer_groups
+from bench.problem.gradients.watch import (
+    at_least_single,
+    footprint,
+    layer_inputs,
+    layer_positions,
+    signals,
+)
+from bench.problem.stopwatch import Stopwatch
+from bench.problem.weights import Masks, Weights, flatten
+
+Fisher = Literal["empirical", "true"]
+"""Whose labels the Fisher's gradients take: the data's, or draws from the model's prediction."""
+
+CHUNK = 50
+"""Most examples in one pass: measured fastest for ResNet-20 on two cores."""
+
+MEMORY = 2**30
+"""Bytes that one chunk of examples may take, with its layer inputs and gradients."""
+
+
+class Passes:
+    """A model at its weights and the calibration data behind a meter, all passes on a stopwatch."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        prunable: Mapping[str, str],
+        examples: Examples,
+        seed: int,
+        meter: Meter,
+        memory: int = MEMORY,
+        support: Masks | None = None,
+        rows_memory: int = ROWS_MEMORY,
+        stopwatch: Stopwatch | None = None,
+    ) -> None:
+        """`prunable` maps the name of each prunable parameter to the module that uses it.
+
+        `memory` is the number of bytes that one chunk of examples may take on the way,
+        `rows_memory` what all gradients may that are kept. Weights outside `support` are gone
+        already, for good.
+        """
+        self._model = model
+        self._prunable = dict(prunable)
+        self._calibration = Calibration(examples, seed, meter)
+        self._meter = meter
+        self._support = support
+        self._memory = memory
+        self._rows_memory = rows_memory
+        self._stopwatch = stopwatch or Stopwatch(next(model.parameters()).device)
+
+    @property
+    def weights(self) -> Weights:
+        """The prunable weights by parameter name, in the model's order.
+
+        In single precision at least, also where the model computes in less.
+        """
+        return {
+            name: at_least_single(self._model.get_parameter(name).detach())
+            for name in self._prunable
+        }
+
+    @property
+    def used_data(self) -> bool:
+        """Whether the method has asked for calibration examples."""
+        return self._calibration.used
+
+    def phase(self, name: Phase) -> AbstractContextManager[None]:
+        """Count the block's seconds in this phase of the method's; passes count as gradients."""
+        return self._stopwatch.phase(name)
+
+    def generator(self, purpose: str) -> torch.Generator:
+        """A random generator that depends on the job's seed and the purpose only."""
+        return self._calibration.generator(purpose)
+
+    def examples(self, count: int) -> tuple[Tensor, Tensor]:
+        """The seed's first `count` calibration examples: inputs [count, ...], labels [count]."""
+        inputs, labels = self._calibration.first(count)
+        return inputs.contiguous(), labels
+
+    def inputs(self, samples: int) -> Iterator[dict[str, Tensor]]:
+        """What each prunable layer multiplies, as columns [n, in, positions], a chunk at a time.
+
+        Linear layers have one position, convolutions one for each output pixel. No backward pass.
+        """
+        first = 0
+        for inputs, _ in self._calibration.chunks(samples, self.chunk):
+            with self.phase("gradients"):
+                assert_finite("the inputs", inputs, first)
+                # In the plain layout, which gives the bits of results that were published.
+                columns = layer_inputs(
+                    self._model, list(self._prunable.values()), inputs.contiguous()
+                )
+                for name, module in self._prunable.items():
+                    assert_finite(f"the inputs of the layer of {name}", columns[module], first)
+            first += len(inputs)
+            yield {name: columns[module] for name, module in self._prunable.items()}
+
+    def signals(
+        self,
+        samples: int,
+        fisher: Fisher | int = "empirical",
+        layers: Sequence[str] | None = None,
+        skip: int = 0,
+    ) -> Iterator[dict[str, Signal]]:
+        """Layer inputs and output gradients of `samples` examples, a chunk at a time.
+
+        `empirical` takes the data's labels, `true` draws them from the model's own prediction, a
+        number takes that class for every example. `layers` are the prunable parameters wanted, all
+        by default. The first `skip` examples are passed over. Charges one backward pass an example,
+        for however few layers.
+        """
+        modules = {name: self._prunable[name] for name in layers or self._prunable}
+        chunks = self._calibration.chunks(samples, self.chunk, skip)
+        self._meter.charge("backward_passes", samples)
+        draw = self.generator("labels of the true Fisher")
+        first = skip
+        for inputs, own in chunks:
+            with self.phase("gradients"):
+                assert_finite("the inputs", inputs, first)
+                if fisher == "true":
+                    labels = _sampled_labels(self._model, inputs, draw)
+                else:
+                    labels = own if fisher == "empirical" else torch.full_like(own, fisher)
+                by_module = signals(self._model, list(modules.values()), inputs, labels)
+                for name, module in modules.items():
+                    _assert_finite(name, by_module[module], first)
+            first += len(inputs)
+            yield {name: by_module[module] for name, module in modules.items()}
+
+    def gradients(
+        self,
+        samples: int,
+        batch: int = 1,
+        fisher: Fisher = "empirical",
+        layers: Sequence[str] | None = None,
+        skip: int = 0,
+    ) -> Tensor:
+        """Gradients of the prunable weights [samples, d], each the mean over `batch` examples.
+
+        Layers are flattened and joined in the model's order. Takes samples × batch examples and
+        charges as many backward passes. Columns of weights outside the support are zero. Cost: one
+        forward and backward pass, and O(samples × batch × d) multiplications.
+        """
+        weights = {name: self.weights[name] for name in layers or self._prunable}
+        chunks = self.signals(samples * batch, fisher, layers, skip)
+        with self.phase("gradients"):
+            rows = mean_gradients(chunks, weights, samples, batch)
+            if self._support is not None:
+                rows.mul_(flatten({name: self._support[name] for name in weights}))
+        return rows
+
+    def rows(
+        self, samples: int, batch: int = 1, fisher: Fisher = "empirical", skip: int = 0
+    ) -> JoinedRows | SweptRows:
+        """The same gradients by layer, those of linear layers as factors where they can be.
+
+        They can't be where a row is the mean of several examples, or weights outside a support are
+        zero. Where all take more than `rows_memory` bytes, they are produced some layers at a time,
+        anew in each sweep over them. Charges as `gradients`, once or for each group and sweep.
+        """
+        weights = self.weights
+        whole = batch > 1 or not (self._support is None or bool(flatten(self._support).all()))
+        outer = () if whole else self._used_once()
+
+        def produce(layers: Sequence[str]) -> JoinedRows:
+            here = {name: weights[name] for name in layers}
+            if not whole:
+                signals = self.signals(samples, fisher, layers, skip)
+                with self.phase("gradients"):
+                    return layer_rows(signals, outer, here, samples)
+            sizes = [weight.numel() for weight in here.values()]
+            parts = self.gradients(samples, batch, fisher, layers, skip).split(sizes, dim=1)
+            return JoinedRows([DenseRows(part) for part in parts])
+
+        sizes = row_bytes(outer, weights)
+        groups = layer_groups(sizes, self._rows_memory // samples)
+        if len(groups) == 1:
+            return produce(groups[0])
+        widths = [sum(weights[name].numel() for name in group) for group in groups]
+        return SweptRows(produce, groups, widths, samples, next(iter(weights.values())).dtype)
+
+    def predictions(self, samples: int) -> Tensor:
+        """The model's class probabilities [samples, classes], in calibration order.
+
+        Charges the examples seen; no backward pass.
+        """
+        chunks = self._calibration.chunks(samples, self.chunk)
+        with self.phase("gradients"), torch.no_grad():
+            logits = torch.cat([at_least_single(self._model(inputs)) for inputs, _ in chunks])
+        assert_finite("the model's outputs", logits)
+        return logits.softmax(dim=1)
+
+    def loss(self, weights: Weights, samples: int) -> float:
+        """The mean loss of `samples` examples in the model with these weights instead of its own.
+
+        For a method that keeps the best of several candidates: charges a tuning trial, and the
+        examples seen; no backward pass.
+        """
+        chunks = self._calibration.chunks(samples, self.chunk)
+        self._meter.charge("tuning_trials", 1)
+        total = 0.0
+        own = {n: w.to(self._model.get_parameter(n).dtype) for n, w in weights.items()}
+        with self.phase("gradients"), torch.no_grad():
+            for inputs, labels in chunks:
+                logits = at_least_single(functional_call(self._model, own, inputs))
+                assert_finite("the outputs of the model with these weights", logits)
+                total += float(F.cross_entropy(logits, labels, reduction="sum"))
+        return total / samples
+
+    def hessian_vector_product(self, vector: Tensor, samples: int) -> Tensor:
+        """The Hessian of the mean loss of `samples` examples times a vector: [d] to [d].
+
+        Over the prunable weights, flattened and joined in the model's order; rows and columns of
+        weights outside the support are zero. Charges one Hessian-vector product an example.
+        """
+        chunks = self._calibration.chunks(samples, self.chunk)
+        self._meter.charge("hessian_vector_products", samples)
+        inside = 1 if self._support is None else flatten(self._support)
+        total = torch.zeros_like(vector)
+        with self.phase("gradients"):
+            first = 0
+            for inputs, labels in chunks:
+                assert_finite("the inputs", inputs, first)
+                product = hessian_vector_product(
+                    self._model, list(self._prunable), vector * inside, inputs, labels
+                )
+                assert_finite("Hessian-vector products", product.unsqueeze(0), first)
+                first += len(inputs)
+                total += product
+        return total * inside / samples
+
+    @functools.cached_property
+    def chunk(self) -> int:
+        """How many examples go through the model at once, by the memory that one of them takes."""
+        floats = footprint(self._model, self._positions)
+        inputs, _ = self._calibration.first(1)
+        # Twice, since the backward pass holds as much again in activations.
+        return max(1, min(CHUNK, self._memory // (2 * floats * inputs.element_size())))
+
+    @functools.cached_property
+    def _positions(self) -> dict[str, int]:
+        """At how many positions one example uses the weights of each prunable layer."""
+        inputs, _ = self._calibration.first(1)
+        return layer_positions(self._model, list(self._prunable.values()), inputs)
+
+    def _used_once(self) -> list[str]:
+        """The linear layers that one example uses at one position: their gradients are δ aᵀ."""
+        return [
+            name
+            for name, module in self._prunable.items()
+            if self._positions[module] == 1
+            and isinstance(self._model.get_submodule(module), nn.Linear)
+        ]
+
+
+def _assert_finite(name: str, signal: Signal, first: int) -> None:
+    """Raise `MethodError` where a layer's inputs or output gradients aren't finite."""
+    for use in signal.uses:
+        assert_finite(f"the inputs of the layer of {name}", use.given, first)
+        assert_finite(f"the gradients of the layer of {name}", use.delta, first)
+
+
+def _sampled_labels(model: nn.Module, inputs: Tensor, generator: torch.Generator) -> Tensor:
+    """Labels [n] drawn from the model's own predictive distribution."""
+    with torch.no_grad():
+        probabilities = at_least_single(model(inputs)).softmax(dim=1)
+    assert_finite("the model's predictions", probabilities)
+    drawn = torch.multinomial(probabilities.cpu(), 1, generator=generator).squeeze(1)
+    return drawn.to(inputs.device)

@@ -1,0 +1,1 @@
+"""The one training loop of the suite, with its optimiser and what of a model trains."""

@@ -1,0 +1,75 @@
+"""A model in training: which of its parameters train, which layers stay, and one forward pass."""
+
+import contextlib
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from bench.common.errors import MethodError
+from bench.jobs.recipe import Recipe
+from bench.problem.training.frozen import frozen_norms, set_trainable
+
+
+class TrainingMode:
+    """Switches a model between training and evaluation; the parameters named `frozen` never train.
+
+    Layers of frozen parts keep their running statistics, see `frozen.py`, and so do all
+    BatchNorm layers where the recipe says so.
+    """
+
+    def __init__(self, model: nn.Module, recipe: Recipe, frozen: Collection[str]) -> None:
+        self._model, self._recipe, self._frozen = model, recipe, frozenset(frozen)
+        self._still = frozen_norms(model, frozen)
+        if recipe.batchnorm == "frozen":
+            self._still += [m for m in model.modules() if isinstance(m, _BatchNorm)]
+
+    def begin(self) -> None:
+        """Gradients for all that trains; evaluation mode until the first forward pass."""
+        set_trainable(self._model.eval(), self._frozen)
+
+    def end(self) -> None:
+        """No gradients, evaluation mode."""
+        self._model.requires_grad_(False).eval()
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """As after the end, for as long as the block takes."""
+        flags = [(parameter, parameter.requires_grad) for parameter in self._model.parameters()]
+        self.end()
+        yield
+        for parameter, trains in flags:
+            parameter.requires_grad_(trains)
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        """The model's outputs [n, classes] in training mode and the recipe's precision.
+
+        Raises `MethodError` where the model normalises by the statistics of a batch, and n = 1.
+        """
+        self._switch_on()
+        try:
+            with self._precision(inputs.device):
+                logits: Tensor = self._model(inputs)
+        except ValueError as error:
+            if len(inputs) == 1 and "Expected more than 1 value per channel" in str(error):
+                raise MethodError(
+                    "the model normalises by the statistics of its batch, and one example has "
+                    "none: train it on batches of two or more"
+                ) from error
+            raise
+        return logits
+
+    def _switch_on(self) -> None:
+        """Undo what evaluating in between did; cheap where nothing did."""
+        if self._model.training:
+            return
+        self._model.train()
+        for module in self._still:
+            module.eval()
+
+    def _precision(self, device: torch.device) -> contextlib.AbstractContextManager[Any]:
+        if self._recipe.precision == "float32":
+            return contextlib.nullcontext()
+        return torch.autocast(device.type, torch.bfloat16)

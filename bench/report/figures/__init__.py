@@ -1,0 +1,1 @@
+"""Figures for print: the kinds that there are, and what they share."""

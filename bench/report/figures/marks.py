@@ -1,0 +1,119 @@
+"""What the figures share: lines with bands, the dense model, the Pareto front, the legend."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from bench.report.figures import canvas
+from bench.report.figures.palette import Look
+
+ACCURACY = "Test accuracy (%)"
+_FAINT, _GREY = "#D2D2D2", "#404040"
+
+
+def allocations(means: pd.DataFrame) -> Sequence[tuple[str, pd.DataFrame]]:
+    """The panels of a pair; protocols share one, since labels name them where there are several."""
+    return [(str(name), part) for name, part in means.groupby("allocation", sort=False)]
+
+
+def curve(axes: Axes, line: pd.DataFrame, look: Look, x: str) -> None:
+    """Mean and band from the worst to the best seed; a gap in the data is a gap in the line."""
+    places = line[x].astype("float64")
+    axes.fill_between(
+        places,
+        line.accuracy_min,
+        line.accuracy_max,
+        color=look.colour,
+        alpha=0.18,
+        linewidth=0,
+    )
+    partial = line.status == "partial"
+    axes.plot(
+        places,
+        line.accuracy_mean,
+        color=look.colour,
+        linestyle=look.line,
+        marker=look.marker,
+        markevery=list(np.flatnonzero(~partial)),
+        markerfacecolor="white" if look.hollow else look.colour,
+        markeredgecolor=look.colour if look.hollow else "white",
+        markeredgewidth=0.6 if look.hollow else 0.3,
+        gid=str(line.label.iloc[0]),
+        label=canvas.literal(str(line.label.iloc[0])),
+    )
+    axes.plot(
+        places[partial],
+        line.accuracy_mean[partial],
+        color=look.colour,
+        linestyle="none",
+        marker=look.marker,
+        markerfacecolor="none",
+        zorder=3,
+        gid="partial",
+    )
+
+
+def faint(axes: Axes, line: pd.DataFrame, x: str) -> None:
+    """A line that only shows where the others are."""
+    axes.plot(line[x].astype("float64"), line.accuracy_mean, color=_FAINT, linewidth=0.7, zorder=1)
+
+
+def dense_line(axes: Axes, dense: float) -> None:
+    """The dense model's accuracy, if it is known."""
+    if not np.isnan(dense):
+        axes.axhline(dense, color=_GREY, linewidth=0.7, linestyle=(0, (6, 3)), zorder=1)
+
+
+def front(axes: Axes, cost: pd.Series, accuracy: pd.Series) -> None:
+    """A step line through the points that nothing cheaper reaches in accuracy."""
+    points = pd.DataFrame({"cost": cost.astype("float64"), "accuracy": accuracy}).dropna()
+    points = points.sort_values(["cost", "accuracy"], ascending=[True, False])
+    best = points[points.accuracy > points.accuracy.cummax().shift(fill_value=-np.inf)]
+    axes.plot(
+        best.cost,
+        best.accuracy,
+        color="#606060",
+        linewidth=0.8,
+        linestyle=(0, (1, 1)),
+        drawstyle="steps-post",
+        zorder=1.1,
+        gid="front",
+    )
+
+
+def say(axes: Axes, text: str) -> None:
+    """A few words in a panel that has nothing else to show."""
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", color="#606060")
+
+
+def labels(means: pd.DataFrame) -> list[str]:
+    """The labels in the order of the study."""
+    return [str(label) for label in dict.fromkeys(means.label)]
+
+
+def legend(figure: Figure, labels: Sequence[str], style: dict[str, Look], *, lines: bool) -> None:
+    """The labels above the panels, with their lines or with their markers alone."""
+    handles: list[Artist] = []
+    for look in (style[label] for label in labels):
+        handle = Line2D([], [], color=look.colour, marker=look.marker)
+        handle.set_linestyle(look.line if lines else "none")
+        if look.hollow:
+            handle.set_markerfacecolor("white")
+        handles.append(handle)
+    canvas.legend(figure, handles, labels, handle=2.8 if lines else 1.2)
+
+
+def footer(figure: Figure, means: pd.DataFrame, dense: float, how: str) -> None:
+    """The pair, and how to read what stands above."""
+    parts = [f"{means.pair.iloc[0]}."]
+    if not np.isnan(dense):
+        parts.append(f"Dashed line: dense model, {dense:.2f} %.")
+    parts.append(how)
+    if (means.status == "partial").any():
+        parts.append("Hollow: some seeds have no result.")
+    canvas.footer(figure, " ".join(parts))

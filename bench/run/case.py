@@ -1,0 +1,116 @@
+"""What one job works on: its own copy of the dense model, its meter, and its figures so far."""
+
+import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from bench.common.measure import measured
+from bench.jobs.budget import Meter
+from bench.jobs.job import Job
+from bench.pairs.batchnorm import recalibrate
+from bench.pairs.preparing.dense import Dense
+from bench.pairs.preparing.precision import in_single, rounded
+from bench.problem.calibration import Examples
+from bench.problem.problem import Problem, Target
+from bench.problem.stopwatch import Stopwatch
+from bench.problem.weights import Masks, Weights
+from bench.run.contract import check_weights, untouched
+from bench.run.control import calibration_examples, controlled
+from bench.run.present import present
+from methods.method import Method
+
+
+@dataclass
+class Case:
+    """A job at work; `figures` are what its record will say.
+
+    `left` are the weights that aren't zero in the dense model, None where none is.
+    """
+
+    job: Job
+    dense: Dense
+    method: Method
+    meter: Meter
+    memory: int
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.model = copy.deepcopy(self.dense.model)
+        self.target = Target(self.job.sparsity, self.job.allocation)
+        self._stopwatch = Stopwatch(self.dense.device)
+        self.left = present(self.weights)
+        self._examples: Examples = self.dense.calibration
+        if self.job.control:
+            self._examples = calibration_examples(
+                self.job.control, self.dense.calibration, self.job.seed, self.method.uses_labels
+            )
+
+    @property
+    def weights(self) -> Weights:
+        """The prunable weights of the model as they are now."""
+        return {name: self.model.get_parameter(name).detach() for name in self.dense.prunable}
+
+    def install(self, weights: Weights) -> None:
+        """Put these weights into the model, in its own precision."""
+        with torch.no_grad():
+            for name, weight in weights.items():
+                self.model.get_parameter(name).copy_(weight)
+
+    def problem(self, sparsity: float, support: Masks | None = None) -> Problem:
+        """The model as it is now, to be pruned to this sparsity; `support` is what is left.
+
+        By default what isn't zero in the dense model. A model in half precision is copied to
+        single, where it runs in it.
+        """
+        return Problem(
+            in_single(self.model) if self.dense.single else self.model,
+            self.dense.prunable,
+            self._examples,
+            Target(sparsity, self.job.allocation),
+            self.job.seed,
+            self.meter,
+            self.memory,
+            self.left if support is None else support,
+            stopwatch=self._stopwatch,
+        )
+
+    def prune(self, sparsity: float, support: Masks | None = None) -> None:
+        """Let the method prune to this sparsity: on the clock, metered, checked.
+
+        An estimate of curvature that isn't the job's first is charged as a recomputation. Under a
+        control the method prunes as always, then its result is replaced by the control's.
+        """
+        support = self.left if support is None else support
+        problem = self.problem(sparsity, support)
+        estimated = self.meter.spent.calibration_examples > 0
+        with untouched(problem.model, copy.deepcopy(problem.model)):
+            with measured(self.dense.device) as cost:
+                found = self.method.prune(problem)
+            self._add_cost(cost.seconds, cost.peak_bytes)
+        if estimated and problem.used_data:
+            self.meter.charge("recomputations", 1)
+        found = check_weights(found, problem.weights, problem.target, support)
+        if self.job.control:
+            found = controlled(self.job.control, found, problem.weights, self.job.seed)
+        self.install(rounded(found, like=self.weights))
+
+    def restore(self, figures: dict[str, Any]) -> None:
+        """Go on from the figures of an interrupted run."""
+        self.figures |= figures
+        for phase, seconds in figures.get("phase_seconds", {}).items():
+            self._stopwatch.add(phase, seconds)
+
+    def recalibrate(self) -> None:
+        """Renew BatchNorm statistics on as many calibration examples as the job says."""
+        if self.job.recalibration:
+            examples, _ = self.problem(self.target.sparsity).examples(self.job.recalibration)
+            recalibrate(self.model, examples)
+
+    def _add_cost(self, seconds: float, peak_bytes: int | None) -> None:
+        """All prunings of a job count in its seconds, the greatest in its memory."""
+        self.figures["prune_seconds"] = self.figures.get("prune_seconds", 0.0) + seconds
+        self.figures["phase_seconds"] = dict(self._stopwatch.seconds)
+        if peak_bytes is not None:
+            self.figures["peak_bytes"] = max(peak_bytes, self.figures.get("peak_bytes", 0))

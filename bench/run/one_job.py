@@ -1,0 +1,243 @@
+"""One job from the dense checkpoint to its record; owns the clock and the test split."""
+
+import datetime
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bench.common.errors import MethodError, Skip
+from bench.common.yardstick import yardstick_seconds
+from bench.jobs.budget import Meter, OverBudget
+from bench.jobs.job import Job
+from bench.jobs.record import Record, Status
+from bench.pairs.evaluate import Evaluation, evaluate
+from bench.pairs.flops import forward_flops
+from bench.pairs.preparing.dense import Dense
+from bench.problem.passes import MEMORY
+from bench.problem.training.loop import Progress
+from bench.problem.weights import Weights
+from bench.run import protocols, tuning
+from bench.run.case import Case
+from bench.run.contract import check_weights
+from bench.run.environment import environment
+from bench.run.identity import harness_sha256, source_sha256
+from bench.run.present import assert_reachable
+from bench.run.retrain import Retraining
+from bench.run.sharing import Shared, SharingCase
+from bench.run.snapshot import Snapshot
+from methods import build
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Outcome:
+    """What is known of a job so far: the status, and the figures it came to."""
+
+    status: Status = "ok"
+    reason: str = ""
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+def run_job(
+    job: Job,
+    dense: Dense,
+    study: str,
+    label: str,
+    memory: int = MEMORY,
+    progress: Progress = lambda *_: None,
+    snapshots: Path | None = None,
+    shared: Shared | None = None,
+) -> Record:
+    """Run the job and give its record; a method's failure is in the record, not an exception.
+
+    `memory` is the number of bytes that one chunk of calibration examples may take. A training
+    calls `progress(step, steps)`, and keeps its state in the folder `snapshots` until it ends.
+    A job that prunes once shares its gradients with others through `shared`.
+    """
+    meter = Meter(job.budget)
+    outcome = Outcome()
+    snapshot = None if snapshots is None else _snapshot(job, dense, snapshots)
+    try:
+        method = build(job.method, job.hyperparameters)
+        # Trials prune again and again, and a control's labels are not those of other jobs.
+        alone = job.protocol != "one-shot" or job.budget.tuning_trials or job.control
+        sharing = None if alone else shared
+        case = SharingCase(job, dense, method, meter, memory, outcome.figures, sharing)
+        outcome.figures["calibration_seconds"] = yardstick_seconds(dense.device)
+        _run(case, progress, snapshot)
+    except OverBudget as error:
+        outcome.status, outcome.reason = "over-budget", str(error)
+    except Skip as error:
+        outcome.status, outcome.reason = "skipped", str(error)
+    except MethodError as error:
+        outcome.status, outcome.reason = "failed", str(error)
+    except Exception as error:
+        log.debug("%s failed", job, exc_info=True)
+        outcome.status = "failed"
+        outcome.reason = f"{type(error).__name__}: {error}".strip()
+    if snapshot is not None:
+        snapshot.remove()
+    if shared is not None and outcome.status == "failed":
+        shared.clear()  # it may have failed for want of memory
+    return _record(job, dense, study, label, outcome, meter)
+
+
+def failure(job: Job, dense: Dense, study: str, label: str, reason: str) -> Record:
+    """The record of a job that couldn't write its own: its process died or was stopped."""
+    return _record(job, dense, study, label, Outcome("failed", reason), Meter(job.budget))
+
+
+def refusal(job: Job, study: str, label: str, reason: str, device: torch.device) -> Record:
+    """The record of a job whose pair couldn't be made ready."""
+    return Record(
+        key=job.key,
+        study=study,
+        label=label,
+        status="failed",
+        reason=reason,
+        **{name: getattr(job, name) for name in Job.model_fields},
+        spent=Meter(job.budget).spent,
+        source_sha256=source_of(job),
+        environment=environment(device),
+        finished=_now(),
+    )
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _record(
+    job: Job, dense: Dense, study: str, label: str, outcome: Outcome, meter: Meter
+) -> Record:
+    baseline = _baseline(job, dense, outcome)
+    return Record(
+        key=job.key,
+        study=study,
+        label=label,
+        status=outcome.status,
+        reason=outcome.reason,
+        **{name: getattr(job, name) for name in Job.model_fields},
+        spent=meter.spent,
+        dense_accuracy=baseline and baseline.accuracy,
+        dense_loss=baseline and baseline.loss,
+        test_examples=dense.evaluation.examples,
+        dense_flops=dense.flops,
+        parameters=dense.parameters,
+        checkpoint_sha256=dense.checkpoint_sha256,
+        data_sha256=dense.data_sha256,
+        pair_sha256=dense.pair_sha256,
+        harness_sha256=harness_sha256(job, _run),
+        source_sha256=source_of(job),
+        environment=environment(dense.device),
+        finished=_now(),
+        **outcome.figures,
+    )
+
+
+def _baseline(job: Job, dense: Dense, outcome: Outcome) -> Evaluation | None:
+    """The dense model under the job's policy; where it can't be measured, the job has failed."""
+    try:
+        return dense.recalibrated(job.recalibration, job.seed)
+    except Exception as error:
+        if outcome.status == "ok":
+            outcome.status = "failed"
+            outcome.reason = f"the dense model can't be measured likewise: {error}"
+        return None
+
+
+def source_of(job: Job) -> str:
+    """The hash of all code that the job's result depends on."""
+    return source_sha256(job, _run)
+
+
+def _snapshot(job: Job, dense: Dense, folder: Path) -> Snapshot:
+    """Where an unfinished training of this job is kept, and what it depends on."""
+    identity = {
+        "key": job.key,
+        "source": source_of(job),
+        "pair": dense.pair_sha256,
+        "checkpoint": dense.checkpoint_sha256,
+        "data": dense.data_sha256,
+        "environment": environment(dense.device).model_dump(exclude={"commit"}),
+    }
+    return Snapshot(folder / f"{job.key}.training", identity)
+
+
+def _run(case: Case, progress: Progress, snapshot: Snapshot | None) -> None:
+    """Prune and train by the job's protocol, check, evaluate; fills the case's figures."""
+    job, dense, figures = case.job, case.dense, case.figures
+    figures["prunable"] = sum(weight.numel() for weight in case.weights.values())
+    if not case.method.starts_anew:
+        assert_reachable(case.left, case.target)
+    retraining = None if job.protocol == "one-shot" else Retraining(case, progress, snapshot)
+    if job.budget.tuning_trials and "chosen" not in figures:
+        tuning.tune(case)
+    if retraining is None:
+        protocols.one_shot(case)
+    else:
+        protocols.TRAINED[job.protocol](case, retraining)
+    model, weights = case.model, case.weights
+    check_weights(weights, weights, case.target)
+    case.recalibrate()
+    result = evaluate(model, dense.test)
+    figures |= _sparsity(weights) | {
+        "mask_sha256": _sha256({name: weight != 0 for name, weight in weights.items()}),
+        "weights_sha256": _sha256(model.state_dict()),
+    }
+    figures["notes"] = case.method.remarks(case.target) + figures["notes"]
+    if "chosen" in figures:
+        figures["notes"].append(tuning.remark(case))
+    flops = forward_flops(model, dense.test.batch(torch.arange(1))[0])
+    figures["flops"] = flops.total
+    if flops.uncounted:
+        figures["notes"].append(f"FLOPs of {', '.join(flops.uncounted)} are not counted")
+    if not torch.isfinite(torch.tensor(result.loss)):
+        raise MethodError(f"the pruned model's test loss is {result.loss}")
+    figures |= {"accuracy": result.accuracy, "top5": result.top5, "loss": result.loss}
+    figures["tied_predictions"] = result.tied
+    figures["notes"] += _ties(result)
+
+
+TIES_MATTER = 0.1
+"""Points of accuracy that hang on the rule for equal logits, above which a record says so."""
+
+
+def _ties(result: Evaluation) -> list[str]:
+    """A note where another rule for equal logits could have given another accuracy."""
+    if result.tied_won - result.tied_lost <= TIES_MATTER:
+        return []
+    return [
+        f"{result.tied:,} of {result.examples:,} predictions are ties of equal logits, of which "
+        f"the lowest index counts: other rules give {result.tied_lost:.2f} to "
+        f"{result.tied_won:.2f} % accuracy"
+    ]
+
+
+def _sparsity(weights: Weights) -> dict[str, Any]:
+    """Nonzero weights counted in what is evaluated, and a note where a layer lost all."""
+    left = {name: int(torch.count_nonzero(weight)) for name, weight in weights.items()}
+    return {
+        "nonzero": sum(left.values()),
+        "layer_sparsity": {
+            name: 1 - left[name] / weight.numel() for name, weight in weights.items()
+        },
+        "notes": [f"layer {name} lost all its weights" for name in left if left[name] == 0],
+    }
+
+
+def _sha256(tensors: Mapping[str, Tensor]) -> str:
+    """The hash of all bits of the tensors and of their names."""
+    digest = hashlib.sha256()
+    for name, tensor in tensors.items():
+        # Viewed as bytes, since numpy has no bfloat16; flat, since single numbers have no view.
+        content = tensor.cpu().contiguous().flatten().view(torch.uint8)
+        digest.update(name.encode() + content.numpy().tobytes())
+    return digest.hexdigest()

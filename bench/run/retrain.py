@@ -1,0 +1,82 @@
+"""The training of one job: metered, timed, and kept on disk while it is unfinished."""
+
+import time
+from typing import Any
+
+import torch
+
+from bench.common.errors import MethodError
+from bench.jobs.budget import Budget
+from bench.pairs.flops import training_flops
+from bench.problem.calibration import seeded
+from bench.problem.training.loop import Progress, Training
+from bench.run.case import Case
+from bench.run.snapshot import Snapshot
+
+
+class Retraining:
+    """One training by the job's recipe; as its saver it keeps figures and meter with its state.
+
+    `saved` is the state of a training that was interrupted, if there is one.
+    """
+
+    def __init__(self, case: Case, progress: Progress, snapshot: Snapshot | None) -> None:
+        recipe = case.job.training
+        if recipe is None:
+            raise MethodError(f"the protocol {case.job.protocol} needs a training recipe")
+        self._case, self._snapshot = case, snapshot
+        self._recipe, self._progress = recipe, progress
+        self._began = 0.0
+        self.saved: dict[str, Any] | None = None
+        found = snapshot.load() if snapshot is not None else None
+        if found is not None:
+            self.saved = found["training"]
+            case.restore(found["figures"])
+            case.meter.resume(Budget(**found["spent"]))
+
+    def begin(self) -> Training:
+        """The training from the case's model as it is now; the clock runs from here."""
+        case = self._case
+        before = [case.figures.get(name, 0.0) for name in ("train_seconds", "prune_seconds")]
+        self._began = time.perf_counter() - sum(before)
+        return Training(
+            case.model,
+            case.dense.prunable,
+            case.dense.train,
+            self._recipe,
+            seeded(case.job.seed, "training"),
+            case.meter,
+            self._progress,
+            self,
+            case.dense.frozen,
+        )
+
+    def finish(self, training: Training) -> None:
+        """Note what the training took and found."""
+        case = self._case
+        examples = self._recipe.epochs * self._recipe.examples(len(case.dense.train))
+        one = case.dense.train.batch(torch.arange(1))
+        flops = training_flops(case.dense.model, *one, case.dense.frozen)
+        case.figures |= training.figures
+        case.figures |= {
+            "train_seconds": self._train_seconds(),
+            "train_examples": examples,
+            "train_flops": flops * examples,
+            "train_losses": training.losses,
+        }
+
+    def due(self) -> bool:
+        """Whether it's time to save again."""
+        return self._snapshot is not None and self._snapshot.due()
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Keep the training's state with the case's figures and meter."""
+        assert self._snapshot is not None
+        figures = self._case.figures | {"train_seconds": self._train_seconds()}
+        spent = self._case.meter.spent.model_dump()
+        self._snapshot.save({"training": state, "figures": figures, "spent": spent})
+
+    def _train_seconds(self) -> float:
+        """Seconds since the beginning, interruptions and prunings left out."""
+        pruning = float(self._case.figures.get("prune_seconds", 0.0))
+        return time.perf_counter() - self._began - pruning

@@ -1,0 +1,162 @@
+"""Hyper-parameters chosen on the validation split, with the same number of trials for all methods.
+
+Proposals are Optuna's (Akiba et al. 2019) tree-structured Parzen estimator (Bergstra et al. 2011).
+"""
+
+import math
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from bench.common.errors import MethodError
+from bench.jobs.budget import Budget, Meter
+from bench.jobs.trial import Trial
+from bench.pairs.evaluate import Evaluation, evaluate
+from bench.problem.calibration import seeded
+from bench.run.case import Case
+from methods import build
+from methods.method import Method
+from methods.search import Search, Space, Whole, fitted
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+
+def tune(case: Case) -> None:
+    """Give the case's method the values that did best in as many trials as the budget grants.
+
+    A trial prunes the dense model to the job's target and is judged by accuracy on the validation
+    split, loss deciding between equals; training comes after tuning and is not repeated in it. The
+    first trial is the method as configured, and stays the choice unless another one is better. A
+    method without a search space has this trial only. Every trial has the whole budget to itself,
+    so that tuned values go with the same amount of data; the sum is among the case's figures. A
+    trial in which the method fails counts, and so does one of values that the fields' types refuse;
+    where all do, the first one's exception is raised.
+    """
+    space = fitted(type(case.method), case.method.space())
+    count = case.job.budget.tuning_trials if space else 1
+    proposals = Proposals(case.method, space, seeded(case.job.seed, "tuning").initial_seed())
+    attempts: list[Attempt] = []
+    began = time.perf_counter()
+    for number in range(count):
+        case.meter.charge("tuning_trials", 1)
+        attempts.append(_attempt(case, proposals.next() if number else proposals.configured))
+        proposals.tell(attempts[-1].trial.values, attempts[-1].worth)
+    best = max(attempts, key=lambda attempt: attempt.worth)
+    if best.error is not None:
+        raise attempts[0].error or best.error
+    case.method = _configured(case, best.trial.values)
+    case.figures |= {
+        "chosen": best.trial.values,
+        "trials": [attempt.trial.model_dump() for attempt in attempts],
+        "tuning_spent": _sum([attempt.spent for attempt in attempts]).model_dump(),
+        "tuning_seconds": time.perf_counter() - began,
+    }
+
+
+def remark(case: Case) -> str:
+    """What a reader must know of the case's tuning, in a sentence."""
+    spent = case.figures["tuning_spent"]
+    passes = spent["backward_passes"] + spent["hessian_vector_products"]
+    chosen = ", ".join(f"{name} {value}" for name, value in case.figures["chosen"].items())
+    before = "" if case.job.protocol == "one-shot" else ", before training"
+    return (
+        f"tuned on the validation split in {len(case.figures['trials'])} trials{before} (Optuna "
+        f"{version('optuna')}), which took {passes:,} passes in all: {chosen or 'nothing to tune'}"
+    )
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A trial with what it spent; `worth` orders trials and is -inf where there was an `error`."""
+
+    trial: Trial
+    spent: Budget
+    worth: float = -math.inf
+    error: Exception | None = None
+
+
+class Proposals:
+    """The values to try next, by field; the same for the same seed and the same results."""
+
+    def __init__(self, method: Method, space: Space, seed: int) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.configured = _values(method, space)
+        self._inside = all(what.contains(self.configured[name]) for name, what in space.items())
+        self._space = {name: _distribution(what) for name, what in space.items()}
+        sampler = optuna.samplers.TPESampler(seed=seed)
+        self._study = optuna.create_study(direction="maximize", sampler=sampler)
+        self._asked: optuna.Trial | None = None
+
+    def next(self) -> dict[str, Any]:
+        """Values of all fields of the space."""
+        self._asked = self._study.ask(self._space)
+        return dict(self._asked.params)
+
+    def tell(self, values: dict[str, Any], worth: float) -> None:
+        """What the latest values were worth, -inf where they failed."""
+        import optuna
+
+        failed = worth == -math.inf
+        if self._asked is not None and failed:
+            self._study.tell(self._asked, state=optuna.trial.TrialState.FAIL)
+        elif self._asked is not None:
+            self._study.tell(self._asked, worth)
+        elif self._inside and not failed:
+            # Configured values outside the space, such as no damping, teach the sampler nothing.
+            self._study.add_trial(
+                optuna.create_trial(params=values, distributions=self._space, value=worth)
+            )
+
+
+def _distribution(what: Any) -> "BaseDistribution":
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if isinstance(what, Whole):
+        return IntDistribution(what.low, what.high, log=what.log)
+    if isinstance(what, Search):
+        return FloatDistribution(what.low, what.high, log=what.log)
+    return CategoricalDistribution(what.values)
+
+
+def _configured(case: Case, values: dict[str, Any]) -> Method:
+    """The case's method with these values; raises `UserError` where its types refuse one."""
+    return build(case.job.method, case.job.hyperparameters | values)
+
+
+def _attempt(case: Case, values: dict[str, Any]) -> Attempt:
+    """The method with these values on the validation split."""
+    meter = Meter(case.job.budget)
+    try:
+        trial = Case(case.job, case.dense, _configured(case, values), meter, case.memory)
+        trial.prune(trial.target.sparsity)
+        trial.recalibrate()
+        result = evaluate(trial.model, case.dense.validation)
+        if not math.isfinite(result.loss):
+            raise MethodError(f"the pruned model's validation loss is {result.loss}")
+    except Exception as error:  # As in a job: a method's failure is data, not a crash.
+        reason = f"{type(error).__name__}: {error}".strip()
+        return Attempt(Trial(values=values, reason=reason), meter.spent, error=error)
+    found = Trial(values=values, accuracy=result.accuracy, loss=result.loss)
+    return Attempt(found, meter.spent, _worth(result))
+
+
+def _worth(result: Evaluation) -> float:
+    """One number in the order of accuracy, and of falling loss where that is equal."""
+    right = round(result.accuracy * result.examples / 100)
+    return right - result.loss / (1 + result.loss)
+
+
+def _values(method: Method, space: Space) -> dict[str, Any]:
+    return {name: getattr(method, name) for name in space}
+
+
+def _sum(spent: list[Budget]) -> Budget:
+    """What trials took together; distinct examples are the most of any, since all see the same."""
+    total = {name: sum(getattr(one, name) for one in spent) for name in Budget.model_fields}
+    total["calibration_examples"] = max(one.calibration_examples for one in spent)
+    total["tuning_trials"] += len(spent)
+    return Budget(**total)

@@ -1,0 +1,84 @@
+"""The part of a study that a run is limited to, and the changes made to it on the command line."""
+
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.common.errors import UserError, unknown
+from bench.study.study import Entry, Study
+
+
+@dataclass(frozen=True)
+class Filters:
+    """The part of a grid that a run is limited to; an empty filter lets everything pass."""
+
+    pairs: Sequence[str] = ()
+    methods: Sequence[str] = ()
+    allocations: Sequence[str] = ()
+    sparsities: Sequence[float] = ()
+    seeds: Sequence[int] = ()
+    protocols: Sequence[str] = ()
+
+    def apply(self, entries: Sequence[Entry]) -> list[Entry]:
+        """The entries that pass; raises `UserError` for a value the grid doesn't have."""
+        for sparsity in self.sparsities:
+            if not 0 <= sparsity < 1:
+                raise UserError(
+                    f"A sparsity is the fraction removed, at least 0 and below 1, not {sparsity}."
+                )
+        left = list(entries)
+        for kind, wanted, value in (
+            ("pair", self.pairs, lambda entry: entry.job.pair),
+            ("method", self._labels(entries), lambda entry: entry.label),
+            ("allocation", self.allocations, lambda entry: entry.job.allocation),
+            ("sparsity", self.sparsities, lambda entry: entry.job.sparsity),
+            ("seed", self.seeds, lambda entry: entry.job.seed),
+            ("protocol", self.protocols, lambda entry: entry.job.protocol),
+        ):
+            _refuse_absent(kind, wanted, [value(entry) for entry in entries])
+            left = [entry for entry in left if not wanted or value(entry) in wanted]
+        if not left:
+            raise UserError("No job of the study passes all filters together: loosen one.")
+        return left
+
+    def _labels(self, entries: Sequence[Entry]) -> list[str]:
+        """The methods wanted by the labels of their rows; a method's own label means all of its."""
+        families: dict[str, list[str]] = {}
+        for entry in entries:
+            families.setdefault(entry.family, []).append(entry.label)
+        labels = {label for own in families.values() for label in own}
+        return [
+            label
+            for wanted in self.methods
+            for label in ([wanted] if wanted in labels else families.get(wanted, [wanted]))
+        ]
+
+
+def _refuse_absent(kind: str, wanted: Iterable[Any], present: Sequence[Any]) -> None:
+    for value in wanted:
+        if value not in present:
+            names = [str(item) for item in dict.fromkeys(present)]
+            raise unknown(f"{kind} of this study called", str(value), names)
+
+
+def overridden(study: Study, assignments: Sequence[str]) -> Study:
+    """The study with `METHOD.FIELD=VALUE` applied to each method of that label."""
+    methods = {label: dict(fields) for label, fields in study.methods.items()}
+    for assignment in assignments:
+        target, equals, text = assignment.partition("=")
+        label, dot, field = target.rpartition(".")
+        if not (equals and dot):
+            raise UserError(f"--set takes METHOD.FIELD=VALUE, not {assignment!r}.")
+        if label not in methods:
+            raise unknown("method of this study called", label, methods)
+        methods[label][field] = _value(text)
+    return study.model_copy(update={"methods": methods})
+
+
+def _value(text: str) -> Any:
+    """A number or a truth value where the text is one in TOML, else the text itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

@@ -1,0 +1,107 @@
+"""The rows of a study's grid: every method in each protocol that it can, with its controls."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, get_args
+
+from bench.common.errors import UserError
+from bench.jobs.job import Control, Protocol
+from methods import METHODS, build, configuration
+from methods.search import fitted
+
+CONTROLS: tuple[Control, ...] = get_args(Control)
+
+PRUNES_ONCE: tuple[Protocol, ...] = ("one-shot", "fine-tune")
+"""Protocols in which a method prunes the dense model, once: what tuning and controls act on."""
+
+
+class Row(NamedTuple):
+    """A row of the study's tables: a configured method in one protocol, or a control of it."""
+
+    label: str
+    family: str
+    method: str
+    hyperparameters: dict[str, Any]
+    protocol: Protocol
+    control: Control | None = None
+
+
+def rows(
+    label: str, fields: dict[str, Any], protocols: Sequence[Protocol], *, controls: bool
+) -> list[Row]:
+    """The method in each of the protocols that it can run in, each followed by its controls.
+
+    Raises `UserError` for unknown names, impossible fields, and where it can run in none.
+    """
+    name, configured = _configured(label, fields)
+    fitting = [protocol for protocol in protocols if protocol in METHODS[name].protocols]
+    if not fitting:
+        raise UserError(
+            f"Method {label!r} runs in the protocols {', '.join(METHODS[name].protocols)}, the "
+            f"study has {', '.join(protocols)}: add one to protocols."
+        )
+    found = []
+    for protocol in fitting:
+        shown = label if len(fitting) == 1 else f"{label}, {protocol}"
+        row = Row(shown, label, name, configured, protocol)
+        found.append(row)
+        if controls:
+            found += [
+                row._replace(label=f"{shown} [{control}]", control=control) for control in CONTROLS
+            ]
+    return found
+
+
+def check_spaces(rows: Iterable[Row]) -> None:
+    """Raise `UserError` where the search space of a method doesn't fit its fields."""
+    for row in rows:
+        method = build(row.method, row.hyperparameters)
+        try:
+            fitted(type(method), method.space())
+        except ValueError as error:
+            raise UserError(f"Method {row.family!r} can't be tuned: {error}.") from error
+
+
+def refuse_equal_labels(rows: Sequence[Row]) -> None:
+    """Raise `UserError` where two rows would have one heading in every table."""
+    families: dict[str, str] = {}
+    for row in rows:
+        other = families.setdefault(row.label, row.family)
+        if other != row.family:
+            raise UserError(
+                f"Methods {other!r} and {row.family!r} both have a row {row.label!r}: choose "
+                "another label for one of them."
+            )
+
+
+def check_extras(protocols: Sequence[Protocol], trials: int, *, controls: bool) -> None:
+    """Raise `ValueError` where these protocols can't be tuned or controlled, or not both."""
+    later = [name for name in protocols if name not in PRUNES_ONCE]
+    for asked, what in ((trials > 0, "budget.tuning_trials above 0"), (controls, "controls")):
+        if asked and later:
+            raise ValueError(
+                f"{what} needs protocols that prune the dense model once "
+                f"({', '.join(PRUNES_ONCE)}), not {later[0]}"
+            )
+    if trials and controls:
+        raise ValueError("controls are of configured methods: leave out budget.tuning_trials")
+
+
+def refuse_twins(labelled: Iterable[tuple[str, str]]) -> None:
+    """Raise `UserError` where two labels share a job, from pairs of key and label."""
+    labels: dict[str, str] = {}
+    for key, label in labelled:
+        other = labels.setdefault(key, label)
+        if other != label:
+            raise UserError(
+                f"Methods {other!r} and {label!r} are the same job twice: change a field or "
+                "remove one."
+            )
+
+
+def _configured(label: str, fields: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The method's name and its full configuration."""
+    values = dict(fields)
+    name = values.pop("method", label)
+    if not isinstance(name, str):
+        raise UserError(f"methods.{label}.method must be a method's name, not {name!r}.")
+    return name, configuration(build(name, values))

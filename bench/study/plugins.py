@@ -1,0 +1,86 @@
+"""Methods and pairs of the user's own, from files named with --plugin or in a study."""
+
+from collections.abc import Callable
+from dataclasses import is_dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from bench.common.errors import UserError
+from bench.common.names import file_fault, label_fault
+from bench.pairs.pair import PAIRS, Pair
+from bench.study.user_code import import_file
+from methods import METHODS
+from methods.method import Method
+
+_LOADED: set[Path] = set()
+
+
+def load_plugin(path: Path) -> list[str]:
+    """Import the file and register its `METHODS` (name → class) and `PAIRS` (name → Pair).
+
+    Gives the names registered. The file's code runs with the user's rights. Raises `UserError`
+    where it doesn't import, registers nothing, or takes a name that exists.
+    """
+    module = _imported(path)
+    methods = getattr(module, "METHODS", {})
+    pairs = getattr(module, "PAIRS", {})
+    if not methods and not pairs:
+        raise UserError(
+            f"The plugin {path} registers nothing: define METHODS = {{'name': YourMethod}} in it."
+        )
+    _register("method", path, methods, METHODS, _is_method)
+    _register("pair", path, pairs, PAIRS, lambda value: isinstance(value, Pair))
+    return [*methods, *pairs]
+
+
+def _is_method(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, Method) and is_dataclass(value)
+
+
+def _fault(name: object, value: object) -> str:
+    """What is wrong with a name, whatever it is of; a pair's checkpoint is named after the pair."""
+    names = (name, value.name) if isinstance(value, Pair) else (name,)
+    check = file_fault if isinstance(value, Pair) else label_fault
+    for one in names:
+        if fault := check(one) if isinstance(one, str) else "is no text":
+            return f"{one!r} {fault}"
+    return ""
+
+
+def _imported(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise UserError(f"There is no plugin file {path}.")
+    if path.resolve() in _LOADED:
+        raise UserError(f"The plugin {path} is named twice.")
+    if path.suffix != ".py":
+        raise UserError(f"The plugin {path} is no Python file: its name must end with .py.")
+    try:
+        module = import_file(path)
+    except Exception as error:
+        raise UserError(
+            f"The plugin {path} doesn't import: {type(error).__name__}: {error}."
+        ) from error
+    _LOADED.add(path.resolve())
+    return module
+
+
+def _register(
+    kind: str, path: Path, found: object, registry: dict[str, Any], expected: Callable[[Any], bool]
+) -> None:
+    """Add the plugin's entries to the registry, all of them or none."""
+    if not isinstance(found, dict):
+        raise UserError(f"{kind.upper()}S of the plugin {path} must be a dict of names.")
+    for name, value in found.items():
+        if name in registry:
+            raise UserError(
+                f"The plugin {path} registers the {kind} {name!r}, which exists already: choose "
+                "another name."
+            )
+        if not expected(value):
+            raise UserError(f"The plugin {path} registers {name!r}, which is no {kind}: {value!r}.")
+        if fault := _fault(name, value):
+            raise UserError(
+                f"The plugin {path} registers a {kind} whose name {fault}: choose another."
+            )
+    registry.update(found)

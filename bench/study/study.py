@@ -1,0 +1,224 @@
+"""A study: a TOML file that expands to the jobs of a grid."""
+
+import itertools
+import tomllib
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from bench.common.errors import UserError, unknown
+from bench.common.names import file_fault, label_fault, refuse_faults
+from bench.common.plain_text import utf8
+from bench.common.statistics.gate import Gate
+from bench.jobs.budget import Budget
+from bench.jobs.job import Allocation, Job, Protocol
+from bench.jobs.recipe import Recipe
+from bench.jobs.schedule import Gradual
+from bench.pairs.pair import PAIRS
+from bench.study import grid
+from bench.study.figure import Against
+
+ALLOCATIONS: tuple[str, ...] = get_args(Allocation)
+Sparsity = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+
+TABLES: dict[str, type[BaseModel]] = {
+    "budget": Budget,
+    "training": Recipe,
+    "gradual": Gradual,
+    "gate": Gate,
+    "figure": Against,
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A job of a study under the label that its tables show.
+
+    `family` is the method's label in the study file; `label` adds the protocol where it has two,
+    and the control where it is one.
+    """
+
+    label: str
+    job: Job
+    family: str = ""
+
+
+class Study(BaseModel):
+    """What a study file may say; every method runs under the one `budget`.
+
+    `methods` maps the label that tables show to the method's fields; a label that isn't the
+    method's own name says so with `method = "..."`. `sparsities` are fractions removed.
+    Each runs in those of the `protocols` that it can. `training` is the one recipe of all that
+    trains, `gradual` the one schedule of all gradual pruning. `recalibration` examples renew
+    BatchNorm statistics after pruning, of the dense model too. `plugins` are paths from the file's
+    own folder. `gate` says what `check` calls a regression, `figure` what the report draws more.
+    `controls` puts sanity controls beside every method; trials in the budget tune every method for
+    each of its jobs.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: str
+    title: str
+    description: str = ""
+    pairs: list[str] = Field(min_length=1)
+    methods: dict[str, dict[str, Any]] = Field(min_length=1)
+    allocations: list[Allocation] = Field(min_length=1)
+    sparsities: list[Sparsity] = Field(min_length=1)
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
+    protocols: list[Protocol] = Field(["one-shot"], min_length=1)
+    training: Recipe | None = None
+    gradual: Gradual | None = None
+    recalibration: int = Field(0, ge=0)
+    budget: Budget
+    controls: bool = False
+    plugins: list[str] = []
+    gate: Gate = Gate()
+    figure: Against | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        hint = "a study's name is that of the folder of its records"
+        refuse_faults([(name, file_fault(name))], hint)
+        return name
+
+    @field_validator("methods")
+    @classmethod
+    def _heads_rows(cls, methods: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        hint = "a method's label heads its row in every table"
+        refuse_faults(((label, label_fault(label)) for label in methods), hint)
+        return methods
+
+    @field_validator("pairs", "allocations", "sparsities", "seeds", "protocols")
+    @classmethod
+    def _distinct(cls, values: list[Any]) -> list[Any]:
+        if len(set(values)) < len(values):
+            raise ValueError("the same value is listed twice")
+        return values
+
+    @model_validator(mode="after")
+    def _trainable(self) -> "Study":
+        """What trains has a recipe and steps to spend, and gradual pruning fits into them."""
+        trained = [protocol for protocol in self.protocols if protocol != "one-shot"]
+        for table, users in (
+            ("training", trained),
+            ("gradual", [name for name in trained if name == "gradual"]),
+        ):
+            if users and getattr(self, table) is None:
+                raise ValueError(f"the protocol {users[0]} needs a table [{table}]")
+            if not users and getattr(self, table) is not None:
+                raise ValueError(f"no protocol of the study uses the table [{table}]")
+        if trained and not self.budget.training_steps:
+            raise ValueError(f"the protocol {trained[0]} needs budget.training_steps above 0")
+        if self.gradual is not None and self.training is not None:
+            self._check_schedule(self.gradual, self.training.epochs)
+        return self
+
+    @model_validator(mode="after")
+    def _prunes_once(self) -> "Study":
+        """Tuning and controls take the dense model's one pruning, and not each other's."""
+        grid.check_extras(self.protocols, self.budget.tuning_trials, controls=self.controls)
+        return self
+
+    def _check_schedule(self, gradual: Gradual, epochs: int) -> None:
+        if gradual.end > epochs:
+            raise ValueError(
+                f"gradual pruning ends after {gradual.end:g} epochs, the training after {epochs}"
+            )
+        if min(self.sparsities) < gradual.initial_sparsity:
+            raise ValueError(
+                f"gradual pruning starts at the sparsity {gradual.initial_sparsity:g}, above the "
+                f"target {min(self.sparsities):g}"
+            )
+
+    def entries(self) -> list[Entry]:
+        """All jobs of the grid; raises `UserError` for unknown names and impossible fields."""
+        for pair in self.pairs:
+            if pair not in PAIRS:
+                raise unknown("pair", pair, PAIRS)
+        rows = [
+            row
+            for label, fields in self.methods.items()
+            for row in grid.rows(label, fields, self.protocols, controls=self.controls)
+        ]
+        grid.refuse_equal_labels(rows)
+        if self.budget.tuning_trials:
+            grid.check_spaces(rows)
+        used = {row.protocol for row in rows}
+        if unused := [name for name in self.protocols if name not in used]:
+            raise UserError(f"No method of the study runs in the protocol {unused[0]}.")
+        if self.figure is not None:
+            self.figure.check({row.label: row.hyperparameters for row in rows})
+        cells = itertools.product(self.pairs, self.allocations, rows, self.sparsities, self.seeds)
+        entries = [
+            Entry(row.label, self._job(row, pair, allocation, sparsity, seed), row.family)
+            for pair, allocation, row, sparsity, seed in cells
+        ]
+        grid.refuse_twins((entry.job.key, entry.label) for entry in entries)
+        return entries
+
+    def _job(
+        self, row: grid.Row, pair: str, allocation: Allocation, sparsity: float, seed: int
+    ) -> Job:
+        return Job(
+            pair=pair,
+            method=row.method,
+            hyperparameters=row.hyperparameters,
+            allocation=allocation,
+            sparsity=sparsity,
+            seed=seed,
+            protocol=row.protocol,
+            recalibration=self.recalibration,
+            training=None if row.protocol == "one-shot" else self.training,
+            schedule=self.gradual if row.protocol == "gradual" else None,
+            control=row.control,
+            budget=self.budget,
+        )
+
+
+def built_in() -> dict[str, Path]:
+    """The studies that come with the suite, by name."""
+    folder = Path(str(files("bench.study") / "built_in"))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def load_study(name_or_path: str) -> Study:
+    """The built-in study of this name, or the study file at this path; raises `UserError`."""
+    path = built_in().get(name_or_path)
+    if path is None:
+        path = Path(name_or_path)
+        if path.suffix != ".toml":
+            raise unknown("study", name_or_path, built_in())
+        if not path.is_file():
+            raise UserError(f"There is no study file {path}. Give a TOML file or a study's name.")
+    try:
+        content = tomllib.loads(utf8(path, "study file"))
+    except (tomllib.TOMLDecodeError, OSError, RecursionError) as error:
+        raise UserError(f"The study file {path} can't be read as TOML: {error}.") from error
+    try:
+        study = Study.model_validate({"name": path.stem, "title": path.stem, **content})
+    except ValidationError as error:
+        raise UserError(f"The study file {path} has mistakes:\n{_mistakes(error)}") from error
+    plugins = [str(path.parent / plugin) for plugin in study.plugins]
+    return study.model_copy(update={"plugins": plugins})
+
+
+def _mistakes(error: ValidationError) -> str:
+    """All mistakes at once, one a line, each with its key."""
+    lines = []
+    for item in error.errors():
+        key = ".".join(map(str, item["loc"]))
+        if item["type"] == "extra_forbidden":
+            known = TABLES.get(key.partition(".")[0], Study).model_fields
+            lines.append(f"  {key}: {unknown('key', key.rpartition('.')[2], known)}")
+        elif item["type"] == "missing":
+            lines.append(f"  {key}: this key is needed.")
+        elif item["type"] == "value_error":
+            lines.append(f"  {key + ': ' if key else ''}{item['ctx']['error']}.")
+        else:
+            lines.append(f"  {key}: {item['msg']}, not {item['input']!r}.")
+    return "\n".join(lines)

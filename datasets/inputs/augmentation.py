@@ -1,0 +1,12 @@
+"""The augmentations that a recipe may name."""
+
+from datasets.inputs.folder_images import resized_crop
+from datasets.inputs.images import Augmentation, crop_flip, shift
+
+AUGMENTATIONS: dict[str, Augmentation | None] = {
+    "none": None,
+    "shift": shift,
+    "crop-flip": crop_flip,
+    "resized-crop": resized_crop,
+}
+"""`crop-flip` is the usual one of CIFAR, `resized-crop` that of ImageNet."""

@@ -1,0 +1,162 @@
+"""Images of a folder as the model wants them: decoded when asked for, cropped, normalised.
+
+A whole folder doesn't fit in memory. Files are decoded by threads, since the decoder and the
+resizer work outside Python's lock; everything random is drawn beforehand by the caller's thread, so
+the same generator gives the same bits however the threads are scheduled.
+"""
+
+import copy
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal, NamedTuple, TypeVar, cast
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from bench.common.layout import arranged
+from datasets import FolderSplit
+from datasets.inputs.images import Augmentation, Normalisation
+from datasets.inputs.pixels import rgb
+
+RESIZE, CROP = 256, 224
+"""Pixels of the shorter side and of the square cut from the middle, as every paper on ImageNet."""
+
+ATTEMPTS = 10
+AREA, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)
+"""Fraction of the image's area and width / height of a random crop (Szegedy et al. 2015)."""
+
+Interpolation = Literal["bilinear", "bicubic"]
+ImageT = TypeVar("ImageT", Tensor, Image.Image)
+
+
+class FolderImages:
+    """One split of files behind its pair's normalisation; the interface of `Images`."""
+
+    layout: torch.memory_format = torch.contiguous_format
+
+    def __init__(
+        self,
+        split: FolderSplit,
+        normalisation: Normalisation,
+        device: torch.device,
+        interpolation: Interpolation = "bilinear",
+    ) -> None:
+        self._paths = split.paths
+        self.labels = split.labels.to(device)
+        self._mean = torch.tensor(normalisation.mean, device=device).view(-1, 1, 1)
+        self._std = torch.tensor(normalisation.std, device=device).view(-1, 1, 1)
+        self._interpolation = interpolation
+        self._dtype = torch.float32
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def typed(self, dtype: torch.dtype) -> "FolderImages":
+        """The same images, normalised in single precision and given in another type."""
+        other = copy.copy(self)
+        other._dtype = dtype
+        return other
+
+    def batch(
+        self,
+        positions: Tensor,
+        augmentation: Augmentation | None = None,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Inputs [n, 3, 224, 224] and labels [n] at these positions.
+
+        The augmentation `resized_crop` is done on the whole image, any other on the middle crop.
+        Raises `UserError` for a file that is no image.
+        """
+        paths = [self._paths[position] for position in positions.tolist()]
+        if augmentation is resized_crop and generator is not None:
+            draws = random_draws(len(paths), generator)
+            images = _decoded(paths, lambda row, image: self._random_part(image, draws[row]))
+        else:
+            images = _decoded(paths, lambda _, image: self._middle(image))
+            if augmentation is not None and generator is not None:
+                images = augmentation(images, generator)
+        pixels = images.to(self.labels.device).float().div_(255)
+        labels = self.labels[positions.to(self.labels.device)]
+        pixels = pixels.sub_(self._mean).div_(self._std).to(self._dtype)
+        return arranged(pixels, self.layout), labels
+
+    def _middle(self, image: Image.Image) -> Image.Image:
+        from torchvision.transforms import InterpolationMode, functional
+
+        small = functional.resize(image, RESIZE, InterpolationMode(self._interpolation))
+        middle: Image.Image = functional.center_crop(small, CROP)
+        return middle
+
+    def _random_part(self, image: Image.Image, draws: list[float]) -> Image.Image:
+        box, mirrored = random_box(draws, image.height, image.width)
+        return _part(image, box, mirrored, [CROP, CROP], self._interpolation)
+
+
+def resized_crop(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Each image [n, c, h, w] replaced by a random part of it, at full size, mirrored or not."""
+    size = list(images.shape[2:])
+    rows = zip(images, random_draws(len(images), generator), strict=True)
+    return torch.stack([_part(image, *random_box(draws, *size), size) for image, draws in rows])
+
+
+class Box(NamedTuple):
+    """A part of an image, in pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+def random_draws(count: int, generator: torch.Generator) -> list[list[float]]:
+    """What `random_box` takes for so many images: numbers from 0 to 1, as many for each."""
+    draws: list[list[float]] = torch.rand(count, 4 * ATTEMPTS + 1, generator=generator).tolist()
+    return draws
+
+
+def random_box(draws: list[float], height: int, width: int) -> tuple[Box, bool]:
+    """The crop of an image of this size, and whether it is mirrored.
+
+    Area and the logarithm of the aspect ratio are uniform; the first of ten boxes that fits is
+    taken, else the largest in the middle whose ratio is allowed. The distribution of torchvision's
+    RandomResizedCrop, which itself draws from the global state of the thread it runs in.
+    """
+    mirrored = draws[-1] < 0.5
+    low, high = (math.log(ratio) for ratio in RATIO)
+    for attempt in range(ATTEMPTS):
+        area, ratio, down, right = draws[4 * attempt : 4 * attempt + 4]
+        pixels = height * width * (AREA[0] + (AREA[1] - AREA[0]) * area)
+        aspect = math.exp(low + (high - low) * ratio)
+        wide, tall = round(math.sqrt(pixels * aspect)), round(math.sqrt(pixels / aspect))
+        if 0 < wide <= width and 0 < tall <= height:
+            top, left = int(down * (height - tall + 1)), int(right * (width - wide + 1))
+            return Box(top, left, tall, wide), mirrored
+    wide = min(width, round(height * RATIO[1]))
+    tall = min(height, round(width / RATIO[0]))
+    return Box((height - tall) // 2, (width - wide) // 2, tall, wide), mirrored
+
+
+def _part(
+    image: ImageT, box: Box, mirrored: bool, size: list[int], interpolation: str = "bilinear"
+) -> ImageT:
+    """This part of a tensor or picture at another size."""
+    from torchvision.transforms import InterpolationMode, functional
+
+    part = functional.resized_crop(image, *box, size, InterpolationMode(interpolation))
+    return cast(ImageT, functional.hflip(part) if mirrored else part)
+
+
+def _decoded(paths: list[str], crop: Callable[[int, Image.Image], Image.Image]) -> Tensor:
+    """The crops of these files, uint8 [n, 3, h, w]."""
+    from torchvision.transforms.functional import pil_to_tensor
+
+    def read(row: int) -> Tensor:
+        pixels: Tensor = pil_to_tensor(crop(row, rgb(paths[row])))
+        return pixels
+
+    # A pool for each batch costs a fraction of decoding one image, and outlives no fork.
+    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+        return torch.stack(list(threads.map(read, range(len(paths)))))

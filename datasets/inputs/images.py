@@ -1,0 +1,80 @@
+"""Images of one split as the model wants them: floats, normalised, on the device."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from bench.common.layout import arranged
+from datasets import Split
+
+Augmentation = Callable[[Tensor, torch.Generator], Tensor]
+"""Takes images [n, c, h, w] and a generator, gives images of the same shape."""
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Subtract `mean` and divide by `std` per channel, both on the scale 0 to 1."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+class Images:
+    """One split of a dataset behind its pair's normalisation; `labels` [n] are on the device."""
+
+    layout: torch.memory_format = torch.contiguous_format
+
+    def __init__(self, split: Split, normalisation: Normalisation, device: torch.device) -> None:
+        self._images = split.images.to(device)
+        self.labels = split.labels.to(device)
+        self._mean = torch.tensor(normalisation.mean, device=device).view(-1, 1, 1)
+        self._std = torch.tensor(normalisation.std, device=device).view(-1, 1, 1)
+        self._dtype = torch.float32
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def typed(self, dtype: torch.dtype) -> "Images":
+        """The same images, normalised in single precision and given in another type."""
+        other = copy.copy(self)
+        other._dtype = dtype
+        return other
+
+    def batch(
+        self,
+        positions: Tensor,
+        augmentation: Augmentation | None = None,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Inputs [n, c, h, w] and labels [n] at these positions, augmented before normalisation."""
+        positions = positions.to(self.labels.device)
+        images = self._images[positions]
+        if augmentation is not None and generator is not None:
+            images = augmentation(images, generator)
+        inputs = (images.float().div_(255) - self._mean) / self._std
+        return arranged(inputs.to(self._dtype), self.layout), self.labels[positions]
+
+
+def shift(images: Tensor, generator: torch.Generator, most: int = 2) -> Tensor:
+    """Each image moved by up to `most` pixels either way, black coming in at the border."""
+    count, channels, height, width = images.shape
+    padded = torch.nn.functional.pad(images, (most, most, most, most))
+    moves = torch.randint(2 * most + 1, (2, count), generator=generator).to(images.device)
+    rows = moves[0].view(-1, 1) + torch.arange(height, device=images.device)
+    columns = moves[1].view(-1, 1) + torch.arange(width, device=images.device)
+    return padded[
+        torch.arange(count, device=images.device).view(-1, 1, 1, 1),
+        torch.arange(channels, device=images.device).view(1, -1, 1, 1),
+        rows.view(count, 1, height, 1),
+        columns.view(count, 1, 1, width),
+    ]
+
+
+def crop_flip(images: Tensor, generator: torch.Generator) -> Tensor:
+    """The usual augmentation of CIFAR: shifted by up to 4 pixels, and mirrored or not."""
+    moved = shift(images, generator, most=4)
+    mirrored = torch.rand(len(images), generator=generator).to(images.device) < 0.5
+    return torch.where(mirrored.view(-1, 1, 1, 1), moved.flip(3), moved)

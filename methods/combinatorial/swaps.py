@@ -1,0 +1,93 @@
+"""Which weights to remove together: the quadratic loss of a set, and swaps that lower it."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from bench.problem.gradients.per_example import JoinedRows
+
+
+class Removal:
+    """The loss (1/m) ‖G w_P‖² = w_PᵀFw_P of removing a set P of the weights w [d], uncompensated.
+
+    F = GᵀG/m for gradients G [m, d]. What counts of a weight is its effect c_q = G_:q w_q [m], and
+    of the set the sum r = Σ_{q∈P} c_q; so that a swap costs O(m), and F is never formed.
+    """
+
+    def __init__(self, rows: JoinedRows, weights: Tensor) -> None:
+        """Takes w [d] and G, of which it makes a copy by columns."""
+        self.samples = rows.shape[0]
+        sizes = [layer.shape[1] for layer in rows.layers]
+        self.effects = weights.new_empty(len(weights), self.samples)
+        for part, layer, own in zip(
+            self.effects.split(sizes), rows.layers, weights.split(sizes), strict=True
+        ):
+            torch.mul(layer.dense().T, own.unsqueeze(1), out=part)
+        self.squares = self.effects.square().sum(1)
+
+    def total(self, keep: Tensor) -> Tensor:
+        """r [m] of the weights that `keep` [d] removes."""
+        return (~keep).to(self.effects) @ self.effects
+
+    def loss(self, keep: Tensor) -> float:
+        """(1/m) ‖r‖²."""
+        return float(self.total(keep).double().square().sum()) / self.samples
+
+    def alone(self, total: Tensor, removed: Tensor) -> Tensor:
+        """What each weight of P would save by coming back, α, and each other cost by going, β.
+
+        α_i = (2 c_i·r - ‖c_i‖²)/m and β_j = (2 c_j·r + ‖c_j‖²)/m, in one vector [d].
+        """
+        own = torch.where(removed, -1, 1) * self.squares
+        return (2 * (self.effects @ total) + own) / self.samples
+
+    def swaps(self, total: Tensor, back: Tensor, out: Tensor) -> Tensor:
+        """What a swap of `back` of P for each of `out` [n] adds to the loss: β - α - γ, [n]."""
+        c = self.effects[back]
+        saved = 2 * (c @ total) - self.squares[back]
+        cost = 2 * (self.effects[out] @ (total - c)) + self.squares[out]
+        return (cost - saved) / self.samples
+
+
+@dataclass(frozen=True)
+class Search:
+    """Swaps of removed weights with kept ones, for as long as they lower the loss of `Removal`.
+
+    In a pass the removed are ordered by α, most to save first, and the kept by β - γ with the first
+    of those, least to cost first. The i-th removed may change places with a kept one not more than
+    `reach` places from the i-th: the first that lowers the loss by `least` or more. A pass ends
+    after `misses` removed weights without a partner.
+    Source: Yu et al. 2022 (The Combinatorial Brain Surgeon), algorithm 1 with ρ, ε and τ.
+    """
+
+    reach: int
+    least: float
+    misses: int
+
+    def improved(self, loss: Removal, keep: Tensor, within: Tensor) -> Tensor:
+        """The mask [d] after one pass over the weights `within` [d]; as many of them are kept."""
+        total = loss.total(keep)
+        values = loss.alone(total, ~keep)
+        removed, kept = ((within & side).nonzero().squeeze(1) for side in (~keep, keep))
+        if not (len(removed) and len(kept)):
+            return keep
+        removed = removed[values[removed].argsort(descending=True, stable=True)]
+        shared = (loss.effects @ loss.effects[removed[0]]) * (2 / loss.samples)
+        kept = kept[(values - shared)[kept].argsort(stable=True)]
+        free = torch.ones_like(kept, dtype=torch.bool)
+        keep, missed = keep.clone(), 0
+        for place, back in enumerate(removed.tolist()):
+            first = max(0, place - self.reach)
+            near = first + free[first : place + self.reach + 1].nonzero().squeeze(1)
+            lower = loss.swaps(total, back, kept[near]) <= -self.least
+            if not lower.any():
+                missed += 1
+                if missed > self.misses:
+                    break
+                continue
+            partner = near[lower.byte().argmax()]
+            free[partner] = False
+            keep[back], keep[kept[partner]] = True, False
+            total = total - loss.effects[back] + loss.effects[kept[partner]]
+        return keep

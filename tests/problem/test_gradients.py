@@ -1,0 +1,117 @@
+"""Per-example gradients are those of one plain backward pass per example."""
+
+import pytest
+import torch
+from support.tiny import slow_gradients, tiny_conv, tiny_mlp, tiny_problem
+from torch import nn
+
+from bench.common.errors import MethodError, Skip
+from bench.problem.passes import CHUNK
+from bench.problem.problem import Problem
+from methods.curvature.diagonals import fisher_diagonal
+from methods.ekfac import EKFAC
+from methods.kfac import KFAC
+from methods.lobs import LOBS
+
+
+@pytest.mark.parametrize("net", [tiny_mlp, tiny_conv])
+def test_gradients_equal_single_backward_passes(net) -> None:
+    problem = tiny_problem(net(), count=CHUNK + 7)
+    torch.testing.assert_close(problem.gradients(CHUNK + 7), slow_gradients(problem, CHUNK + 7))
+
+
+def test_mini_batch_gradients_are_means_also_across_chunks() -> None:
+    problem = tiny_problem(tiny_mlp(), count=60)
+    expected = slow_gradients(problem, 60).view(5, 12, -1).mean(1)
+    torch.testing.assert_close(problem.gradients(5, batch=12), expected)
+
+
+def test_true_fisher_draws_labels_from_the_model() -> None:
+    problem = tiny_problem(tiny_mlp(), count=4000)
+    inputs, _ = problem.examples(4000)
+    first = next(problem.signals(4000, "true"))["4.weight"]
+    # The gradient of the logits is prediction - one-hot label, so the drawn label is its minimum.
+    drawn = torch.cat(
+        [
+            chunk["4.weight"].output_gradients.squeeze(2).argmin(1)
+            for chunk in problem.signals(4000, "true")
+        ]
+    )
+    frequencies = torch.bincount(drawn, minlength=3) / 4000
+    predicted = problem._model(inputs).softmax(1).mean(0)
+    torch.testing.assert_close(frequencies.double(), predicted, atol=0.03, rtol=0)
+    assert first.output_gradients.shape == (CHUNK, 3, 1)
+
+
+def test_a_seed_changes_the_examples_and_nothing_else() -> None:
+    one, same, other = (tiny_problem(tiny_mlp(), seed=seed) for seed in (3, 3, 4))
+    assert torch.equal(one.examples(10)[0], same.examples(10)[0])
+    assert not torch.equal(one.examples(10)[0], other.examples(10)[0])
+    assert torch.equal(one.examples(10)[0], one.examples(20)[0][:10])
+    assert all(torch.equal(one.weights[name], other.weights[name]) for name in one.weights)
+
+
+def test_large_seeds_are_different_seeds() -> None:
+    one, other = (tiny_problem(tiny_mlp(), seed=seed) for seed in (1, 1 + 2**32))
+    assert not torch.equal(one.examples(10)[0], other.examples(10)[0])
+
+
+def test_a_layer_used_twice_has_the_gradients_of_both_uses() -> None:
+    layer = nn.Linear(6, 6)
+    problem = tiny_problem(nn.Sequential(layer, nn.Tanh(), layer))
+    torch.testing.assert_close(problem.gradients(4), slow_gradients(problem, 4))
+
+
+def grouped() -> nn.Sequential:
+    """In groups, depthwise with a stride, pointwise with a stride, as MobileNet and ResNet."""
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(2, 8, 3, padding=1, groups=2),
+        nn.ReLU6(inplace=True),
+        nn.Conv2d(8, 8, 3, stride=2, padding=1, groups=8, bias=False),
+        nn.Tanh(),
+        nn.Conv2d(8, 4, 1, stride=2, bias=False),
+        nn.Flatten(),
+        nn.Linear(16, 3),
+    )
+
+
+def test_gradients_of_grouped_convolutions_equal_single_backward_passes() -> None:
+    problem = tiny_problem(grouped())
+    torch.testing.assert_close(problem.gradients(9), slow_gradients(problem, 9))
+    torch.testing.assert_close(problem.rows(9).dense(), slow_gradients(problem, 9))
+
+
+def test_squares_of_grouped_convolutions_are_those_of_their_gradients() -> None:
+    problem = tiny_problem(grouped())
+    expected = slow_gradients(problem, 9).square().mean(0)
+    torch.testing.assert_close(fisher_diagonal(problem, 9), expected)
+
+
+@pytest.mark.parametrize("method", [KFAC(samples=4), LOBS(samples=4), EKFAC(samples=4)])
+def test_one_matrix_of_inputs_for_a_grouped_convolution_is_a_skip(method) -> None:
+    with pytest.raises(Skip, match="works in groups"):
+        method.prune(tiny_problem(grouped()))
+
+
+def test_an_unsupported_layer_is_a_skip() -> None:
+    net = nn.Sequential(nn.Conv2d(2, 4, 3, padding="same"), nn.Flatten(), nn.Linear(144, 3))
+    with pytest.raises(Skip, match="not supported"):
+        tiny_problem(net).gradients(4)
+
+
+def test_more_examples_than_there_are_is_said() -> None:
+    with pytest.raises(MethodError, match="asked for 41 calibration examples, the pair has 40"):
+        tiny_problem(tiny_mlp()).gradients(41)
+
+
+@pytest.mark.parametrize("memory", [1, 200_000, 2**30])
+def test_memory_bounds_the_chunk_and_changes_no_gradient(memory) -> None:
+    problem = tiny_problem(tiny_conv())
+    bounded = Problem(
+        problem._model, problem._prunable, problem._calibration._examples, problem.target, 0,
+        problem._meter, memory,
+    )  # fmt: skip
+    torch.testing.assert_close(bounded.gradients(13, batch=3), problem.gradients(13, batch=3))
+    assert bounded.chunk == {1: 1, 2**30: CHUNK}.get(memory, bounded.chunk)
+    assert (1 < bounded.chunk < CHUNK) == (memory == 200_000)

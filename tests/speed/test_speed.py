@@ -1,0 +1,158 @@
+"""The speed benchmark: ratios of times and of memory in one run, each against plain torch."""
+
+import copy
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from support.oracles import woodfisher_recursion
+from support.tiny import PLENTY, TinyExamples
+from torch import Tensor, nn
+
+from bench.common.measure import measured
+from bench.jobs.budget import Meter
+from bench.pairs.models import MLPNet, ResNet20
+from bench.problem.gradients.per_example import DenseRows, JoinedRows
+from bench.problem.problem import Problem, Target
+from methods import build
+from methods.curvature.blocks import block_inverse
+from methods.curvature.low_rank import LowRankInverse
+
+pytestmark = pytest.mark.speed
+CPU = torch.device("cpu")
+SAMPLES = 1000
+
+
+def problem(net: nn.Module, shape: tuple[int, ...], prunable: Callable[[str], bool]) -> Problem:
+    """The net on random images: times don't depend on what is in them."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(SAMPLES, *shape, generator=generator)
+    labels = torch.randint(10, (SAMPLES,), generator=generator)
+    layers = {
+        f"{name}.weight": name
+        for name, module in net.named_modules()
+        if isinstance(module, nn.Linear | nn.Conv2d) and prunable(name)
+    }
+    net.eval().requires_grad_(False)
+    target = Target(0.5, "global")
+    return Problem(net, layers, TinyExamples(images, labels), target, 0, Meter(PLENTY))
+
+
+@pytest.fixture(scope="module")
+def mlpnet() -> Problem:
+    """32,360 weights."""
+    return problem(MLPNet(), (1, 28, 28), lambda name: True)
+
+
+@pytest.fixture(scope="module")
+def resnet20() -> Problem:
+    """The 267,264 weights of the 18 block convolutions."""
+    return problem(ResNet20(), (3, 32, 32), lambda name: ".conv" in name)
+
+
+@pytest.fixture(scope="module")
+def gradients(resnet20: Problem) -> Tensor:
+    return resnet20.gradients(SAMPLES)
+
+
+@pytest.fixture
+def compare(benchmark) -> Callable[..., float]:
+    """Times two calls in turn and gives the least time of the first over that of the second."""
+
+    def ratio(ours: Callable[[], Any], plain: Callable[[], Any], rounds: int = 3) -> float:
+        times: dict[str, list[float]] = {"ours": [], "plain": []}
+        for _ in range(rounds + 1):
+            for name, call in (("ours", ours), ("plain", plain)):
+                start = time.perf_counter()
+                call()
+                times[name].append(time.perf_counter() - start)
+        found = min(times["ours"][1:]) / min(times["plain"][1:])
+        benchmark.extra_info["ours / plain"] = round(found, 3)
+        benchmark.pedantic(ours, rounds=1)
+        print(f"\nours / plain = {found:.3f}")
+        return found
+
+    return ratio
+
+
+def test_woodfisher_m1000_on_mlpnet(benchmark, mlpnet) -> None:
+    """Gradients, inverse, selection and update with m=1000 and the full matrix: under 2 s."""
+    method = build("woodfisher", {"samples": SAMPLES})
+    benchmark.pedantic(method.prune, args=(mlpnet,), rounds=5, warmup_rounds=1)
+    assert benchmark.stats.stats.median < 2
+
+
+def test_the_low_rank_form_against_the_recursion(compare, mlpnet) -> None:
+    """m=100 on MLPNet: the d×d recursion, of which 2 updates are timed, takes 500 times longer."""
+    rows = mlpnet.rows(100)
+    ratio = compare(
+        lambda: LowRankInverse(rows, 1e-5).diagonal,
+        lambda: woodfisher_recursion(rows.dense()[:2], 1e-5),
+        rounds=2,
+    )
+    assert ratio < 1 / 500 * 100 / 2
+
+
+def test_everything_but_the_gradients(compare, gradients, resnet20) -> None:
+    """Full matrix, ResNet-20, m=1000: at most 3 times a Gram product and a triangular solve."""
+    method = build("woodfisher", {"samples": SAMPLES})
+    sizes = [weight.numel() for weight in resnet20.weights.values()]
+    factor = torch.eye(SAMPLES) * 2 + torch.ones(SAMPLES, SAMPLES).tril() / SAMPLES
+
+    class Given(Problem):
+        """The same problem with its gradients at hand."""
+
+        def rows(self, *_: object) -> JoinedRows:
+            return JoinedRows([DenseRows(layer) for layer in gradients.split(sizes, dim=1)])
+
+    given = copy.copy(resnet20)
+    given.__class__ = Given
+
+    def plain() -> None:
+        torch.mm(gradients, gradients.T)
+        torch.linalg.solve_triangular(factor, gradients, upper=False)
+
+    assert compare(lambda: method.prune(given), plain) < 3
+
+
+def test_gradients_against_a_plain_backward_pass(compare, resnet20) -> None:
+    """Per-example gradients of ResNet-20: at most 2.5 times one batched backward pass."""
+    inputs, labels = resnet20.examples(SAMPLES)
+    net = copy.deepcopy(resnet20._model)
+    for name in resnet20.weights:
+        net.get_parameter(name).requires_grad_(True)
+
+    def plain() -> None:
+        for some, their in zip(inputs.split(100), labels.split(100), strict=True):
+            net.zero_grad()
+            F.cross_entropy(net(some), their).backward()
+
+    assert compare(lambda: resnet20.gradients(SAMPLES), plain) < 2.5
+
+
+def test_peak_memory_of_woodfisher(benchmark, resnet20) -> None:
+    """At most 2.5 times the m×d gradients, gradients included."""
+    method = build("woodfisher", {"samples": SAMPLES})
+    with measured(CPU) as cost:
+        benchmark.pedantic(method.prune, args=(resnet20,), rounds=1)
+    if cost.peak_bytes is None:
+        pytest.skip("this platform has no resettable gauge of peak memory")
+    size = sum(weight.numel() for weight in resnet20.weights.values())
+    benchmark.extra_info["peak / gradients"] = ratio = cost.peak_bytes / (4 * SAMPLES * size)
+    print(f"\npeak / gradients = {ratio:.3f}")
+    assert 1 < ratio < 2.5
+
+
+def test_chunks_are_cheaper_than_the_full_matrix(compare, gradients, resnet20) -> None:
+    """Blocks of 128 weights against one block, diagonal and a product each."""
+    sizes = [weight.numel() for weight in resnet20.weights.values()]
+    rows = JoinedRows([DenseRows(layer) for layer in gradients.split(sizes, dim=1)])
+
+    def inverse(blocks) -> Tensor:
+        made = block_inverse(rows, 1e-5, blocks)
+        return made.product(made.diagonal)
+
+    assert compare(lambda: inverse(128), lambda: inverse("full"), rounds=2) < 1

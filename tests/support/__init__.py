@@ -1,0 +1,1 @@
+"""What tests share: small networks, data, records, plugins, and slow dense oracles."""
