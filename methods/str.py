@@ -165,7 +165,7 @@ class _Thresholds(Sparsifier):
             int((weight.detach().abs() > self._s[name].sigmoid()).sum())
             for name, weight in weights.items()
         )
-        training.figures["emergent_sparsity"] = 1 - left / sum(w.numel() for w in weights.values())
+        training.emergent_sparsity = 1 - left / sum(w.numel() for w in weights.values())
         masks = select(self._critical(training), self._target.allocation, self._target.sparsity)
         self._push(self._shifts(training, self._target.sparsity))
         with torch.no_grad():

@@ -8,17 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench.common.errors import UserError
 from bench.common.files import replacing
 from bench.common.newer import known_part, say_once
 from bench.jobs.budget import Budget
+from bench.jobs.findings import Findings
 from bench.jobs.job import Allocation, Control, Job, Protocol, canonical_json
-from bench.jobs.phase import Phase
 from bench.jobs.recipe import Recipe
 from bench.jobs.schedule import Gradual
-from bench.jobs.trial import Trial
 
 log = logging.getLogger(__name__)
 
@@ -44,28 +43,14 @@ class Environment(BaseModel):
     commit: str | None
 
 
-class Record(BaseModel):
-    """What one job gave; figures are missing (None) where the job didn't come to them.
+class Record(Findings):
+    """What was asked of one job, what it found, and what its numbers depend on.
 
-    Accuracies are percent of the test split, `loss` is its mean cross-entropy. `nonzero` counts
-    the prunable weights that are not exactly zero in what was evaluated. `flops` are the
-    multiplications and additions with nonzero weights in one forward pass of one example.
-    `tied_predictions` are test examples whose largest logit several classes share; the lowest
-    index counts. `calibration_seconds` is what a fixed piece of work took in the same process, see
-    `yardstick`.
-    `peak_bytes` is the rise of memory while the method ran. `prune_seconds` are what the method
-    takes alone, `phase_seconds` their division; `reused_seconds` of them were spared, since
-    another job of the same process had computed the same gradients. `mask_sha256` is the hash
-    of which weights are left, `weights_sha256` that of the whole model as evaluated,
-    `data_sha256` that of the dataset, `pair_sha256` that of the pair's settings and model,
+    `dense_accuracy` is percent of the test split, `dense_loss` its mean cross-entropy.
+    `data_sha256` is the hash of the dataset, `pair_sha256` that of the pair's settings and model,
     `source_sha256` that of the code, of which `harness_sha256` is the part that isn't the
-    method's. `train_seconds` are those of training without pruning,
-    `train_flops` what its forward and backward passes take with dense weights, `train_losses`
-    the mean loss of its steps by epoch. `emergent_sparsity` is what a method came to by itself
-    before it was brought to the target. Where the study grants tuning trials, `chosen` are the
-    values that the tuned fields were set to in place of those of `hyperparameters`, `trials` all
-    that were tried, in order; `spent` is what the pruning with the chosen values took,
-    `tuning_spent` and `tuning_seconds` what the trials took together.
+    method's. `spent` is what the pruning took; where the study grants tuning trials, the pruning
+    with the chosen values.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -93,35 +78,9 @@ class Record(BaseModel):
 
     dense_accuracy: float | None = None
     dense_loss: float | None = None
-    accuracy: float | None = None
-    top5: float | None = None
-    loss: float | None = None
-    tied_predictions: int | None = None
-    nonzero: int | None = None
-    prunable: int | None = None
     parameters: int | None = None
-    layer_sparsity: dict[str, float] = Field(default_factory=dict)
     test_examples: int | None = None
-    prune_seconds: float | None = None
-    phase_seconds: dict[Phase, float] = Field(default_factory=dict)
-    reused_seconds: float | None = None
-    calibration_seconds: float | None = None
-    peak_bytes: int | None = None
-    flops: int | None = None
     dense_flops: int | None = None
-    mask_sha256: str | None = None
-    weights_sha256: str | None = None
-    train_seconds: float | None = None
-    train_examples: int | None = None
-    train_flops: int | None = None
-    train_losses: list[float] = Field(default_factory=list)
-    emergent_sparsity: float | None = None
-    chosen: dict[str, Any] | None = None
-    trials: list[Trial] = Field(default_factory=list)
-    tuning_spent: Budget | None = None
-    tuning_seconds: float | None = None
-
-    notes: list[str] = Field(default_factory=list)
     checkpoint_sha256: str | None = None
     data_sha256: str | None = None
     pair_sha256: str | None = None

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from bench.jobs.budget import Meter
-from bench.jobs.phase import Phase
+from bench.jobs.findings import Phase
 from bench.problem.calibration import Calibration, Examples
 from bench.problem.finite import assert_finite
 from bench.problem.gradients.assemble import layer_rows, mean_gradients, row_bytes

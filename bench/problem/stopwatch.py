@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import torch
 
 from bench.common.yardstick import synchronise
-from bench.jobs.phase import PHASES, Phase
+from bench.jobs.findings import PHASES, Phase
 
 
 class Stopwatch:

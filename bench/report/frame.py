@@ -8,8 +8,8 @@ from pydantic import BaseModel
 
 from bench.common.errors import UserError
 from bench.jobs.budget import Budget
+from bench.jobs.findings import PHASES
 from bench.jobs.job import Job, canonical_json
-from bench.jobs.phase import PHASES
 from bench.jobs.record import Record
 
 PANEL = ["pair", "allocation", "protocol"]

@@ -1,13 +1,13 @@
-"""What one job works on: its own copy of the dense model, its meter, and its figures so far."""
+"""What one job works on: its own copy of the dense model, its meter, and its findings so far."""
 
 import copy
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 
 from bench.common.measure import measured
 from bench.jobs.budget import Meter
+from bench.jobs.findings import Findings
 from bench.jobs.job import Job
 from bench.pairs.batchnorm import recalibrate
 from bench.pairs.preparing.dense import Dense
@@ -24,7 +24,7 @@ from methods.method import Method
 
 @dataclass
 class Case:
-    """A job at work; `figures` are what its record will say.
+    """A job at work; `findings` are what its record will say.
 
     `left` are the weights that aren't zero in the dense model, None where none is.
     """
@@ -34,7 +34,7 @@ class Case:
     method: Method
     meter: Meter
     memory: int
-    figures: dict[str, Any] = field(default_factory=dict)
+    findings: Findings = field(default_factory=Findings)
 
     def __post_init__(self) -> None:
         self.model = copy.deepcopy(self.dense.model)
@@ -96,10 +96,11 @@ class Case:
             found = controlled(self.job.control, found, problem.weights, self.job.seed)
         self.install(rounded(found, like=self.weights))
 
-    def restore(self, figures: dict[str, Any]) -> None:
-        """Go on from the figures of an interrupted run."""
-        self.figures |= figures
-        for phase, seconds in figures.get("phase_seconds", {}).items():
+    def restore(self, findings: Findings) -> None:
+        """Go on from the findings of an interrupted run."""
+        for name in findings.model_fields_set:
+            setattr(self.findings, name, getattr(findings, name))
+        for phase, seconds in findings.phase_seconds.items():
             self._stopwatch.add(phase, seconds)
 
     def recalibrate(self) -> None:
@@ -110,7 +111,8 @@ class Case:
 
     def _add_cost(self, seconds: float, peak_bytes: int | None) -> None:
         """All prunings of a job count in its seconds, the greatest in its memory."""
-        self.figures["prune_seconds"] = self.figures.get("prune_seconds", 0.0) + seconds
-        self.figures["phase_seconds"] = dict(self._stopwatch.seconds)
+        found = self.findings
+        found.prune_seconds = (found.prune_seconds or 0.0) + seconds
+        found.phase_seconds = dict(self._stopwatch.seconds)
         if peak_bytes is not None:
-            self.figures["peak_bytes"] = max(peak_bytes, self.figures.get("peak_bytes", 0))
+            found.peak_bytes = max(peak_bytes, found.peak_bytes or 0)

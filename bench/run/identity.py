@@ -15,7 +15,7 @@ from bench.fingerprint import (
     outside_of,
     target_of,
 )
-from bench.jobs import phase, record
+from bench.jobs import findings, record
 from bench.jobs.budget import Budget
 from bench.jobs.job import Job, canonical_json
 from bench.jobs.recipe import Recipe
@@ -40,7 +40,7 @@ from datasets.inputs.augmentation import AUGMENTATIONS
 from methods import METHODS, build
 
 _SET_ASIDE = SET_ASIDE | outside_of(
-    *(environment, pair_identity, phase, record, snapshot),
+    *(environment, pair_identity, findings, record, snapshot),
     *(Case._add_cost, Case.restore),
     *(_assert_accuracy, _assert_channels, _assert_classes, trained),
     *(soundness, validation),  # what refuses a pair changes no number

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,6 +13,7 @@ from torch import Tensor
 from bench.common.errors import MethodError, Skip
 from bench.common.yardstick import yardstick_seconds
 from bench.jobs.budget import Meter, OverBudget
+from bench.jobs.findings import Findings
 from bench.jobs.job import Job
 from bench.jobs.record import Record, Status
 from bench.pairs.evaluate import Evaluation, evaluate
@@ -21,7 +21,6 @@ from bench.pairs.flops import forward_flops
 from bench.pairs.preparing.dense import Dense
 from bench.problem.passes import MEMORY
 from bench.problem.training.loop import Progress
-from bench.problem.weights import Weights
 from bench.run import protocols, tuning
 from bench.run.case import Case
 from bench.run.contract import check_weights
@@ -38,11 +37,11 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Outcome:
-    """What is known of a job so far: the status, and the figures it came to."""
+    """What is known of a job so far: the status, and the findings it came to."""
 
     status: Status = "ok"
     reason: str = ""
-    figures: dict[str, Any] = field(default_factory=dict)
+    findings: Findings = field(default_factory=Findings)
 
 
 def run_job(
@@ -69,8 +68,8 @@ def run_job(
         # Trials prune again and again, and a control's labels are not those of other jobs.
         alone = job.protocol != "one-shot" or job.budget.tuning_trials or job.control
         sharing = None if alone else shared
-        case = SharingCase(job, dense, method, meter, memory, outcome.figures, sharing)
-        outcome.figures["calibration_seconds"] = yardstick_seconds(dense.device)
+        case = SharingCase(job, dense, method, meter, memory, outcome.findings, sharing)
+        outcome.findings.calibration_seconds = yardstick_seconds(dense.device)
         _run(case, progress, snapshot)
     except OverBudget as error:
         outcome.status, outcome.reason = "over-budget", str(error)
@@ -138,7 +137,7 @@ def _record(
         source_sha256=source_of(job),
         environment=environment(dense.device),
         finished=_now(),
-        **outcome.figures,
+        **outcome.findings.model_dump(exclude_unset=True),
     )
 
 
@@ -172,13 +171,13 @@ def _snapshot(job: Job, dense: Dense, folder: Path) -> Snapshot:
 
 
 def _run(case: Case, progress: Progress, snapshot: Snapshot | None) -> None:
-    """Prune and train by the job's protocol, check, evaluate; fills the case's figures."""
-    job, dense, figures = case.job, case.dense, case.figures
-    figures["prunable"] = sum(weight.numel() for weight in case.weights.values())
+    """Prune and train by the job's protocol, check, evaluate; fills the case's findings."""
+    job, dense, found = case.job, case.dense, case.findings
+    found.prunable = sum(weight.numel() for weight in case.weights.values())
     if not case.method.starts_anew:
         assert_reachable(case.left, case.target)
     retraining = None if job.protocol == "one-shot" else Retraining(case, progress, snapshot)
-    if job.budget.tuning_trials and "chosen" not in figures:
+    if job.budget.tuning_trials and found.chosen is None:
         tuning.tune(case)
     if retraining is None:
         protocols.one_shot(case)
@@ -188,22 +187,24 @@ def _run(case: Case, progress: Progress, snapshot: Snapshot | None) -> None:
     check_weights(weights, weights, case.target)
     case.recalibrate()
     result = evaluate(model, dense.test)
-    figures |= _sparsity(weights) | {
-        "mask_sha256": _sha256({name: weight != 0 for name, weight in weights.items()}),
-        "weights_sha256": _sha256(model.state_dict()),
-    }
-    figures["notes"] = case.method.remarks(case.target) + figures["notes"]
-    if "chosen" in figures:
-        figures["notes"].append(tuning.remark(case))
+    left = {name: int(torch.count_nonzero(weight)) for name, weight in weights.items()}
+    found.nonzero = sum(left.values())
+    found.layer_sparsity = {name: 1 - left[name] / weights[name].numel() for name in weights}
+    found.mask_sha256 = _sha256({name: weight != 0 for name, weight in weights.items()})
+    found.weights_sha256 = _sha256(model.state_dict())
+    notes = found.notes = [*case.method.remarks(case.target)]
+    notes += [f"layer {name} lost all its weights" for name in left if left[name] == 0]
+    if found.chosen is not None:
+        notes.append(tuning.remark(case))
     flops = forward_flops(model, dense.test.batch(torch.arange(1))[0])
-    figures["flops"] = flops.total
+    found.flops = flops.total
     if flops.uncounted:
-        figures["notes"].append(f"FLOPs of {', '.join(flops.uncounted)} are not counted")
+        notes.append(f"FLOPs of {', '.join(flops.uncounted)} are not counted")
     if not torch.isfinite(torch.tensor(result.loss)):
         raise MethodError(f"the pruned model's test loss is {result.loss}")
-    figures |= {"accuracy": result.accuracy, "top5": result.top5, "loss": result.loss}
-    figures["tied_predictions"] = result.tied
-    figures["notes"] += _ties(result)
+    found.accuracy, found.top5, found.loss = result.accuracy, result.top5, result.loss
+    found.tied_predictions = result.tied
+    notes += _ties(result)
 
 
 TIES_MATTER = 0.1
@@ -219,18 +220,6 @@ def _ties(result: Evaluation) -> list[str]:
         f"the lowest index counts: other rules give {result.tied_lost:.2f} to "
         f"{result.tied_won:.2f} % accuracy"
     ]
-
-
-def _sparsity(weights: Weights) -> dict[str, Any]:
-    """Nonzero weights counted in what is evaluated, and a note where a layer lost all."""
-    left = {name: int(torch.count_nonzero(weight)) for name, weight in weights.items()}
-    return {
-        "nonzero": sum(left.values()),
-        "layer_sparsity": {
-            name: 1 - left[name] / weight.numel() for name, weight in weights.items()
-        },
-        "notes": [f"layer {name} lost all its weights" for name in left if left[name] == 0],
-    }
 
 
 def _sha256(tensors: Mapping[str, Tensor]) -> str:

@@ -7,6 +7,7 @@ import torch
 
 from bench.common.errors import MethodError
 from bench.jobs.budget import Budget
+from bench.jobs.findings import Findings
 from bench.pairs.flops import training_flops
 from bench.problem.calibration import seeded
 from bench.problem.training.loop import Progress, Training
@@ -15,7 +16,7 @@ from bench.run.snapshot import Snapshot
 
 
 class Retraining:
-    """One training by the job's recipe; as its saver it keeps figures and meter with its state.
+    """One training by the job's recipe; as its saver it keeps findings and meter with its state.
 
     `saved` is the state of a training that was interrupted, if there is one.
     """
@@ -31,14 +32,14 @@ class Retraining:
         found = snapshot.load() if snapshot is not None else None
         if found is not None:
             self.saved = found["training"]
-            case.restore(found["figures"])
+            case.restore(Findings.model_validate(found["findings"]))
             case.meter.resume(Budget(**found["spent"]))
 
     def begin(self) -> Training:
         """The training from the case's model as it is now; the clock runs from here."""
         case = self._case
-        before = [case.figures.get(name, 0.0) for name in ("train_seconds", "prune_seconds")]
-        self._began = time.perf_counter() - sum(before)
+        before = (case.findings.train_seconds or 0.0) + (case.findings.prune_seconds or 0.0)
+        self._began = time.perf_counter() - before
         return Training(
             case.model,
             case.dense.prunable,
@@ -57,26 +58,25 @@ class Retraining:
         examples = self._recipe.epochs * self._recipe.examples(len(case.dense.train))
         one = case.dense.train.batch(torch.arange(1))
         flops = training_flops(case.dense.model, *one, case.dense.frozen)
-        case.figures |= training.figures
-        case.figures |= {
-            "train_seconds": self._train_seconds(),
-            "train_examples": examples,
-            "train_flops": flops * examples,
-            "train_losses": training.losses,
-        }
+        found = case.findings
+        found.emergent_sparsity = training.emergent_sparsity
+        found.train_seconds = self._train_seconds()
+        found.train_examples = examples
+        found.train_flops = flops * examples
+        found.train_losses = training.losses
 
     def due(self) -> bool:
         """Whether it's time to save again."""
         return self._snapshot is not None and self._snapshot.due()
 
     def save(self, state: dict[str, Any]) -> None:
-        """Keep the training's state with the case's figures and meter."""
+        """Keep the training's state with the case's findings and meter."""
         assert self._snapshot is not None
-        figures = self._case.figures | {"train_seconds": self._train_seconds()}
+        self._case.findings.train_seconds = self._train_seconds()
+        findings = self._case.findings.model_dump(exclude_unset=True)
         spent = self._case.meter.spent.model_dump()
-        self._snapshot.save({"training": state, "figures": figures, "spent": spent})
+        self._snapshot.save({"training": state, "findings": findings, "spent": spent})
 
     def _train_seconds(self) -> float:
         """Seconds since the beginning, interruptions and prunings left out."""
-        pruning = float(self._case.figures.get("prune_seconds", 0.0))
-        return time.perf_counter() - self._began - pruning
+        return time.perf_counter() - self._began - (self._case.findings.prune_seconds or 0.0)

@@ -2,7 +2,7 @@
 
 Two jobs of the same pair and seed that ask for the same gradients get the same numbers, so one
 computation serves both. The meter charges every job in full, and the seconds and bytes that a job
-was spared are added back to its figures, so that no record depends on which job came first.
+was spared are added back to its findings, so that no record depends on which job came first.
 """
 
 import time
@@ -205,6 +205,6 @@ class SharingCase(Case):
     def _add_cost(self, seconds: float, peak_bytes: int | None) -> None:
         """What the method takes alone: what it was spared is added back."""
         if self.saving.seconds:
-            self.figures["reused_seconds"] = self.saving.seconds
+            self.findings.reused_seconds = self.saving.seconds
         peak = None if peak_bytes is None else peak_bytes + self.saving.size
         super()._add_cost(seconds + self.saving.seconds, peak)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.common.errors import MethodError
 from bench.jobs.budget import Budget, Meter
-from bench.jobs.trial import Trial
+from bench.jobs.findings import Trial
 from bench.pairs.evaluate import Evaluation, evaluate
 from bench.problem.calibration import seeded
 from bench.run.case import Case
@@ -30,7 +30,7 @@ def tune(case: Case) -> None:
     split, loss deciding between equals; training comes after tuning and is not repeated in it. The
     first trial is the method as configured, and stays the choice unless another one is better. A
     method without a search space has this trial only. Every trial has the whole budget to itself,
-    so that tuned values go with the same amount of data; the sum is among the case's figures. A
+    so that tuned values go with the same amount of data; the sum is among the case's findings. A
     trial in which the method fails counts, and so does one of values that the fields' types refuse;
     where all do, the first one's exception is raised.
     """
@@ -47,22 +47,22 @@ def tune(case: Case) -> None:
     if best.error is not None:
         raise attempts[0].error or best.error
     case.method = _configured(case, best.trial.values)
-    case.figures |= {
-        "chosen": best.trial.values,
-        "trials": [attempt.trial.model_dump() for attempt in attempts],
-        "tuning_spent": _sum([attempt.spent for attempt in attempts]).model_dump(),
-        "tuning_seconds": time.perf_counter() - began,
-    }
+    found = case.findings
+    found.chosen = best.trial.values
+    found.trials = [attempt.trial for attempt in attempts]
+    found.tuning_spent = _sum([attempt.spent for attempt in attempts])
+    found.tuning_seconds = time.perf_counter() - began
 
 
 def remark(case: Case) -> str:
     """What a reader must know of the case's tuning, in a sentence."""
-    spent = case.figures["tuning_spent"]
-    passes = spent["backward_passes"] + spent["hessian_vector_products"]
-    chosen = ", ".join(f"{name} {value}" for name, value in case.figures["chosen"].items())
+    spent, values = case.findings.tuning_spent, case.findings.chosen
+    assert spent is not None and values is not None, "the case was tuned"
+    passes = spent.backward_passes + spent.hessian_vector_products
+    chosen = ", ".join(f"{name} {value}" for name, value in values.items())
     before = "" if case.job.protocol == "one-shot" else ", before training"
     return (
-        f"tuned on the validation split in {len(case.figures['trials'])} trials{before} (Optuna "
+        f"tuned on the validation split in {len(case.findings.trials)} trials{before} (Optuna "
         f"{version('optuna')}), which took {passes:,} passes in all: {chosen or 'nothing to tune'}"
     )
 

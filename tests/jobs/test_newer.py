@@ -11,10 +11,10 @@ from support.records import make_cell, make_job
 
 from bench.check import baseline
 from bench.check.baseline import Result
+from bench.jobs.findings import Trial
 from bench.jobs.job import Job
 from bench.jobs.recipe import Recipe
 from bench.jobs.record import DamagedRecord, Record, RecordStore, _checksum
-from bench.jobs.trial import Trial
 from bench.report import load_records
 
 Change = Callable[[dict[str, Any]], None]

@@ -372,7 +372,7 @@ def test_str_projects_to_the_exact_count_at_settle(allocation) -> None:
     left = sum(
         int((w.abs().logit() > s).sum()) for w, s in zip(weights.values(), before, strict=True)
     )
-    emergent = watch.training.figures["emergent_sparsity"]
+    emergent = watch.training.emergent_sparsity
     assert emergent == pytest.approx(1 - left / SIZE)
     goal = wanted(watch, allocation, 0.8)
     masks = watch.training.masks

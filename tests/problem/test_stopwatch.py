@@ -9,7 +9,7 @@ from support.grids import run, study
 from support.tiny import PLENTY
 
 from bench.jobs.budget import Meter
-from bench.jobs.phase import PHASES
+from bench.jobs.findings import PHASES
 from bench.problem import stopwatch
 from bench.problem.problem import Problem, Target
 from bench.problem.stopwatch import Stopwatch

@@ -62,7 +62,8 @@ class Training:
 
     `parameters` are the trained tensors behind the prunable weights by name, `step` counts the
     steps done of `steps`. Weights outside the masks are exactly zero at every step, and so are
-    their entries in the optimiser. `figures` are findings for the job's record.
+    their entries in the optimiser. `emergent_sparsity` is what a
+    method came to by itself before it was brought to the target.
     """
 
     def __init__(
@@ -95,7 +96,7 @@ class Training:
         self.steps = recipe.epochs * self.steps_per_epoch
         self.step = 0
         self.losses: list[float] = []
-        self.figures: dict[str, Any] = {}
+        self.emergent_sparsity: float | None = None
         self._masks: dict[str, Tensor] = {}
         self._mode = TrainingMode(model, recipe, frozen)
         self._images, self._meter, self._progress, self._saver = images, meter, progress, saver
@@ -231,7 +232,7 @@ class Training:
             "step": self.step,
             "loss": self._loss,
             "losses": self.losses,
-            "figures": self.figures,
+            "emergent sparsity": self.emergent_sparsity,
             "sparsifier": sparsifier.state(),
         }
 
@@ -247,5 +248,5 @@ class Training:
         self.step = saved["step"]
         self._loss = saved["loss"].to(device)
         self.losses = saved["losses"]
-        self.figures = saved["figures"]
+        self.emergent_sparsity = saved["emergent sparsity"]
         sparsifier.restore(self, saved["sparsifier"])
