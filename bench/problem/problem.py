@@ -8,12 +8,12 @@ import torch
 from torch import nn
 
 from bench.common.errors import MethodError
+from bench.jobs.allocation import Allocation
 from bench.jobs.budget import Meter
-from bench.jobs.job import Allocation
-from bench.problem.allocation import select
 from bench.problem.calibration import Examples
 from bench.problem.gradients.sweep import ROWS_MEMORY
 from bench.problem.passes import MEMORY, Passes
+from bench.problem.selection import select
 from bench.problem.stopwatch import Stopwatch
 from bench.problem.weights import Masks, Scores, Weights, flatten
 

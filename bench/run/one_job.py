@@ -15,6 +15,7 @@ from bench.common.yardstick import yardstick_seconds
 from bench.jobs.budget import Meter, OverBudget
 from bench.jobs.findings import Findings
 from bench.jobs.job import Job
+from bench.jobs.protocol import PROTOCOLS
 from bench.jobs.record import Record, Status
 from bench.pairs.evaluate import Evaluation, evaluate
 from bench.pairs.flops import forward_flops
@@ -66,7 +67,7 @@ def run_job(
     try:
         method = build(job.method, job.hyperparameters)
         # Trials prune again and again, and a control's labels are not those of other jobs.
-        alone = job.protocol != "one-shot" or job.budget.tuning_trials or job.control
+        alone = PROTOCOLS[job.protocol].trains or job.budget.tuning_trials or job.control
         sharing = None if alone else shared
         case = SharingCase(job, dense, method, meter, memory, outcome.findings, sharing)
         outcome.findings.calibration_seconds = yardstick_seconds(dense.device)
@@ -176,11 +177,11 @@ def _run(case: Case, progress: Progress, snapshot: Snapshot | None) -> None:
     found.prunable = sum(weight.numel() for weight in case.weights.values())
     if not case.method.starts_anew:
         assert_reachable(case.left, case.target)
-    retraining = None if job.protocol == "one-shot" else Retraining(case, progress, snapshot)
+    retraining = Retraining(case, progress, snapshot) if job.training else None
     if job.budget.tuning_trials and found.chosen is None:
         tuning.tune(case)
     if retraining is None:
-        protocols.one_shot(case)
+        protocols.PRUNED[job.protocol](case)
     else:
         protocols.TRAINED[job.protocol](case, retraining)
     model, weights = case.model, case.weights

@@ -10,6 +10,7 @@ from support.suite_copies import Copy
 from bench.common import measure, yardstick
 from bench.common.files import replacing
 from bench.executors import execute
+from bench.jobs.allocation import pruned_total
 from bench.jobs.budget import Budget, Meter
 from bench.jobs.job import Job
 from bench.jobs.recipe import Recipe
@@ -22,10 +23,10 @@ from bench.pairs.pair import Pair
 from bench.pairs.preparing.dense_training import trained
 from bench.pairs.preparing.prepare import prepare
 from bench.problem import stopwatch
-from bench.problem.allocation import keep_largest, pruned_total
 from bench.problem.calibration import Calibration, seeded
 from bench.problem.passes import Passes
 from bench.problem.problem import Problem
+from bench.problem.selection import keep_largest
 from bench.problem.training.loop import Training
 from bench.problem.training.optimizer import make_optimizer
 from bench.run import control, environment, protocols, tuning
@@ -185,7 +186,7 @@ def test_a_definition_may_move(tmp_path, base) -> None:
     copy.edit(keep_largest, lambda text: text.replace("keep_largest(", "largest.keep_largest("))
     for path in [*tmp_path.rglob("bench/run/control.py"), *tmp_path.rglob("methods/**/*.py")]:
         text = path.read_text().replace(
-            "from bench.problem.allocation import keep_largest",
+            "from bench.problem.selection import keep_largest",
             "from bench.largest import keep_largest",
         )
         path.write_text(text)

@@ -54,7 +54,10 @@ EVERY_METHOD = (
 SUBJECTS: Sequence[Subject] = (
     Subject(
         "allocation",
-        ("bench/problem/allocation.py",),
+        (
+            "bench/jobs/allocation.py",
+            "bench/problem/selection.py",
+        ),
         ("problem/test_allocation.py", "run/test_control.py"),
     ),
     Subject(

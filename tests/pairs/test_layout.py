@@ -16,15 +16,15 @@ from bench.jobs.budget import Meter
 from bench.jobs.recipe import Recipe
 from bench.pairs.models import MLPNet, MobileNetV1, ResNet20
 from bench.pairs.preparing.prepare import prepare
-from bench.problem.allocation import keep_largest, select
 from bench.problem.problem import Problem, Target
+from bench.problem.selection import keep_largest, select
 from bench.problem.training.loop import Sparsifier, Training
 from datasets.inputs.images import Images, Normalisation, crop_flip
 from methods import METHODS, build
 
 CPU = torch.device("cpu")
 PLAIN, LAST = torch.contiguous_format, torch.channels_last
-TRAINING = [name for name, method in METHODS.items() if "sparse-training" in method.protocols]
+TRAINING = [name for name, method in METHODS.items() if "sparse-training" in method.protocols()]
 
 
 def images(layout: torch.memory_format = PLAIN) -> Images:

@@ -93,7 +93,7 @@ VARIED = [
 VARIANTS = [
     pytest.param(name, variant, id="-".join([name, *variant.values()]))
     for name, method in METHODS.items()
-    if "one-shot" in method.protocols
+    if "one-shot" in method.protocols()
     for variant in VARIED
     if variant.keys() <= method.__dataclass_fields__.keys()
 ]

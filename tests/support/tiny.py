@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bench.jobs.allocation import Allocation
 from bench.jobs.budget import Budget, Meter
-from bench.jobs.job import Allocation
 from bench.problem.problem import Problem, Target
 
 PLENTY = Budget(

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bases
-from bench.problem.allocation import keep_largest
+from bench.problem.selection import keep_largest
 from helper import scaled as scaled_by_the_helper
 from torch.nn.functional import relu as bend
 
