@@ -14,7 +14,7 @@ from bench.executors.perform import perform
 from bench.executors.task import Work
 from bench.fingerprint import remember_suite
 from bench.jobs.record import Record
-from bench.pairs.pair import PAIRS
+from bench.pairs import PAIRS
 from bench.pairs.preparing.dense import Dense
 from bench.pairs.preparing.prepare import prepare
 from bench.run.sharing import Shared

@@ -17,8 +17,8 @@ from bench.measurements.facts import write_facts, write_table
 from bench.measurements.forms import APPROXIMATIONS, forms
 from bench.measurements.quadratic_figures import path_figure, ratio_figure
 from bench.measurements.steps import Step, steps
+from bench.pairs import PAIRS
 from bench.pairs.evaluate import evaluate
-from bench.pairs.pair import PAIRS
 from bench.pairs.preparing.dense import Dense
 from bench.pairs.preparing.prepare import prepare
 from bench.problem.problem import Problem, Target

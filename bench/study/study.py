@@ -19,7 +19,7 @@ from bench.jobs.job import Job
 from bench.jobs.protocol import PROTOCOLS, ProtocolName
 from bench.jobs.recipe import Recipe
 from bench.jobs.schedule import Gradual
-from bench.pairs.pair import PAIRS
+from bench.pairs import PAIRS
 from bench.study import grid
 from bench.study.figure import Against
 

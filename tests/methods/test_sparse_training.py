@@ -9,7 +9,7 @@ from support.trained import job, run
 from bench.jobs.allocation import pruned_counts
 from bench.jobs.budget import Budget
 from bench.jobs.recipe import Recipe
-from bench.pairs.pair import PAIRS
+from bench.pairs import PAIRS
 from bench.pairs.preparing.dense import Dense
 from bench.pairs.preparing.prepare import prepare
 from bench.problem.problem import Target

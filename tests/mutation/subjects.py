@@ -245,7 +245,12 @@ NUMERICS = {"torch", "numpy", "scipy", "statistics", "math"}
 
 ELSEWHERE = (
     *("bench/report/*.py", "bench/report/*/*.py", "bench/measurements/*.py"),
-    *("bench/executors/*.py", "bench/executors/*/*.py", "bench/pairs/models/*.py"),
+    *(
+        "bench/executors/*.py",
+        "bench/executors/*/*.py",
+        "bench/pairs/m*.py",
+        "bench/pairs/resnet*.py",
+    ),
     *("datasets/*.py", "datasets/*/*.py"),
     *("bench/problem/training/*.py", "bench/problem/weights.py", "bench/problem/stopwatch.py"),
     *("bench/pairs/pair.py", "bench/pairs/checkpoint.py", "bench/pairs/preparing/dense*.py"),

@@ -14,8 +14,10 @@ from bench.common.errors import UserError
 from bench.common.layout import fitting_layout, laid_out, own_memory
 from bench.jobs.budget import Meter
 from bench.jobs.recipe import Recipe
-from bench.pairs.models import MLPNet, MobileNetV1, ResNet20
+from bench.pairs.mlpnet import MLPNet
+from bench.pairs.mobilenetv1 import MobileNetV1
 from bench.pairs.preparing.prepare import prepare
+from bench.pairs.resnet20 import ResNet20
 from bench.problem.problem import Problem, Target
 from bench.problem.selection import keep_largest, select
 from bench.problem.training.loop import Sparsifier, Training

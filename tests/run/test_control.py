@@ -9,7 +9,7 @@ from bench.common.errors import Skip, UserError
 from bench.jobs.budget import Budget
 from bench.jobs.job import Job
 from bench.jobs.recipe import Recipe
-from bench.pairs.pair import PAIRS
+from bench.pairs import PAIRS
 from bench.pairs.preparing.dense import Dense
 from bench.pairs.preparing.prepare import prepare
 from bench.problem.weights import flatten

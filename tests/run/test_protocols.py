@@ -9,7 +9,7 @@ from support.trained import BUDGET, RECIPE, job, run
 
 from bench.jobs.protocol import PROTOCOLS
 from bench.jobs.recipe import Recipe
-from bench.pairs.pair import PAIRS
+from bench.pairs import PAIRS
 from bench.pairs.preparing.dense import Dense
 from bench.pairs.preparing.prepare import prepare
 from bench.run import protocols

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from bench.common.measure import measured
 from bench.jobs.budget import Meter
+from bench.pairs import PAIRS
 from bench.pairs.batchnorm import recalibrate
-from bench.pairs.pair import PAIRS
 from bench.problem.gradients.sweep import ROWS_MEMORY
 from bench.problem.problem import Problem, Target
 from bench.problem.weights import flatten

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from bench.common.measure import measured
 from bench.jobs.budget import Meter
-from bench.pairs.models import MLPNet, ResNet20
+from bench.pairs.mlpnet import MLPNet
+from bench.pairs.resnet20 import ResNet20
 from bench.problem.gradients.per_example import DenseRows, JoinedRows
 from bench.problem.problem import Problem, Target
 from methods import build

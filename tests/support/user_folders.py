@@ -91,7 +91,7 @@ import functools
 import torch
 from dataclasses import dataclass
 from datasets.inputs.images import Normalisation
-from bench.pairs.pair import PAIRS as KNOWN
+from bench.pairs import PAIRS as KNOWN
 from bench.pairs.pair import Pair
 from bench.jobs.recipe import Recipe
 from methods import METHODS as REGISTERED
