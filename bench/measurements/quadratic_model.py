@@ -21,6 +21,7 @@ from bench.pairs import PAIRS
 from bench.pairs.evaluate import evaluate
 from bench.pairs.preparing.dense import Dense
 from bench.pairs.preparing.prepare import prepare
+from bench.problem.calibration import Calibration
 from bench.problem.problem import Problem, Target
 from bench.problem.weights import Weights, flatten, unflatten
 from bench.report.figures import canvas
@@ -78,9 +79,8 @@ def measured(
     sparsities: Sequence[float] = SPARSITIES,
 ) -> Iterator[dict[str, Any]]:
     """A row for each step and fraction: the predictions, and what the loss really did."""
-    problem = Problem(
-        dense.model, dense.prunable, dense.train, Target(0.0, "global"), seed, Meter(BUDGET)
-    )
+    calibration = Calibration(dense.train, seed, Meter(BUDGET))
+    problem = Problem(dense.model, dense.prunable, calibration, Target(0.0, "global"))
     predict = forms(problem, samples)
     slope = problem.gradients(samples).mean(0).double()
     before = problem.loss(problem.weights, samples)

@@ -36,7 +36,6 @@ from bench.run import control, environment, snapshot, tuning
 from bench.run.case import Case
 from bench.run.protocols import PRUNED, TRAINED
 from bench.run.retrain import Retraining
-from bench.run.sharing import SharingCase
 from datasets.inputs.augmentation import AUGMENTATIONS
 from methods import METHODS, build
 
@@ -89,7 +88,7 @@ def _parts(job: Job) -> frozenset[str]:
 
 @functools.cache
 def _harness(path: Callable[..., None], parts: frozenset[str], chosen: tuple[Any, ...]) -> str:
-    roots = [path, SharingCase, prepare, build, *chosen]
+    roots = [path, Case, prepare, build, *chosen]
     roots += [one for part in sorted(parts) for one in _PARTS[part]]
     return closure(_targets(roots), _outside(parts)).sha256
 

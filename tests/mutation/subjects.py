@@ -80,7 +80,7 @@ SUBJECTS: Sequence[Subject] = (
         (
             *(
                 "problem/test_gradients.py",
-                "problem/test_rows.py",
+                "problem/test_per_example.py",
                 "problem/test_sweep.py",
                 "problem/test_hessian.py",
             ),
@@ -122,7 +122,7 @@ SUBJECTS: Sequence[Subject] = (
     Subject(
         "rows",
         ("bench/problem/gradients/per_example.py", "bench/problem/gradients/sweep.py"),
-        ("problem/test_rows.py", "problem/test_sweep.py"),
+        ("problem/test_per_example.py", "problem/test_sweep.py"),
     ),
     Subject("contract", ("bench/run/contract.py",), ("run/test_contract.py",)),
     Subject(
