@@ -92,7 +92,7 @@ def _redraw(name: str, results: Path, pool: Executor | None) -> None:
 
 def _report_folder(results: Path, name: str) -> Path:
     """Where the study's committed report is, or else where reports go."""
-    found = (path for path in sorted(results.glob(f"*/{name}")) if (path / "report.md").is_file())
+    found = (path for path in sorted(results.glob(f"*/{name}")) if any(path.glob("*.md")))
     return next(found, results / "reports" / name)
 
 
