@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from bench.common.errors import Skip
-from bench.problem.gradients.per_example import JoinedRows
+from bench.problem.gradients.per_example import JoinedGradients
 from bench.problem.passes import Fisher
 from bench.problem.problem import Problem
 from bench.problem.weights import Weights, flatten, unflatten
@@ -63,26 +63,26 @@ class CBS(Method):
 
     def prune(self, problem: Problem) -> Weights:
         """Select the set, then move the survivors."""
-        rows = problem.rows(self.samples, self.batch, self.fisher)
-        if not isinstance(rows, JoinedRows):
+        gradients = problem.gradients_by_layer(self.samples, self.batch, self.fisher)
+        if not isinstance(gradients, JoinedGradients):
             raise Skip("the swaps need all gradients at once, and these don't fit into memory")
         with problem.phase("selection"):
-            keep = self.selected(problem, rows)
+            keep = self.selected(problem, gradients)
         weights = flatten(problem.weights)
         if self.update_scale > 0:
             with problem.phase("update"):
                 removed = weights.masked_fill(keep, 0)
-                move = joint_move(rows, self.damping, removed, keep)
+                move = joint_move(gradients, self.damping, removed, keep)
                 weights = weights + self.update_scale * move
         return unflatten(weights.masked_fill(~keep, 0), like=problem.weights)
 
-    def selected(self, problem: Problem, rows: JoinedRows) -> Tensor:
+    def selected(self, problem: Problem, gradients: JoinedGradients) -> Tensor:
         """The best mask [d] on the way from the best start."""
-        removal = Removal(rows, flatten(problem.weights))
+        removal = Removal(gradients, flatten(problem.weights))
         badness = self._badness(problem, removal)
         feasible = Feasible(problem)
         search = Search(self.reach, self.least, self.misses)
-        path = [min(self.starts(problem, rows), key=badness)]
+        path = [min(self.starts(problem, gradients), key=badness)]
         for _ in range(self.passes):
             keep = path[-1]
             for group in feasible.groups():
@@ -92,11 +92,11 @@ class CBS(Method):
             path.append(keep)
         return path[-1] if self.judge == "model" else min(path, key=badness)
 
-    def starts(self, problem: Problem, rows: JoinedRows) -> Iterator[Tensor]:
+    def starts(self, problem: Problem, gradients: JoinedGradients) -> Iterator[Tensor]:
         """The masks [d] to begin with."""
         weights, feasible = flatten(problem.weights), Feasible(problem)
         if self.start == "woodfisher":
-            yield feasible.largest(saliencies(weights, LowRankInverse(rows, self.damping)))
+            yield feasible.largest(saliencies(weights, LowRankInverse(gradients, self.damping)))
             return
         yield feasible.largest(weights.abs())
         if self.start == "randomised":

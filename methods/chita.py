@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from bench.problem.gradients.per_example import DenseRows
+from bench.problem.gradients.per_example import DenseGradients
 from bench.problem.passes import Fisher
 from bench.problem.problem import Problem
 from bench.problem.weights import Weights, flatten, unflatten
@@ -80,16 +80,17 @@ class CHITA(Method):
     def _stage(self, problem: Problem, feasible: Feasible, skip: int = 0) -> Tensor:
         """The weights [d] after one stage."""
         with problem.phase("gradients"):
-            rows = DenseRows(problem.rows(self.samples, self.batch, self.fisher, skip).dense())
+            found = problem.gradients_by_layer(self.samples, self.batch, self.fisher, skip)
+            gradients = DenseGradients(found.dense())
         with problem.phase("selection"):
-            return self._found(problem, feasible, rows)
+            return self._found(problem, feasible, gradients)
 
-    def _found(self, problem: Problem, feasible: Feasible, rows: DenseRows) -> Tensor:
+    def _found(self, problem: Problem, feasible: Feasible, gradients: DenseGradients) -> Tensor:
         """The weights [d] that the search finds; its backsolves are a part of it."""
         dense = flatten(problem.weights)
-        target = rows.times(dense) - self.first_order / self.batch
-        model = Quadratic(rows, target, dense, self.damping)
-        live = rows.matrix.any(0) & feasible.inside
+        target = gradients.times(dense) - self.first_order / self.batch
+        model = Quadratic(gradients, target, dense, self.damping)
+        live = gradients.matrix.any(0) & feasible.inside
         # A weight without gradient is kept only where there are not enough others.
         scores = dense.double().abs()
         scores = torch.where(live, scores + scores.max() + 1, scores)

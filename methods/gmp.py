@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from bench.jobs.schedule import cubic
-from bench.problem.allocation import select
 from bench.problem.problem import Target
+from bench.problem.selection import select
 from bench.problem.training.loop import Sparsifier, Training
 from methods.method import Count, Fraction
 from methods.sparse_training import SparseTraining

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from bench.jobs.job import Protocol
+from bench.jobs.protocol import PROTOCOLS
 from bench.problem.problem import Problem, Target
 from bench.problem.weights import Masks, Scores, Weights
 from methods import search
@@ -28,11 +28,17 @@ class Method:
     """A pruning method; its fields are its hyper-parameters.
 
     A criterion defines `scores`. One that moves the survivors defines `compensate` too, and one
-    that doesn't split this way defines `prune` alone. `protocols` are those that it can run in.
+    that doesn't split this way defines `prune` alone.
     A field whose type carries a `Search` or a `Choice` is tuned where a study grants trials.
     """
 
-    protocols: ClassVar[tuple[Protocol, ...]] = ("one-shot", "fine-tune", "gradual")
+    trains: ClassVar[bool] = False
+    """Whether it finds its mask while it trains, and so runs in protocols of that kind only."""
+
+    @classmethod
+    def protocols(cls) -> tuple[str, ...]:
+        """The names of the protocols that it can run in."""
+        return tuple(n for n, protocol in PROTOCOLS.items() if protocol.method_trains == cls.trains)
 
     @property
     def uses_labels(self) -> bool:

@@ -7,8 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from bench.problem.allocation import select
 from bench.problem.problem import Target
+from bench.problem.selection import select
 from bench.problem.training.loop import Sparsifier, Training
 from bench.problem.weights import Masks
 from methods.method import Count, Fraction

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.problem.allocation import select
 from bench.problem.problem import Target
+from bench.problem.selection import select
 from bench.problem.training.loop import Sparsifier, Training
 from methods.rigl import random_masks
 from methods.sparse_training import SparseTraining

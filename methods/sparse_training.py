@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from bench.common.errors import MethodError
-from bench.jobs.job import Protocol
 from bench.problem.problem import Problem, Target
 from bench.problem.training.loop import Sparsifier, Training
 from bench.problem.weights import Weights
@@ -19,7 +18,7 @@ class SparseTraining(Method):
     weights that follow from the job's seed.
     """
 
-    protocols: ClassVar[tuple[Protocol, ...]] = ("sparse-training",)
+    trains: ClassVar[bool] = True
 
     start: Literal["dense", "scratch"] = "dense"
 
@@ -38,4 +37,5 @@ class SparseTraining(Method):
 
     def prune(self, problem: Problem) -> Weights:
         """Not without training: raises `MethodError`."""
-        raise MethodError(f"{type(self).__name__} trains: it runs in the protocol sparse-training")
+        where = ", ".join(self.protocols())
+        raise MethodError(f"{type(self).__name__} trains: it runs in the protocol {where}")

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from bench.common.errors import Skip
+from bench.jobs.allocation import pruned_counts, pruned_total
 from bench.jobs.schedule import cubic
-from bench.problem.allocation import pruned_counts, pruned_total, select
 from bench.problem.problem import Target
+from bench.problem.selection import select
 from bench.problem.training.loop import Sparsifier, Training
 from bench.problem.weights import flatten
 from methods.method import Count, Fraction, Positive

@@ -45,8 +45,8 @@ class WoodFisher(Surgeon[FisherInverse]):
 
     def inverse(self, problem: Problem) -> FisherInverse:
         """The damped inverse Fisher with the requested blocks."""
-        rows = problem.rows(self.samples, self.batch, self.fisher)
-        return block_inverse(rows, self.damping, self.blocks)
+        gradients = problem.gradients_by_layer(self.samples, self.batch, self.fisher)
+        return block_inverse(gradients, self.damping, self.blocks)
 
     def move(self, removed: Tensor, inverse: FisherInverse, keep: Tensor) -> Tensor:
         """The sum of single-weight moves, or the joint one."""

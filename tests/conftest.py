@@ -68,7 +68,7 @@ def toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> "datasets.Dataset":
 @pytest.fixture
 def registries() -> Iterator[None]:
     """Puts the registries of methods and pairs back after a test that adds to them."""
-    from bench.pairs.pair import PAIRS
+    from bench.pairs import PAIRS
     from methods import METHODS
 
     kept = dict(METHODS), dict(PAIRS)

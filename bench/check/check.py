@@ -23,7 +23,7 @@ from bench.check.verdicts import (
 from bench.common import screen
 from bench.common.errors import UserError
 from bench.jobs.record import RecordStore
-from bench.pairs.pair import PAIRS
+from bench.pairs import PAIRS
 from bench.pairs.preparing.identity import pair_sha256
 from bench.pairs.preparing.structure import built
 from bench.pairs.preparing.validation import check_settings

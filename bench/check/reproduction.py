@@ -8,7 +8,7 @@ from typing import Literal
 
 from bench.check.published import Column, Value
 from bench.jobs.record import Record
-from bench.pairs.pair import PAIRS
+from bench.pairs import PAIRS
 from bench.report import Cell
 
 Reproduced = Literal["reproduced", "differs", "not comparable", "not run"]

@@ -8,8 +8,9 @@ from rich.table import Table
 
 import datasets
 from bench.jobs.recipe import Recipe
+from bench.pairs import PAIRS
 from bench.pairs.checkpoint import Published
-from bench.pairs.pair import PAIRS, Pair
+from bench.pairs.pair import Pair
 from bench.study.study import built_in, load_study
 from methods import METHODS
 

@@ -3,7 +3,6 @@
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
 
 import pandas as pd
 
@@ -12,7 +11,7 @@ from bench.comparison.compare import Comparison, Ranked
 from bench.comparison.conditions import warnings
 from bench.comparison.paired import COLUMNS
 from bench.comparison.ranks import spans
-from bench.jobs.job import Protocol
+from bench.jobs.protocol import PROTOCOLS
 from bench.report.figures.palette import looks
 from bench.report.tables import latex, markdown
 
@@ -65,7 +64,7 @@ def _write(comparison: Comparison, out: Path) -> list[Path]:
     for path, text in files.items():
         path.write_text(text, encoding="utf-8", newline="\n")
     names = _diagrams(comparison)
-    for name in (_DIAGRAM, *(f"{_DIAGRAM}-{protocol}" for protocol in get_args(Protocol))):
+    for name in (_DIAGRAM, *(f"{_DIAGRAM}-{protocol}" for protocol in PROTOCOLS)):
         for kind in ("pdf", "png"):
             (figures / f"{name}.{kind}").unlink(missing_ok=True)
     drawn = [_draw(comparison, one, figures / name) for name, one in names.items()]

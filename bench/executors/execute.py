@@ -11,7 +11,7 @@ from bench.executors.here import Here
 from bench.executors.perform import finished
 from bench.executors.task import Engine, Task, Work, need
 from bench.jobs.record import Record, RecordStore
-from bench.pairs.pair import PAIRS
+from bench.pairs import PAIRS
 from bench.pairs.preparing.dense import Dense
 from bench.pairs.preparing.dense_training import Progress
 from bench.pairs.preparing.prepare import prepare

@@ -4,13 +4,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from bench.common.stopping import Stop
-from bench.executors.memory import shared_memory
+from bench.executors.memory import cache_memory
 from bench.executors.perform import perform
 from bench.executors.queue import LATER, Queue
 from bench.executors.task import Task, Work
 from bench.jobs.record import Record
 from bench.pairs.preparing.dense import Dense
-from bench.run.sharing import Shared
+from bench.problem.cache import GradientCache
 
 
 class Here:
@@ -24,13 +24,13 @@ class Here:
     ) -> Iterator[Record]:
         """See `Engine`."""
         queue = Queue(tasks, ["here"], {"here": 0})
-        shared = Shared(shared_memory(1))
+        cache = GradientCache(cache_memory(1))
         while queue and not stop.asked:
             task = queue.take(0)
             if task is None:
                 time.sleep(LATER)
                 continue
-            record = perform(task.entry, work, pairs[task.entry.job.pair], shared)
+            record = perform(task.entry, work, pairs[task.entry.job.pair], cache)
             if record is None:
                 queue.put_off(task)
             else:

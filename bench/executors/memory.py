@@ -12,7 +12,7 @@ PART = 4
 """The part of the free memory that all workers keep together for other jobs is one of so many."""
 
 
-def shared_memory(workers: int) -> int:
+def cache_memory(workers: int) -> int:
     """Bytes of gradients that each of the workers may keep."""
     return min(SHARED, _available() // (PART * workers))
 
@@ -22,7 +22,7 @@ def free_memory(device: str, workers: int) -> float:
     if device.startswith("cuda"):
         free, _ = torch.cuda.mem_get_info(torch.device(device))
         return float(free)
-    return float(_available() - workers * shared_memory(workers))
+    return float(_available() - workers * cache_memory(workers))
 
 
 def _available() -> int:

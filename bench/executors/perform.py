@@ -10,9 +10,9 @@ from bench.executors.claims import claim
 from bench.executors.task import Progress, Work
 from bench.jobs.record import Record, RecordStore
 from bench.pairs.preparing.dense import Dense
+from bench.problem.cache import GradientCache
 from bench.run.environment import device_name
 from bench.run.one_job import failure, run_job, source_of
-from bench.run.sharing import Shared
 from bench.study.study import Entry
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ def perform(
     entry: Entry,
     work: Work,
     dense: Dense,
-    shared: Shared | None = None,
+    cache: GradientCache | None = None,
     progress: Progress = lambda *_: None,
 ) -> Record | None:
     """The job's record, written; None where another process is at the job.
@@ -65,7 +65,7 @@ def perform(
                     work.memory,
                     progress,
                     store.folder,
-                    shared,
+                    cache,
                 )
                 store.write(record)
             return record

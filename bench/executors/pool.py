@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.common.stopping import Stop
 from bench.executors.claims import claim
-from bench.executors.memory import free_memory, shared_memory
+from bench.executors.memory import cache_memory, free_memory
 from bench.executors.perform import lost, unwritable
 from bench.executors.process import Died, Place, TookTooLong
 from bench.executors.queue import Queue
@@ -126,7 +126,7 @@ class Pool:
     @contextmanager
     def _places(self, count: int) -> Iterator[list[Place]]:
         """Workers that end with the block: at their leisure, or at once where it fails."""
-        context, limit = _context(), shared_memory(len(self.devices))
+        context, limit = _context(), cache_memory(len(self.devices))
         places = [
             Place(context, device, self.threads, self._plugins, limit, self.timeout)
             for device in self.devices[:count]

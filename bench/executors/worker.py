@@ -14,10 +14,10 @@ from bench.executors.perform import perform
 from bench.executors.task import Work
 from bench.fingerprint import remember_suite
 from bench.jobs.record import Record
-from bench.pairs.pair import PAIRS
+from bench.pairs import PAIRS
 from bench.pairs.preparing.dense import Dense
 from bench.pairs.preparing.prepare import prepare
-from bench.run.sharing import Shared
+from bench.problem.cache import GradientCache
 from bench.study.plugins import load_plugin
 from bench.study.study import Entry
 
@@ -48,9 +48,9 @@ def warm(pair: str, device: str) -> None:
 
 
 @functools.cache
-def kept(limit: int) -> Shared:
+def kept(limit: int) -> GradientCache:
     """What jobs of this process share."""
-    return Shared(limit)
+    return GradientCache(limit)
 
 
 def run(entry: Entry, work: Work, device: str, limit: int) -> Record | None:

@@ -19,7 +19,10 @@ from bench.fingerprint.places import Foreign, Place, beside, inside, place
 from bench.fingerprint.quiet import computes, left_out, names_bound, own_scope
 from bench.fingerprint.source import File, of_the_suite, text
 
-REGISTRIES = {"METHODS", "PAIRS", "DATASETS", "TRAINED", "AUGMENTATIONS"}
+REGISTRIES = {
+    *("METHODS", "PAIRS", "DATASETS", "AUGMENTATIONS"),
+    *("ALLOCATIONS", "PROTOCOLS", "PRUNED", "TRAINED"),
+}
 """Tables from which a job picks one entry: that entry counts, the others don't."""
 
 PLUGIN_REGISTRIES = {"METHODS", "PAIRS"}

@@ -6,13 +6,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bench.jobs.allocation import Allocation
 from bench.jobs.budget import Budget
+from bench.jobs.protocol import PROTOCOLS, ProtocolName
 from bench.jobs.recipe import Recipe
 from bench.jobs.schedule import Gradual
 
-Allocation = Literal["global", "layerwise", "erk"]
-Protocol = Literal["one-shot", "fine-tune", "gradual", "sparse-training"]
-"""Prune once; prune once and train; prune in the course of training; let the method train."""
 Control = Literal["shuffled mask", "magnitude in its layers", "shuffled labels"]
 """What is taken away from a method to see what it was worth, see `bench/run/control.py`."""
 
@@ -23,9 +22,9 @@ class Job(BaseModel):
     `hyperparameters` holds every field of the method, defaults included, so that a changed default
     is another job. `sparsity` is the fraction of prunable weights removed, in [0, 1).
     `recalibration` is the number of calibration examples on which BatchNorm statistics are
-    estimated anew after pruning, of the dense model too; 0 keeps them. `training` is the recipe of
-    every protocol but one-shot, `schedule` that of gradual pruning. `control` makes the job
-    a sanity check of its method.
+    estimated anew after pruning, of the dense model too; 0 keeps them. `training` is the recipe
+    of a protocol that trains, `schedule` that of one that prunes by a schedule. `control` makes the
+    job a sanity check of its method.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -36,7 +35,7 @@ class Job(BaseModel):
     allocation: Allocation
     sparsity: float = Field(ge=0, lt=1, allow_inf_nan=False)
     seed: int = Field(ge=0)
-    protocol: Protocol
+    protocol: ProtocolName
     recalibration: int = Field(0, ge=0)
     training: Recipe | None = None
     schedule: Gradual | None = None
@@ -51,7 +50,7 @@ class Job(BaseModel):
         return hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:16]
 
     def __str__(self) -> str:
-        protocol = "" if self.protocol == "one-shot" else f" {self.protocol}"
+        protocol = f" {self.protocol}" if PROTOCOLS[self.protocol].trains else ""
         control = "" if self.control is None else f" [{self.control}]"
         return (
             f"{self.pair} {self.method}{control}{protocol} {self.allocation} {self.sparsity:g} "

@@ -14,10 +14,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from bench.common.errors import UserError
 from bench.common.files import replacing
 from bench.common.newer import known_part, say_once
+from bench.jobs.allocation import Allocation
 from bench.jobs.budget import Budget
 from bench.jobs.findings import Findings
-from bench.jobs.job import Allocation, Control, Job, Protocol, canonical_json
+from bench.jobs.job import Control, Job, canonical_json
 from bench.jobs.packed import damaged, packed_path, read_packed, write_packed
+from bench.jobs.protocol import ProtocolName
 from bench.jobs.recipe import Recipe
 from bench.jobs.schedule import Gradual
 
@@ -70,7 +72,7 @@ class Record(Findings):
     allocation: Allocation
     sparsity: float
     seed: int
-    protocol: Protocol
+    protocol: ProtocolName
     recalibration: int
     training: Recipe | None = None
     schedule: Gradual | None = None

@@ -15,7 +15,7 @@ from bench.measurements import matrices
 from bench.measurements.curvature_figures import pictures
 from bench.measurements.facts import write_facts, write_table
 from bench.measurements.matrices import best_scale, relative_error
-from bench.pairs.pair import PAIRS
+from bench.pairs import PAIRS
 from bench.pairs.preparing.dense import Dense
 from bench.pairs.preparing.prepare import prepare
 from bench.problem.calibration import seeded

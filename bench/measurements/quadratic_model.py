@@ -17,10 +17,11 @@ from bench.measurements.facts import write_facts, write_table
 from bench.measurements.forms import APPROXIMATIONS, forms
 from bench.measurements.quadratic_figures import path_figure, ratio_figure
 from bench.measurements.steps import Step, steps
+from bench.pairs import PAIRS
 from bench.pairs.evaluate import evaluate
-from bench.pairs.pair import PAIRS
 from bench.pairs.preparing.dense import Dense
 from bench.pairs.preparing.prepare import prepare
+from bench.problem.calibration import Calibration
 from bench.problem.problem import Problem, Target
 from bench.problem.weights import Weights, flatten, unflatten
 from bench.report.figures import canvas
@@ -78,9 +79,8 @@ def measured(
     sparsities: Sequence[float] = SPARSITIES,
 ) -> Iterator[dict[str, Any]]:
     """A row for each step and fraction: the predictions, and what the loss really did."""
-    problem = Problem(
-        dense.model, dense.prunable, dense.train, Target(0.0, "global"), seed, Meter(BUDGET)
-    )
+    calibration = Calibration(dense.train, seed, Meter(BUDGET))
+    problem = Problem(dense.model, dense.prunable, calibration, Target(0.0, "global"))
     predict = forms(problem, samples)
     slope = problem.gradients(samples).mean(0).double()
     before = problem.loss(problem.weights, samples)

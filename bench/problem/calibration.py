@@ -37,7 +37,7 @@ class Calibration:
     def __init__(self, examples: Examples, seed: int, meter: Meter) -> None:
         self.seed = seed
         self._examples = examples
-        self._meter = meter
+        self.meter = meter
         self.used = False
 
     def generator(self, purpose: str) -> torch.Generator:
@@ -59,7 +59,7 @@ class Calibration:
             raise MethodError(
                 f"asked for {count:,} calibration examples, the pair has {len(self._examples):,}"
             )
-        self._meter.see_examples(count)
+        self.meter.see_examples(count)
         self.used = True
         return self._order[:count]
 

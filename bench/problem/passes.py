@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -10,15 +11,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from bench.jobs.budget import Meter
 from bench.jobs.findings import Phase
-from bench.problem.calibration import Calibration, Examples
+from bench.problem.cache import Reuse
+from bench.problem.calibration import Calibration
 from bench.problem.finite import assert_finite
-from bench.problem.gradients.assemble import layer_rows, mean_gradients, row_bytes
 from bench.problem.gradients.hessian import hessian_vector_product
-from bench.problem.gradients.per_example import DenseRows, JoinedRows
 from bench.problem.gradients.signal import Signal
-from bench.problem.gradients.sweep import ROWS_MEMORY, SweptRows, layer_groups
+from bench.problem.gradients.sweep import GRADIENTS_MEMORY
 from bench.problem.gradients.watch import (
     at_least_single,
     footprint,
@@ -39,6 +38,21 @@ MEMORY = 2**30
 """Bytes that one chunk of examples may take, with its layer inputs and gradients."""
 
 
+@dataclass(frozen=True)
+class Settings:
+    """In how much memory passes are made, on whose clock, and what they share with other jobs.
+
+    `memory` is the number of bytes that one chunk of examples may take on the way,
+    `gradients_memory` what all gradients may that are kept. Without a `stopwatch` the passes get
+    one of their own; without `reuse` all gradients are computed.
+    """
+
+    memory: int = MEMORY
+    gradients_memory: int = GRADIENTS_MEMORY
+    stopwatch: Stopwatch | None = None
+    reuse: Reuse | None = None
+
+
 class Passes:
     """A model at its weights and the calibration data behind a meter, all passes on a stopwatch."""
 
@@ -46,28 +60,21 @@ class Passes:
         self,
         model: nn.Module,
         prunable: Mapping[str, str],
-        examples: Examples,
-        seed: int,
-        meter: Meter,
-        memory: int = MEMORY,
+        calibration: Calibration,
+        settings: Settings = Settings(),
         support: Masks | None = None,
-        rows_memory: int = ROWS_MEMORY,
-        stopwatch: Stopwatch | None = None,
     ) -> None:
         """`prunable` maps the name of each prunable parameter to the module that uses it.
 
-        `memory` is the number of bytes that one chunk of examples may take on the way,
-        `rows_memory` what all gradients may that are kept. Weights outside `support` are gone
-        already, for good.
+        Weights outside `support` are gone already, for good.
         """
         self._model = model
         self._prunable = dict(prunable)
-        self._calibration = Calibration(examples, seed, meter)
-        self._meter = meter
+        self._calibration = calibration
+        self._meter = calibration.meter
+        self._settings = settings
         self._support = support
-        self._memory = memory
-        self._rows_memory = rows_memory
-        self._stopwatch = stopwatch or Stopwatch(next(model.parameters()).device)
+        self._stopwatch = settings.stopwatch or Stopwatch(next(model.parameters()).device)
 
     @property
     def weights(self) -> Weights:
@@ -148,58 +155,6 @@ class Passes:
             first += len(inputs)
             yield {name: by_module[module] for name, module in modules.items()}
 
-    def gradients(
-        self,
-        samples: int,
-        batch: int = 1,
-        fisher: Fisher = "empirical",
-        layers: Sequence[str] | None = None,
-        skip: int = 0,
-    ) -> Tensor:
-        """Gradients of the prunable weights [samples, d], each the mean over `batch` examples.
-
-        Layers are flattened and joined in the model's order. Takes samples × batch examples and
-        charges as many backward passes. Columns of weights outside the support are zero. Cost: one
-        forward and backward pass, and O(samples × batch × d) multiplications.
-        """
-        weights = {name: self.weights[name] for name in layers or self._prunable}
-        chunks = self.signals(samples * batch, fisher, layers, skip)
-        with self.phase("gradients"):
-            rows = mean_gradients(chunks, weights, samples, batch)
-            if self._support is not None:
-                rows.mul_(flatten({name: self._support[name] for name in weights}))
-        return rows
-
-    def rows(
-        self, samples: int, batch: int = 1, fisher: Fisher = "empirical", skip: int = 0
-    ) -> JoinedRows | SweptRows:
-        """The same gradients by layer, those of linear layers as factors where they can be.
-
-        They can't be where a row is the mean of several examples, or weights outside a support are
-        zero. Where all take more than `rows_memory` bytes, they are produced some layers at a time,
-        anew in each sweep over them. Charges as `gradients`, once or for each group and sweep.
-        """
-        weights = self.weights
-        whole = batch > 1 or not (self._support is None or bool(flatten(self._support).all()))
-        outer = () if whole else self._used_once()
-
-        def produce(layers: Sequence[str]) -> JoinedRows:
-            here = {name: weights[name] for name in layers}
-            if not whole:
-                signals = self.signals(samples, fisher, layers, skip)
-                with self.phase("gradients"):
-                    return layer_rows(signals, outer, here, samples)
-            sizes = [weight.numel() for weight in here.values()]
-            parts = self.gradients(samples, batch, fisher, layers, skip).split(sizes, dim=1)
-            return JoinedRows([DenseRows(part) for part in parts])
-
-        sizes = row_bytes(outer, weights)
-        groups = layer_groups(sizes, self._rows_memory // samples)
-        if len(groups) == 1:
-            return produce(groups[0])
-        widths = [sum(weights[name].numel() for name in group) for group in groups]
-        return SweptRows(produce, groups, widths, samples, next(iter(weights.values())).dtype)
-
     def predictions(self, samples: int) -> Tensor:
         """The model's class probabilities [samples, classes], in calibration order.
 
@@ -256,22 +211,13 @@ class Passes:
         floats = footprint(self._model, self._positions)
         inputs, _ = self._calibration.first(1)
         # Twice, since the backward pass holds as much again in activations.
-        return max(1, min(CHUNK, self._memory // (2 * floats * inputs.element_size())))
+        return max(1, min(CHUNK, self._settings.memory // (2 * floats * inputs.element_size())))
 
     @functools.cached_property
     def _positions(self) -> dict[str, int]:
         """At how many positions one example uses the weights of each prunable layer."""
         inputs, _ = self._calibration.first(1)
         return layer_positions(self._model, list(self._prunable.values()), inputs)
-
-    def _used_once(self) -> list[str]:
-        """The linear layers that one example uses at one position: their gradients are δ aᵀ."""
-        return [
-            name
-            for name, module in self._prunable.items()
-            if self._positions[module] == 1
-            and isinstance(self._model.get_submodule(module), nn.Linear)
-        ]
 
 
 def _assert_finite(name: str, signal: Signal, first: int) -> None:

@@ -1,21 +1,24 @@
 """All that a method may touch: prunable weights, metered calibration data and gradients."""
 
 import copy
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from bench.common.errors import MethodError
-from bench.jobs.budget import Meter
-from bench.jobs.job import Allocation
-from bench.problem.allocation import select
-from bench.problem.calibration import Examples
-from bench.problem.gradients.sweep import ROWS_MEMORY
-from bench.problem.passes import MEMORY, Passes
-from bench.problem.stopwatch import Stopwatch
+from bench.jobs.allocation import Allocation
+from bench.problem.calibration import Calibration
+from bench.problem.gradients.assemble import by_layer, gradient_bytes, mean_gradients
+from bench.problem.gradients.per_example import DenseGradients, JoinedGradients
+from bench.problem.gradients.sweep import SweptGradients, layer_groups
+from bench.problem.passes import Fisher, Passes, Settings
+from bench.problem.selection import select
 from bench.problem.weights import Masks, Scores, Weights, flatten
+
+T = TypeVar("T", Tensor, JoinedGradients | SweptGradients)
 
 
 @dataclass(frozen=True)
@@ -29,28 +32,22 @@ class Target:
 class Problem(Passes):
     """A dense model to be pruned, with calibration data behind a meter.
 
-    Everything random about a job follows from `seed`: the calibration examples are a prefix of one
-    shuffled order, the same for every method. `weights` are the model's own tensors: read, never
-    write. The test split is not here.
+    Everything random about a job follows from the seed of its `calibration`: the examples are a
+    prefix of one shuffled order, the same for every method. `weights` are the model's own tensors:
+    read, never write. The test split is not here.
     """
 
     def __init__(
         self,
         model: nn.Module,
         prunable: Mapping[str, str],
-        examples: Examples,
+        calibration: Calibration,
         target: Target,
-        seed: int,
-        meter: Meter,
-        memory: int = MEMORY,
+        settings: Settings = Settings(),  # noqa: B008 - frozen
         support: Masks | None = None,
-        rows_memory: int = ROWS_MEMORY,
-        stopwatch: Stopwatch | None = None,
     ) -> None:
         """As `Passes`, with what the job asks for."""
-        super().__init__(
-            model, prunable, examples, seed, meter, memory, support, rows_memory, stopwatch
-        )
+        super().__init__(model, prunable, calibration, settings, support)
         self.target = target
 
     @property
@@ -70,6 +67,102 @@ class Problem(Passes):
             return 0.0
         return 1 - float(flatten(self._support).double().mean())
 
+    def gradients(
+        self,
+        samples: int,
+        batch: int = 1,
+        fisher: Fisher = "empirical",
+        layers: Sequence[str] | None = None,
+        skip: int = 0,
+    ) -> Tensor:
+        """Gradients of the prunable weights [samples, d], each the mean over `batch` examples.
+
+        Layers are flattened and joined in the model's order. Takes samples × batch examples and
+        charges as many backward passes. Columns of weights outside the support are zero. Cost: one
+        forward and backward pass, and O(samples × batch × d) multiplications.
+        """
+        weights = {name: self.weights[name] for name in layers or self._prunable}
+
+        def compute() -> Tensor:
+            chunks = self.signals(samples * batch, fisher, layers, skip)
+            with self.phase("gradients"):
+                found = mean_gradients(chunks, weights, samples, batch)
+                if self._support is not None:
+                    found.mul_(flatten({name: self._support[name] for name in weights}))
+            return found
+
+        return self._reused(
+            ("matrix", batch, fisher, tuple(weights)), samples * batch, skip, compute
+        )
+
+    def gradients_by_layer(
+        self, samples: int, batch: int = 1, fisher: Fisher = "empirical", skip: int = 0
+    ) -> JoinedGradients | SweptGradients:
+        """The same gradients by layer, those of linear layers as factors where they can be.
+
+        They can't be where a gradient is the mean of several examples, or weights outside a support
+        are zero. Where all take more than the settings' `gradients_memory`, they are produced some
+        layers at a time, anew in each sweep over them. Charges as `gradients`, once or for each
+        group and sweep.
+        """
+        if batch > 1:  # these are views of `gradients`, which are reused themselves
+            return self._by_layer(samples, batch, fisher, skip)
+
+        def compute() -> JoinedGradients | SweptGradients:
+            return self._by_layer(samples, batch, fisher, skip)
+
+        return self._reused(("by layer", fisher), samples, skip, compute)
+
+    def _by_layer(
+        self, samples: int, batch: int, fisher: Fisher, skip: int
+    ) -> JoinedGradients | SweptGradients:
+        weights = self.weights
+        whole = batch > 1 or not (self._support is None or bool(flatten(self._support).all()))
+        factored = () if whole else self._used_once()
+
+        def produce(layers: Sequence[str]) -> JoinedGradients:
+            here = {name: weights[name] for name in layers}
+            if not whole:
+                signals = self.signals(samples, fisher, layers, skip)
+                with self.phase("gradients"):
+                    return by_layer(signals, factored, here, samples)
+            sizes = [weight.numel() for weight in here.values()]
+            parts = self.gradients(samples, batch, fisher, layers, skip).split(sizes, dim=1)
+            return JoinedGradients([DenseGradients(part) for part in parts])
+
+        sizes = gradient_bytes(factored, weights)
+        groups = layer_groups(sizes, self._settings.gradients_memory // samples)
+        if len(groups) == 1:
+            return produce(groups[0])
+        widths = [sum(weights[name].numel() for name in group) for group in groups]
+        return SweptGradients(produce, groups, widths, samples, next(iter(weights.values())).dtype)
+
+    def _used_once(self) -> list[str]:
+        """The linear layers that one example uses at one position: their gradients are δ aᵀ."""
+        return [
+            name
+            for name, module in self._prunable.items()
+            if self._positions[module] == 1
+            and isinstance(self._model.get_submodule(module), nn.Linear)
+        ]
+
+    def _reused(
+        self, request: tuple[Hashable, ...], count: int, skip: int, compute: Callable[[], T]
+    ) -> T:
+        """The result for `count` examples after the first `skip`, charged as if computed now."""
+        reuse = self._settings.reuse
+        if reuse is None:
+            return compute()
+        # Both limits have a say in the order of summation.
+        limits = (self._settings.memory, self._settings.gradients_memory)
+        key = (self._calibration.seed, request, count, skip, limits)
+        found: T | None = reuse.find(key, self._stopwatch)
+        if found is None:
+            return reuse.keep(key, compute, next(self._model.parameters()).device)
+        self._calibration.chunks(count, count, skip)
+        self._meter.charge("backward_passes", count)
+        return found
+
     def select(
         self, scores: Scores, sparsity: float | None = None, within: Masks | None = None
     ) -> Masks:
@@ -86,10 +179,12 @@ class Problem(Passes):
     def at(self, weights: Weights, support: Masks) -> "Problem":
         """The same problem at other weights, of which those outside `support` are gone for good.
 
-        Charges one recomputation. Gradients of weights outside the support are zero from then on.
+        Charges one recomputation. Gradients of weights outside the support are zero from then on,
+        and none are reused.
         """
         self._meter.charge("recomputations", 1)
         moved = copy.copy(self)
+        moved._settings = replace(self._settings, reuse=None)
         moved._support = support
         moved._model = copy.deepcopy(self._model)
         with torch.no_grad():

@@ -12,7 +12,9 @@ from bench.jobs.job import Job
 from bench.pairs.batchnorm import recalibrate
 from bench.pairs.preparing.dense import Dense
 from bench.pairs.preparing.precision import in_single, rounded
-from bench.problem.calibration import Examples
+from bench.problem.cache import GradientCache, Reuse
+from bench.problem.calibration import Calibration, Examples
+from bench.problem.passes import Settings
 from bench.problem.problem import Problem, Target
 from bench.problem.stopwatch import Stopwatch
 from bench.problem.weights import Masks, Weights
@@ -26,7 +28,8 @@ from methods.method import Method
 class Case:
     """A job at work; `findings` are what its record will say.
 
-    `left` are the weights that aren't zero in the dense model, None where none is.
+    `left` are the weights that aren't zero in the dense model, None where none is. Gradients of the
+    dense model are taken from `cache` and kept there, where one is given.
     """
 
     job: Job
@@ -35,11 +38,14 @@ class Case:
     meter: Meter
     memory: int
     findings: Findings = field(default_factory=Findings)
+    cache: GradientCache | None = None
 
     def __post_init__(self) -> None:
         self.model = copy.deepcopy(self.dense.model)
         self.target = Target(self.job.sparsity, self.job.allocation)
         self._stopwatch = Stopwatch(self.dense.device)
+        self._reuse = None if self.cache is None else Reuse(self.cache, self.dense)
+        self._dense_still = True
         self.left = present(self.weights)
         self._examples: Examples = self.dense.calibration
         if self.job.control:
@@ -53,7 +59,8 @@ class Case:
         return {name: self.model.get_parameter(name).detach() for name in self.dense.prunable}
 
     def install(self, weights: Weights) -> None:
-        """Put these weights into the model, in its own precision."""
+        """Put these weights into the model, in its own precision; it isn't the dense one then."""
+        self._dense_still = False
         with torch.no_grad():
             for name, weight in weights.items():
                 self.model.get_parameter(name).copy_(weight)
@@ -64,16 +71,15 @@ class Case:
         By default what isn't zero in the dense model. A model in half precision is copied to
         single, where it runs in it.
         """
+        support = self.left if support is None else support
+        reuse = self._reuse if self._dense_still and support is None else None
         return Problem(
             in_single(self.model) if self.dense.single else self.model,
             self.dense.prunable,
-            self._examples,
+            Calibration(self._examples, self.job.seed, self.meter),
             Target(sparsity, self.job.allocation),
-            self.job.seed,
-            self.meter,
-            self.memory,
-            self.left if support is None else support,
-            stopwatch=self._stopwatch,
+            Settings(self.memory, stopwatch=self._stopwatch, reuse=reuse),
+            support,
         )
 
     def prune(self, sparsity: float, support: Masks | None = None) -> None:
@@ -110,8 +116,15 @@ class Case:
             recalibrate(self.model, examples)
 
     def _add_cost(self, seconds: float, peak_bytes: int | None) -> None:
-        """All prunings of a job count in its seconds, the greatest in its memory."""
+        """All prunings of a job count in its seconds, the greatest in its memory.
+
+        They are what the method takes alone: what it was spared is added back.
+        """
         found = self.findings
+        if self._reuse is not None and self._reuse.seconds:
+            found.reused_seconds = self._reuse.seconds
+            seconds += self._reuse.seconds
+            peak_bytes = None if peak_bytes is None else peak_bytes + self._reuse.size
         found.prune_seconds = (found.prune_seconds or 0.0) + seconds
         found.phase_seconds = dict(self._stopwatch.seconds)
         if peak_bytes is not None:

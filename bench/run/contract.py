@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.common.errors import MethodError
-from bench.problem.allocation import pruned_counts, pruned_total
+from bench.jobs.allocation import pruned_counts, pruned_total
 from bench.problem.problem import Target
 from bench.problem.weights import Masks, Weights
 

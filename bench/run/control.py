@@ -22,8 +22,8 @@ from torch import Tensor
 
 from bench.common.errors import Skip
 from bench.jobs.job import Control
-from bench.problem.allocation import keep_largest
 from bench.problem.calibration import Examples, seeded
+from bench.problem.selection import keep_largest
 from bench.problem.weights import Masks, Weights
 from datasets.inputs.split_inputs import Inputs
 

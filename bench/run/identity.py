@@ -16,6 +16,7 @@ from bench.fingerprint import (
     target_of,
 )
 from bench.jobs import findings, record
+from bench.jobs.allocation import ALLOCATIONS
 from bench.jobs.budget import Budget
 from bench.jobs.job import Job, canonical_json
 from bench.jobs.recipe import Recipe
@@ -33,9 +34,8 @@ from bench.pairs.preparing.prepare import (
 )
 from bench.run import control, environment, snapshot, tuning
 from bench.run.case import Case
-from bench.run.protocols import TRAINED
+from bench.run.protocols import PRUNED, TRAINED
 from bench.run.retrain import Retraining
-from bench.run.sharing import SharingCase
 from datasets.inputs.augmentation import AUGMENTATIONS
 from methods import METHODS, build
 
@@ -67,10 +67,12 @@ def source_sha256(job: Job, path: Callable[..., None]) -> str:
 
 def harness_sha256(job: Job, path: Callable[..., None]) -> str:
     """The hash of that part of it which jobs of other methods have too, but for controls."""
-    trained: tuple[Any, ...] = ()
-    if job.training is not None:
-        trained = (TRAINED[job.protocol], AUGMENTATIONS[job.training.augmentation])
-    return _harness(path, _parts(job) - {"control"}, trained)
+    chosen: tuple[Any, ...] = (ALLOCATIONS[job.allocation],)
+    if job.training is None:
+        chosen += (PRUNED[job.protocol],)
+    else:
+        chosen += (TRAINED[job.protocol], AUGMENTATIONS[job.training.augmentation])
+    return _harness(path, _parts(job) - {"control"}, chosen)
 
 
 def _parts(job: Job) -> frozenset[str]:
@@ -85,8 +87,8 @@ def _parts(job: Job) -> frozenset[str]:
 
 
 @functools.cache
-def _harness(path: Callable[..., None], parts: frozenset[str], trained: tuple[Any, ...]) -> str:
-    roots = [path, SharingCase, prepare, build, *trained]
+def _harness(path: Callable[..., None], parts: frozenset[str], chosen: tuple[Any, ...]) -> str:
+    roots = [path, Case, prepare, build, *chosen]
     roots += [one for part in sorted(parts) for one in _PARTS[part]]
     return closure(_targets(roots), _outside(parts)).sha256
 

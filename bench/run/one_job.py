@@ -15,10 +15,12 @@ from bench.common.yardstick import yardstick_seconds
 from bench.jobs.budget import Meter, OverBudget
 from bench.jobs.findings import Findings
 from bench.jobs.job import Job
+from bench.jobs.protocol import PROTOCOLS
 from bench.jobs.record import Record, Status
 from bench.pairs.evaluate import Evaluation, evaluate
 from bench.pairs.flops import forward_flops
 from bench.pairs.preparing.dense import Dense
+from bench.problem.cache import GradientCache
 from bench.problem.passes import MEMORY
 from bench.problem.training.loop import Progress
 from bench.run import protocols, tuning
@@ -28,7 +30,6 @@ from bench.run.environment import environment
 from bench.run.identity import harness_sha256, source_sha256
 from bench.run.present import assert_reachable
 from bench.run.retrain import Retraining
-from bench.run.sharing import Shared, SharingCase
 from bench.run.snapshot import Snapshot
 from methods import build
 
@@ -52,13 +53,13 @@ def run_job(
     memory: int = MEMORY,
     progress: Progress = lambda *_: None,
     snapshots: Path | None = None,
-    shared: Shared | None = None,
+    cache: GradientCache | None = None,
 ) -> Record:
     """Run the job and give its record; a method's failure is in the record, not an exception.
 
     `memory` is the number of bytes that one chunk of calibration examples may take. A training
     calls `progress(step, steps)`, and keeps its state in the folder `snapshots` until it ends.
-    A job that prunes once shares its gradients with others through `shared`.
+    A job that prunes once shares its gradients with others through `cache`.
     """
     meter = Meter(job.budget)
     outcome = Outcome()
@@ -66,9 +67,8 @@ def run_job(
     try:
         method = build(job.method, job.hyperparameters)
         # Trials prune again and again, and a control's labels are not those of other jobs.
-        alone = job.protocol != "one-shot" or job.budget.tuning_trials or job.control
-        sharing = None if alone else shared
-        case = SharingCase(job, dense, method, meter, memory, outcome.findings, sharing)
+        alone = PROTOCOLS[job.protocol].trains or job.budget.tuning_trials or job.control
+        case = Case(job, dense, method, meter, memory, outcome.findings, None if alone else cache)
         outcome.findings.calibration_seconds = yardstick_seconds(dense.device)
         _run(case, progress, snapshot)
     except OverBudget as error:
@@ -83,8 +83,8 @@ def run_job(
         outcome.reason = f"{type(error).__name__}: {error}".strip()
     if snapshot is not None:
         snapshot.remove()
-    if shared is not None and outcome.status == "failed":
-        shared.clear()  # it may have failed for want of memory
+    if cache is not None and outcome.status == "failed":
+        cache.clear()  # it may have failed for want of memory
     return _record(job, dense, study, label, outcome, meter)
 
 
@@ -176,11 +176,11 @@ def _run(case: Case, progress: Progress, snapshot: Snapshot | None) -> None:
     found.prunable = sum(weight.numel() for weight in case.weights.values())
     if not case.method.starts_anew:
         assert_reachable(case.left, case.target)
-    retraining = None if job.protocol == "one-shot" else Retraining(case, progress, snapshot)
+    retraining = Retraining(case, progress, snapshot) if job.training else None
     if job.budget.tuning_trials and found.chosen is None:
         tuning.tune(case)
     if retraining is None:
-        protocols.one_shot(case)
+        protocols.PRUNED[job.protocol](case)
     else:
         protocols.TRAINED[job.protocol](case, retraining)
     model, weights = case.model, case.weights

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from bench.common.errors import Skip
-from bench.problem.allocation import pruned_counts, pruned_total
+from bench.jobs.allocation import pruned_counts, pruned_total
 from bench.problem.problem import Target
 from bench.problem.weights import Masks
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from bench.common.errors import MethodError
-from bench.jobs.job import Protocol
 from bench.problem.problem import Target
 from bench.problem.training.frozen import frozen_state
 from bench.problem.training.loop import Sparsifier, Training
@@ -50,11 +49,15 @@ def sparse_training(case: Case, retraining: Retraining) -> None:
     retraining.finish(training)
 
 
-TRAINED: dict[Protocol, Callable[[Case, Retraining], None]] = {
+PRUNED: dict[str, Callable[[Case], None]] = {"one-shot": one_shot}
+"""What protocols do that don't train, by name."""
+
+TRAINED: dict[str, Callable[[Case, Retraining], None]] = {
     "fine-tune": fine_tune,
     "gradual": gradual,
     "sparse-training": sparse_training,
 }
+"""What protocols do that train."""
 
 
 class Fixed(Sparsifier):

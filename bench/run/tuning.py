@@ -60,7 +60,7 @@ def remark(case: Case) -> str:
     assert spent is not None and values is not None, "the case was tuned"
     passes = spent.backward_passes + spent.hessian_vector_products
     chosen = ", ".join(f"{name} {value}" for name, value in values.items())
-    before = "" if case.job.protocol == "one-shot" else ", before training"
+    before = ", before training" if case.job.training else ""
     return (
         f"tuned on the validation split in {len(case.findings.trials)} trials{before} (Optuna "
         f"{version('optuna')}), which took {passes:,} passes in all: {chosen or 'nothing to tune'}"

@@ -4,14 +4,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, get_args
 
 from bench.common.errors import UserError
-from bench.jobs.job import Control, Protocol
+from bench.jobs.job import Control
+from bench.jobs.protocol import PROTOCOLS, ProtocolName
 from methods import METHODS, build, configuration
 from methods.search import fitted
 
 CONTROLS: tuple[Control, ...] = get_args(Control)
-
-PRUNES_ONCE: tuple[Protocol, ...] = ("one-shot", "fine-tune")
-"""Protocols in which a method prunes the dense model, once: what tuning and controls act on."""
 
 
 class Row(NamedTuple):
@@ -21,22 +19,22 @@ class Row(NamedTuple):
     family: str
     method: str
     hyperparameters: dict[str, Any]
-    protocol: Protocol
+    protocol: ProtocolName
     control: Control | None = None
 
 
 def rows(
-    label: str, fields: dict[str, Any], protocols: Sequence[Protocol], *, controls: bool
+    label: str, fields: dict[str, Any], protocols: Sequence[ProtocolName], *, controls: bool
 ) -> list[Row]:
     """The method in each of the protocols that it can run in, each followed by its controls.
 
     Raises `UserError` for unknown names, impossible fields, and where it can run in none.
     """
     name, configured = _configured(label, fields)
-    fitting = [protocol for protocol in protocols if protocol in METHODS[name].protocols]
+    fitting = [protocol for protocol in protocols if protocol in METHODS[name].protocols()]
     if not fitting:
         raise UserError(
-            f"Method {label!r} runs in the protocols {', '.join(METHODS[name].protocols)}, the "
+            f"Method {label!r} runs in the protocols {', '.join(METHODS[name].protocols())}, the "
             f"study has {', '.join(protocols)}: add one to protocols."
         )
     found = []
@@ -73,14 +71,15 @@ def refuse_equal_labels(rows: Sequence[Row]) -> None:
             )
 
 
-def check_extras(protocols: Sequence[Protocol], trials: int, *, controls: bool) -> None:
+def check_extras(protocols: Sequence[ProtocolName], trials: int, *, controls: bool) -> None:
     """Raise `ValueError` where these protocols can't be tuned or controlled, or not both."""
-    later = [name for name in protocols if name not in PRUNES_ONCE]
+    once = [name for name, protocol in PROTOCOLS.items() if protocol.prunes_once]
+    later = [name for name in protocols if name not in once]
     for asked, what in ((trials > 0, "budget.tuning_trials above 0"), (controls, "controls")):
         if asked and later:
             raise ValueError(
                 f"{what} needs protocols that prune the dense model once "
-                f"({', '.join(PRUNES_ONCE)}), not {later[0]}"
+                f"({', '.join(once)}), not {later[0]}"
             )
     if trials and controls:
         raise ValueError("controls are of configured methods: leave out budget.tuning_trials")

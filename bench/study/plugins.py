@@ -8,7 +8,8 @@ from typing import Any
 
 from bench.common.errors import UserError
 from bench.common.names import file_fault, label_fault
-from bench.pairs.pair import PAIRS, Pair
+from bench.pairs import PAIRS
+from bench.pairs.pair import Pair
 from bench.study.user_code import import_file
 from methods import METHODS
 from methods.method import Method

@@ -5,7 +5,7 @@ import tomllib
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -13,15 +13,16 @@ from bench.common.errors import UserError, unknown
 from bench.common.names import file_fault, label_fault, refuse_faults
 from bench.common.plain_text import utf8
 from bench.common.statistics.gate import Gate
+from bench.jobs.allocation import Allocation
 from bench.jobs.budget import Budget
-from bench.jobs.job import Allocation, Job, Protocol
+from bench.jobs.job import Job
+from bench.jobs.protocol import PROTOCOLS, ProtocolName
 from bench.jobs.recipe import Recipe
 from bench.jobs.schedule import Gradual
-from bench.pairs.pair import PAIRS
+from bench.pairs import PAIRS
 from bench.study import grid
 from bench.study.figure import Against
 
-ALLOCATIONS: tuple[str, ...] = get_args(Allocation)
 Sparsity = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 
 TABLES: dict[str, type[BaseModel]] = {
@@ -69,7 +70,7 @@ class Study(BaseModel):
     allocations: list[Allocation] = Field(min_length=1)
     sparsities: list[Sparsity] = Field(min_length=1)
     seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
-    protocols: list[Protocol] = Field(["one-shot"], min_length=1)
+    protocols: list[ProtocolName] = Field(["one-shot"], min_length=1)
     training: Recipe | None = None
     gradual: Gradual | None = None
     recalibration: int = Field(0, ge=0)
@@ -103,10 +104,10 @@ class Study(BaseModel):
     @model_validator(mode="after")
     def _trainable(self) -> "Study":
         """What trains has a recipe and steps to spend, and gradual pruning fits into them."""
-        trained = [protocol for protocol in self.protocols if protocol != "one-shot"]
+        trained = [name for name in self.protocols if PROTOCOLS[name].trains]
         for table, users in (
             ("training", trained),
-            ("gradual", [name for name in trained if name == "gradual"]),
+            ("gradual", [name for name in trained if PROTOCOLS[name].scheduled]),
         ):
             if users and getattr(self, table) is None:
                 raise ValueError(f"the protocol {users[0]} needs a table [{table}]")
@@ -164,6 +165,7 @@ class Study(BaseModel):
     def _job(
         self, row: grid.Row, pair: str, allocation: Allocation, sparsity: float, seed: int
     ) -> Job:
+        protocol = PROTOCOLS[row.protocol]
         return Job(
             pair=pair,
             method=row.method,
@@ -173,8 +175,8 @@ class Study(BaseModel):
             seed=seed,
             protocol=row.protocol,
             recalibration=self.recalibration,
-            training=None if row.protocol == "one-shot" else self.training,
-            schedule=self.gradual if row.protocol == "gradual" else None,
+            training=self.training if protocol.trains else None,
+            schedule=self.gradual if protocol.scheduled else None,
             control=row.control,
             budget=self.budget,
         )

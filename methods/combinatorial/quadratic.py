@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from bench.problem.gradients.per_example import DenseRows, Rows
+from bench.problem.gradients.per_example import DenseGradients, Gradients
 from methods.curvature.low_rank import ridge
 
 DOUBLINGS = 10
@@ -27,15 +27,15 @@ class Quadratic:
     mean gradient and F = λI + GᵀG/m. Source: Benbaki et al. 2023 (CHITA), equation 4.
     """
 
-    rows: Rows
+    gradients: Gradients
     target: Tensor
     centre: Tensor
     damping: float
 
     def among(self, chosen: Tensor) -> "Quadratic":
         """The model of the weights that `chosen` [d] marks, where all others are zero."""
-        columns = DenseRows(self.rows.dense()[:, chosen])
-        return replace(self, rows=columns, centre=self.centre[chosen])
+        columns = DenseGradients(self.gradients.dense()[:, chosen])
+        return replace(self, gradients=columns, centre=self.centre[chosen])
 
     def value(self, weights: Tensor) -> float:
         """Q(w)."""
@@ -45,24 +45,24 @@ class Quadratic:
     def gradient(self, weights: Tensor) -> Tensor:
         """Gᵀ(G w - b)/m + λ(w - w̄), [d]."""
         misfit = self._misfit(weights)
-        pull = self.rows.transposed_times(misfit) / len(misfit)
+        pull = self.gradients.transposed_times(misfit) / len(misfit)
         return pull + self.damping * (weights - self.centre)
 
     def curvature(self, direction: Tensor) -> float:
         """vᵀFv for v [d]."""
-        outputs, given = self.rows.times(direction).double(), direction.double()
+        outputs, given = self.gradients.times(direction).double(), direction.double()
         return float(outputs @ outputs / len(outputs) + self.damping * given @ given)
 
     def solution(self, keep: Tensor) -> "Point":
         """The least Q with weights outside `keep` [d] at zero: CHITA's backsolve."""
         weights = self.centre * keep
-        missing = self.target - self.rows.times(weights)
-        weights[keep] += ridge(self.rows, self.damping, missing, keep)
+        missing = self.target - self.gradients.times(weights)
+        weights[keep] += ridge(self.gradients, self.damping, missing, keep)
         return Point(weights, keep)
 
     def _misfit(self, weights: Tensor) -> Tensor:
         """G w - b, [m]."""
-        return self.rows.times(weights) - self.target
+        return self.gradients.times(weights) - self.target
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bench.problem.gradients.per_example import JoinedRows
+from bench.problem.gradients.per_example import JoinedGradients
 
 
 class Removal:
@@ -15,13 +15,13 @@ class Removal:
     of the set the sum r = Σ_{q∈P} c_q; so that a swap costs O(m), and F is never formed.
     """
 
-    def __init__(self, rows: JoinedRows, weights: Tensor) -> None:
+    def __init__(self, gradients: JoinedGradients, weights: Tensor) -> None:
         """Takes w [d] and G, of which it makes a copy by columns."""
-        self.samples = rows.shape[0]
-        sizes = [layer.shape[1] for layer in rows.layers]
+        self.samples = gradients.shape[0]
+        sizes = [layer.shape[1] for layer in gradients.layers]
         self.effects = weights.new_empty(len(weights), self.samples)
         for part, layer, own in zip(
-            self.effects.split(sizes), rows.layers, weights.split(sizes), strict=True
+            self.effects.split(sizes), gradients.layers, weights.split(sizes), strict=True
         ):
             torch.mul(layer.dense().T, own.unsqueeze(1), out=part)
         self.squares = self.effects.square().sum(1)

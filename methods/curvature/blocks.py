@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from bench.common.errors import MethodError
-from bench.problem.gradients.per_example import JoinedRows
-from bench.problem.gradients.sweep import SweptRows
+from bench.problem.gradients.per_example import JoinedGradients
+from bench.problem.gradients.sweep import SweptGradients
 from methods.curvature.inverse import FisherInverse
 from methods.curvature.joined import JoinedFisherInverse
 from methods.curvature.low_rank import COLUMNS, LowRankInverse
@@ -82,26 +82,28 @@ def _blocked(columns: Tensor, width: int) -> Tensor:
     return columns.view(len(columns), -1, width).transpose(0, 1)
 
 
-def block_inverse(rows: JoinedRows | SweptRows, damping: float, blocks: Blocks) -> FisherInverse:
+def block_inverse(
+    gradients: JoinedGradients | SweptGradients, damping: float, blocks: Blocks
+) -> FisherInverse:
     """The damped inverse Fisher of gradients [m, d] with this block structure.
 
     Blocks narrower than m are inverted at their own side, wider ones in the low-rank form; the last
     chunk of a layer may be narrower than the others.
     """
     if blocks == "full":
-        return LowRankInverse(rows, damping)
-    if isinstance(rows, SweptRows):
-        return SweptInverse(rows, lambda group: block_inverse(group, damping, blocks))
+        return LowRankInverse(gradients, damping)
+    if isinstance(gradients, SweptGradients):
+        return SweptInverse(gradients, lambda group: block_inverse(group, damping, blocks))
     if blocks == "layer":
-        return JoinedFisherInverse([LowRankInverse(layer, damping) for layer in rows.layers])
+        return JoinedFisherInverse([LowRankInverse(layer, damping) for layer in gradients.layers])
     parts: list[FisherInverse] = []
-    for layer in rows.layers:
-        gradients = layer.dense()
-        width = min(blocks, gradients.shape[1])
-        whole = gradients.shape[1] // width * width
-        parts.append(_equal_blocks(gradients[:, :whole], damping, width))
-        if whole < gradients.shape[1]:
-            parts.append(_equal_blocks(gradients[:, whole:], damping, gradients.shape[1] - whole))
+    for layer in gradients.layers:
+        matrix = layer.dense()
+        width = min(blocks, matrix.shape[1])
+        whole = matrix.shape[1] // width * width
+        parts.append(_equal_blocks(matrix[:, :whole], damping, width))
+        if whole < matrix.shape[1]:
+            parts.append(_equal_blocks(matrix[:, whole:], damping, matrix.shape[1] - whole))
     return JoinedFisherInverse(parts)
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from bench.common.errors import MethodError
-from bench.problem.gradients.per_example import DenseRows, Rows
+from bench.problem.gradients.per_example import DenseGradients, Gradients
 
 COLUMNS = 8192
 """Columns handled at once in double precision: the working memory is about [m, COLUMNS]."""
@@ -19,46 +19,45 @@ class LowRankInverse:
 
     One m×m Cholesky factor, in double precision because λm may be ten million times smaller than
     the largest eigenvalue of G Gᵀ; G itself stays in single. Cost: O(m²d) time, O(md + m²) memory,
-    less where linear layers keep their rows as factors.
+    less where linear layers keep their gradients as factors.
     Source: Woodbury 1950; as an inverse Fisher, Frantar et al. 2021 (M-FAC).
     """
 
-    def __init__(self, rows: Rows, damping: float) -> None:
+    def __init__(self, gradients: Gradients, damping: float) -> None:
         """Takes G [m, d] without copying; raises `MethodError` where the Fisher is singular."""
         if not damping > 0:
             raise MethodError(f"damping must be above 0 for an inverse to exist, not {damping}")
-        self.rows = rows
+        self.gradients = gradients
         self.damping = damping
-        self._factor = _factor(rows, damping)
+        self._factor = _factor(gradients, damping)
 
     @property
     def mean_gradient(self) -> Tensor:
         """The mean of the m gradients, [d]."""
-        samples = self.rows.shape[0]
-        return (
-            self.rows.transposed_times(self._factor.new_ones(samples).to(self.rows.dtype)) / samples
-        )
+        samples = self.gradients.shape[0]
+        ones = self._factor.new_ones(samples).to(self.gradients.dtype)
+        return self.gradients.transposed_times(ones) / samples
 
     @functools.cached_property
     def diagonal(self) -> Tensor:
         """diag F⁻¹ [d]: (1 - Σ_i (L⁻¹G)_iq²) / λ with L Lᵀ = λm I + G Gᵀ."""
         parts = [
             1 - torch.linalg.solve_triangular(self._factor, columns, upper=False).square_().sum(0)
-            for columns in self.rows.columns(COLUMNS)
+            for columns in self.gradients.columns(COLUMNS)
         ]
-        return (torch.cat(parts) / self.damping).to(self.rows.dtype)
+        return (torch.cat(parts) / self.damping).to(self.gradients.dtype)
 
     def product(self, vector: Tensor) -> Tensor:
         """F⁻¹ v [d] for a vector [d]."""
-        solved = _solved(self._factor, self.rows.times(vector))
-        return (vector - self.rows.transposed_times(solved)) / self.damping
+        solved = _solved(self._factor, self.gradients.times(vector))
+        return (vector - self.gradients.transposed_times(solved)) / self.damping
 
     def joint_move(self, removed: Tensor, keep: Tensor) -> Tensor:
         """The exact joint OBS move [d]."""
-        return joint_move(self.rows, self.damping, removed, keep)
+        return joint_move(self.gradients, self.damping, removed, keep)
 
 
-def joint_move(rows: Rows, damping: float, removed: Tensor, keep: Tensor) -> Tensor:
+def joint_move(gradients: Gradients, damping: float, removed: Tensor, keep: Tensor) -> Tensor:
     """The move δ [d] least in δᵀFδ/2, F = λI + GᵀG/m, with δ_P = -w_P for all removed P at once.
 
     From the survivors' side: with R the survivors, stationarity in δ_R reads F_RR δ_R = F_RP w_P,
@@ -66,19 +65,19 @@ def joint_move(rows: Rows, damping: float, removed: Tensor, keep: Tensor) -> Ten
     δ_R = G_Rᵀ (λm I + G_R G_Rᵀ)⁻¹ G_P w_P. `removed` holds w [d], zero where `keep` is True.
     """
     move = -removed
-    move[keep] = ridge(rows, damping, rows.times(removed), keep)
+    move[keep] = ridge(gradients, damping, gradients.times(removed), keep)
     return move
 
 
-def ridge(rows: Rows, damping: float, target: Tensor, keep: Tensor) -> Tensor:
+def ridge(gradients: Gradients, damping: float, target: Tensor, keep: Tensor) -> Tensor:
     """The x [k] of the least ‖u - G x‖² + λm ‖x‖² for u = `target` [m] and the columns kept of G.
 
     x = Gᵀ (λm I + G Gᵀ)⁻¹ u = (λm I + GᵀG)⁻¹ Gᵀu, of which the side with the smaller matrix is
     solved, in double precision. Where most columns are kept, G Gᵀ is that of all without that of
     the others. Cost: O(md min(m, k) + min(m, k)³) time.
     """
-    samples, size, kept = *rows.shape, int(keep.sum())
-    columns = rows.dense()[:, keep]
+    samples, size, kept = *gradients.shape, int(keep.sum())
+    columns = gradients.dense()[:, keep]
     if kept < samples:
         columns = columns.double()
         normal = columns.T @ columns
@@ -86,16 +85,16 @@ def ridge(rows: Rows, damping: float, target: Tensor, keep: Tensor) -> Tensor:
         factor = _cholesky(normal, samples, damping)
         return _solved(factor, columns.T @ target.double()).to(target.dtype)
     if 2 * kept > size:
-        kernel = rows.gram() - DenseRows(rows.dense()[:, ~keep]).gram()
+        kernel = gradients.gram() - DenseGradients(gradients.dense()[:, ~keep]).gram()
     else:
-        kernel = DenseRows(columns).gram()
+        kernel = DenseGradients(columns).gram()
     kernel.diagonal().add_(damping * samples)
     return _solved(_cholesky(kernel, samples, damping), target) @ columns
 
 
-def _factor(rows: Rows, damping: float) -> Tensor:
+def _factor(gradients: Gradients, damping: float) -> Tensor:
     """The Cholesky factor [m, m] of λm I + G Gᵀ in double precision."""
-    kernel = rows.gram()
+    kernel = gradients.gram()
     kernel.diagonal().add_(damping * len(kernel))
     return _cholesky(kernel, len(kernel), damping)
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from bench.problem.gradients.per_example import JoinedRows
-from bench.problem.gradients.sweep import SweptRows
+from bench.problem.gradients.per_example import JoinedGradients
+from bench.problem.gradients.sweep import SweptGradients
 from methods.curvature.inverse import FisherInverse
 
 
@@ -16,19 +16,21 @@ class SweptInverse:
 
     `invert` makes the blocks of one group. One sweep gives the diagonal and the mean gradient, each
     product or move is another, so WoodFisher takes two. Every sweep is charged by what produces the
-    rows.
+    gradients.
     """
 
-    def __init__(self, rows: SweptRows, invert: Callable[[JoinedRows], FisherInverse]) -> None:
-        self._rows, self._invert = rows, invert
+    def __init__(
+        self, gradients: SweptGradients, invert: Callable[[JoinedGradients], FisherInverse]
+    ) -> None:
+        self._gradients, self._invert = gradients, invert
 
     @functools.cached_property
     def _diagonal_and_mean(self) -> tuple[Tensor, Tensor]:
-        def use(rows: JoinedRows) -> tuple[Tensor, Tensor]:
-            inverse = self._invert(rows)
+        def use(gradients: JoinedGradients) -> tuple[Tensor, Tensor]:
+            inverse = self._invert(gradients)
             return inverse.diagonal, inverse.mean_gradient
 
-        diagonals, means = zip(*self._rows.sweep(use), strict=True)
+        diagonals, means = zip(*self._gradients.sweep(use), strict=True)
         return torch.cat(diagonals), torch.cat(means)
 
     @property
@@ -43,11 +45,14 @@ class SweptInverse:
 
     def product(self, vector: Tensor) -> Tensor:
         """The inverse times a vector [d]."""
-        pieces = self._rows.split(vector)
-        return torch.cat(self._rows.sweep(lambda rows: self._invert(rows).product(next(pieces))))
+        pieces = self._gradients.split(vector)
+        products = self._gradients.sweep(lambda group: self._invert(group).product(next(pieces)))
+        return torch.cat(products)
 
     def joint_move(self, removed: Tensor, keep: Tensor) -> Tensor:
         """The exact joint OBS move [d], group by group."""
-        pieces = zip(self._rows.split(removed), self._rows.split(keep), strict=True)
-        moves = self._rows.sweep(lambda rows: self._invert(rows).joint_move(*next(pieces)))
+        pieces = zip(self._gradients.split(removed), self._gradients.split(keep), strict=True)
+        moves = self._gradients.sweep(
+            lambda gradients: self._invert(gradients).joint_move(*next(pieces))
+        )
         return torch.cat(moves)

@@ -15,7 +15,7 @@ from bench.check.check import Options, check
 from bench.common import screen
 from bench.common.errors import UserError
 from bench.jobs.record import Record, RecordStore
-from bench.pairs.pair import PAIRS
+from bench.pairs import PAIRS
 from bench.pairs.preparing.identity import pair_sha256
 from bench.run.one_job import source_of
 from bench.study.study import Entry, Study, load_study

@@ -86,7 +86,7 @@ def test_two_rows_of_one_label_are_refused_before_anything_runs(tmp_path: Path) 
 
 PAIR = """
 import dataclasses
-from bench.pairs.pair import PAIRS as KNOWN
+from bench.pairs import PAIRS as KNOWN
 PAIRS = {{{key!r}: dataclasses.replace(KNOWN["mlpnet-mnist5k"], name={name!r})}}
 """
 

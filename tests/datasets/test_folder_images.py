@@ -8,7 +8,7 @@ from PIL import Image
 from support.pictures import write_folder
 
 from bench.common.errors import UserError
-from bench.pairs.pair import PAIRS
+from bench.pairs import PAIRS
 from datasets import FolderSplit
 from datasets.inputs.folder_images import (
     AREA,

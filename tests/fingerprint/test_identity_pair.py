@@ -8,7 +8,8 @@ import torch
 from support.user_folders import edited
 from support.user_pairs import ANOTHER, FILES, NAMES, THE_SAME, hashes
 
-from bench.pairs.pair import PAIRS, Pair
+from bench.pairs import PAIRS
+from bench.pairs.pair import Pair
 from bench.pairs.preparing.identity import pair_sha256
 
 

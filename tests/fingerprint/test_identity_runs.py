@@ -14,7 +14,7 @@ from bench.cli.grid import load_grid
 from bench.executors.execute import execute, prepare_pairs
 from bench.executors.perform import finished
 from bench.jobs.record import Record, RecordStore
-from bench.pairs.pair import PAIRS
+from bench.pairs import PAIRS
 from bench.run.one_job import _snapshot
 from methods import METHODS
 

@@ -10,7 +10,9 @@ from support.suite_copies import Copy
 from bench.common import measure, yardstick
 from bench.common.files import replacing
 from bench.executors import execute
+from bench.jobs.allocation import pruned_total
 from bench.jobs.budget import Budget, Meter
+from bench.jobs.findings import Findings
 from bench.jobs.job import Job
 from bench.jobs.recipe import Recipe
 from bench.jobs.record import Record, RecordStore
@@ -22,10 +24,10 @@ from bench.pairs.pair import Pair
 from bench.pairs.preparing.dense_training import trained
 from bench.pairs.preparing.prepare import prepare
 from bench.problem import stopwatch
-from bench.problem.allocation import keep_largest, pruned_total
 from bench.problem.calibration import Calibration, seeded
 from bench.problem.passes import Passes
 from bench.problem.problem import Problem
+from bench.problem.selection import keep_largest
 from bench.problem.training.loop import Training
 from bench.problem.training.optimizer import make_optimizer
 from bench.run import control, environment, protocols, tuning
@@ -76,8 +78,8 @@ USED: list[tuple[Callable[..., object], set[str]]] = [
     *((code, EVERY) for code in (Images.batch, FolderImages.batch, inputs_of, seeded)),
     *((code, EVERY) for code in (Calibration.first, Case.prune, Case.install, prepare, _run)),
     *((code, EVERY) for code in (Pair.prunable_parameters, Pair.inputs, Meter.charge, build)),
-    *((code, EVERY) for code in (Problem.select, Passes.examples, protocols.one_shot)),
-    (Method.prune, EVERY),
+    *((code, EVERY) for code in (Problem.select, Passes.examples, Method.prune)),
+    (protocols.one_shot, EVERY - TRAINED),
     (Magnitude.scores, EVERY - {"obd", "rigl"}),
     (OBD.scores, {"obd"}),
     (recalibrate, {"renewed"}),
@@ -161,13 +163,11 @@ def test_a_whole_package_may_move(tmp_path, base) -> None:
     copy = Copy(tmp_path, "inner")
     for path in tmp_path.rglob("*.py"):
         text = re.sub(r"\bfrom bench\b(?= import|\.)", "from bench.inner", path.read_text())
-        path.write_text(
-            re.sub(r"\bbench\.inner\.(allocation|contract)\b", r"bench.inner.my_\1", text)
-        )
-    for name in ("allocation", "contract"):
-        path = copy.folder / "bench" / "inner" / f"{name}.py"
-        path.rename(path.with_name(f"my_{name}.py"))
-    assert not list(tmp_path.rglob("allocation.py"))
+        path.write_text(re.sub(r"\b(problem\.|run\.)(selection|contract)\b", r"\1my_\2", text))
+    for name in ("problem/selection.py", "run/contract.py"):
+        path = copy.folder / "bench" / "inner" / name
+        path.rename(path.with_name(f"my_{path.name}"))
+    assert not list(tmp_path.rglob("selection.py"))
     assert changed(copy, base) == set()
 
 
@@ -175,17 +175,17 @@ def test_a_definition_may_move(tmp_path, base) -> None:
     copy = Copy(tmp_path)
 
     def cut(text: str) -> str:
-        start, end = text.index("def keep_largest("), text.index("def _erk_shares(")
+        start = text.index("def keep_largest(")
         head = "import torch\nfrom torch import Tensor\n\n\n"
-        (copy.folder / "bench" / "largest.py").write_text(head + text[start:end])
-        return text[:start] + text[end:]
+        (copy.folder / "bench" / "largest.py").write_text(head + text[start:])
+        return text[:start]
 
     copy.edit(keep_largest, cut)
     copy.edit(keep_largest, lambda text: "from bench import largest\n" + text)
     copy.edit(keep_largest, lambda text: text.replace("keep_largest(", "largest.keep_largest("))
     for path in [*tmp_path.rglob("bench/run/control.py"), *tmp_path.rglob("methods/**/*.py")]:
         text = path.read_text().replace(
-            "from bench.problem.allocation import keep_largest",
+            "from bench.problem.selection import keep_largest",
             "from bench.largest import keep_largest",
         )
         path.write_text(text)
@@ -230,12 +230,11 @@ def test_registering_more_makes_nothing_stale(tmp_path, base) -> None:
 
 def test_a_field_of_the_record_makes_nothing_stale(tmp_path, base) -> None:
     copy = Copy(tmp_path)
-    copy.edit(
-        Record,
-        lambda text: text.replace(
-            "    notes: list", "    wall_seconds: float = 0.0\n\n    notes: list"
-        ),
-    )
+    for model, name in ((Findings, "notes: list"), (Record, "source_sha256: str")):
+        copy.edit(
+            model,
+            lambda text, name=name: text.replace(f"    {name}", f"    one: int = 0\n    {name}"),
+        )
     copy.edit(
         Job,
         lambda text: text.replace(

@@ -10,7 +10,7 @@ from bench.measurements import measure
 from bench.measurements.forms import APPROXIMATIONS
 from bench.measurements.quadratic_figures import path_figure, ratio_figure
 from bench.measurements.quadratic_model import measured, overall_ratios
-from bench.pairs.pair import PAIRS
+from bench.pairs import PAIRS
 from bench.pairs.preparing.prepare import prepare
 from bench.report.figures.canvas import settings
 from methods import build

@@ -6,10 +6,11 @@ import pytest
 import torch
 from support.few import Noted
 from support.oracles import dense_fisher, joint_obs
-from support.tiny import PLENTY, tiny_conv, tiny_mlp, tiny_problem
+from support.tiny import tiny_conv, tiny_mlp, tiny_problem
 
 from bench.common.errors import Skip
-from bench.jobs.budget import Budget, Meter
+from bench.jobs.budget import Budget
+from bench.problem.passes import Settings
 from bench.problem.problem import Problem
 from bench.problem.weights import flatten, unflatten
 from methods import build
@@ -45,7 +46,10 @@ def swapped(keep, back, out):
 @pytest.mark.parametrize("net", [tiny_mlp, tiny_conv])
 def test_the_loss_of_a_set_and_of_its_changes(net) -> None:
     problem = tiny_problem(net())
-    loss, removal = quadratic(problem), Removal(problem.rows(SAMPLES), flatten(problem.weights))
+    loss, removal = (
+        quadratic(problem),
+        Removal(problem.gradients_by_layer(SAMPLES), flatten(problem.weights)),
+    )
     keep = a_mask(len(flatten(problem.weights)), 20)
     total = removal.total(keep)
     assert removal.loss(keep) == pytest.approx(loss(keep), rel=1e-10)
@@ -103,7 +107,7 @@ def test_a_pass_is_the_algorithm_of_the_paper(net, reach, misses, seed) -> None:
     """The same swaps, found in as many steps: a pass ends with the weight after the last miss."""
     problem = tiny_problem(net())
     weights = flatten(problem.weights)
-    loss, removal = quadratic(problem), Counted(problem.rows(SAMPLES), weights)
+    loss, removal = quadratic(problem), Counted(problem.gradients_by_layer(SAMPLES), weights)
     keep = a_mask(len(weights), 25, seed)
     within = torch.arange(len(weights)) % 5 > 0
     search = Search(reach, 1e-6, misses)
@@ -122,7 +126,7 @@ def test_a_swap_must_lower_the_loss_by_the_least(least) -> None:
     """The best swap of all, asked for a little more or less than what it brings."""
     problem = tiny_problem(tiny_mlp())
     weights = flatten(problem.weights)
-    loss, removal = quadratic(problem), Removal(problem.rows(SAMPLES), weights)
+    loss, removal = quadratic(problem), Removal(problem.gradients_by_layer(SAMPLES), weights)
     keep = a_mask(len(weights), 61)  # one is gone, so one can come back
     (back,) = (~keep).nonzero().squeeze(1).tolist()
     gains = [loss(keep) - loss(swapped(keep, back, q)) for q in range(62) if q != back]
@@ -134,7 +138,7 @@ def test_a_swap_must_lower_the_loss_by_the_least(least) -> None:
 @pytest.mark.parametrize("kept", [0, 62])
 def test_where_nothing_can_change_places_nothing_does(kept) -> None:
     problem = tiny_problem(tiny_mlp())
-    removal = Removal(problem.rows(SAMPLES), flatten(problem.weights))
+    removal = Removal(problem.gradients_by_layer(SAMPLES), flatten(problem.weights))
     keep = torch.full((62,), kept > 0)
     assert torch.equal(Search(9, 1e-9, 9).improved(removal, keep, torch.ones_like(keep)), keep)
 
@@ -171,10 +175,8 @@ def test_only_survivors_that_move_have_an_update() -> None:
 
 def test_gradients_that_do_not_fit_are_a_skip() -> None:
     kept = tiny_problem(tiny_conv())
-    swept = Problem(
-        kept._model, kept._prunable, kept._calibration._examples, kept.target, 0, Meter(PLENTY),
-        rows_memory=1,
-    )  # fmt: skip
+    little = Settings(gradients_memory=1)
+    swept = Problem(kept._model, kept._prunable, kept._calibration, kept.target, little)
     with pytest.raises(Skip, match="the swaps need all gradients at once"):
         build("cbs", {"samples": SAMPLES}).prune(swept)
 

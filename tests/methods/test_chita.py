@@ -7,7 +7,7 @@ import torch
 from support.oracles import dense_fisher
 from support.tiny import slow_gradients, tiny_conv, tiny_mlp, tiny_problem
 
-from bench.problem.gradients.per_example import DenseRows
+from bench.problem.gradients.per_example import DenseGradients
 from bench.problem.weights import flatten, unflatten
 from methods import build
 from methods import chita as chita_module
@@ -21,7 +21,7 @@ SAMPLES, DAMPING = 30, 1e-2
 def quadratic(problem, first_order=0.0):
     """The model, and the same with dense matrices: αḡᵀδ + δᵀ(λI + F)δ/2."""
     gradients, centre = problem.gradients(SAMPLES), flatten(problem.weights)
-    model = Quadratic(DenseRows(gradients), gradients @ centre - first_order, centre, DAMPING)
+    model = Quadratic(DenseGradients(gradients), gradients @ centre - first_order, centre, DAMPING)
     H, mean = dense_fisher(gradients, DAMPING), gradients.mean(0)
 
     def value(weights):
@@ -261,7 +261,7 @@ def test_a_line_search_doubles_its_step_ten_times_at_most(monkeypatch) -> None:
     seen = []
     problem = tiny_problem(tiny_mlp(), sparsity=0.6)
     model, _, _ = quadratic(problem)
-    falling = Falling(model.rows, model.target, model.centre, model.damping)
+    falling = Falling(model.gradients, model.target, model.centre, model.damping)
     feasible = Feasible(problem)
     project = feasible.projection(torch.ones(62, dtype=torch.bool))
     keep = feasible.largest(model.centre.abs())

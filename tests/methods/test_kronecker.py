@@ -15,6 +15,7 @@ from torch import nn
 
 from bench.common.errors import MethodError
 from bench.jobs.budget import Meter
+from bench.problem.calibration import Calibration
 from bench.problem.gradients.signal import Signal, Use
 from bench.problem.problem import Problem, Target
 from methods import build
@@ -47,7 +48,8 @@ def independent_problem() -> Problem:
     inputs = torch.randn(5, 3, generator=torch.Generator().manual_seed(0)).double()
     labels = torch.tensor([0, 1, 2, 2])  # no class's δ is like another's
     examples = TinyExamples(inputs.repeat_interleave(4, 0), labels.repeat(5))
-    return Problem(net, {"0.weight": "0"}, examples, Target(0.5, "global"), 0, Meter(PLENTY))
+    calibration = Calibration(examples, 0, Meter(PLENTY))
+    return Problem(net, {"0.weight": "0"}, calibration, Target(0.5, "global"))
 
 
 def exact_blocks(problem: Problem, samples: int) -> dict[str, torch.Tensor]:
@@ -180,7 +182,8 @@ def test_a_convolution_at_one_position_is_a_linear_layer() -> None:
     inputs, labels = problem.examples(20)
     examples = TinyExamples(inputs.flatten(1), labels)
     net = nn.Sequential(linear).double().eval().requires_grad_(False)
-    flat = Problem(net, {"0.weight": "0"}, examples, Target(0.5, "global"), 0, Meter(PLENTY))
+    calibration = Calibration(examples, 0, Meter(PLENTY))
+    flat = Problem(net, {"0.weight": "0"}, calibration, Target(0.5, "global"))
     expected = fisher_factors(flat.signals(20))["0.weight"]
     torch.testing.assert_close(found.output, expected.output, rtol=1e-10, atol=1e-12)
     torch.testing.assert_close(found.input, expected.input, rtol=1e-10, atol=1e-12)

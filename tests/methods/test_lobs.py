@@ -13,7 +13,7 @@ from methods import build
 SAMPLES, DAMPING = 30, 1e-3
 
 
-def layer_rows(problem):
+def by_layer(problem):
     """What each layer multiplies, [examples * positions, in]; weights of the sum are 1/examples."""
     chunks = list(problem.inputs(SAMPLES))
     return {
@@ -31,7 +31,7 @@ def ridge_rows(rows):
 def dense_hessian(problem):
     """The Hessian of the layers' output errors [d, d]: a copy of H for each output unit."""
     blocks = []
-    for rows, weight in zip(layer_rows(problem).values(), problem.weights.values(), strict=True):
+    for rows, weight in zip(by_layer(problem).values(), problem.weights.values(), strict=True):
         ridge = ridge_rows(rows)
         blocks += [ridge.T @ ridge] * len(weight)
     return torch.block_diag(*blocks)
@@ -44,7 +44,7 @@ def test_removing_one_weight_is_the_exact_constrained_least_squares(net) -> None
     problem = tiny_problem(net(), sparsity=1 / size)
     method = build("l-obs", {"samples": SAMPLES, "damping": DAMPING})
     costs, refits = {}, {}
-    for name, rows in layer_rows(problem).items():
+    for name, rows in by_layer(problem).items():
         X = ridge_rows(rows)
         for unit, values in enumerate(problem.weights[name].flatten(1)):
             for q in range(len(values)):

@@ -6,7 +6,7 @@ from support.oracles import dense_fisher, woodfisher_recursion
 from support.tiny import tiny_conv, tiny_mlp, tiny_problem
 
 from bench.common.errors import MethodError
-from bench.problem.gradients.per_example import DenseRows
+from bench.problem.gradients.per_example import DenseGradients
 from bench.problem.weights import flatten
 from methods import build
 from methods.curvature.low_rank import LowRankInverse
@@ -16,7 +16,7 @@ from methods.curvature.low_rank import LowRankInverse
 @pytest.mark.parametrize("samples", [7, 40])
 def test_diagonal_and_products_equal_the_dense_inverse(samples, damping) -> None:
     gradients = tiny_problem(tiny_conv()).gradients(samples)
-    inverse = LowRankInverse(DenseRows(gradients), damping)
+    inverse = LowRankInverse(DenseGradients(gradients), damping)
     dense = torch.linalg.inv(dense_fisher(gradients, damping))
     torch.testing.assert_close(inverse.diagonal, dense.diagonal(), rtol=1e-8, atol=0)
     vector = torch.randn(len(dense), generator=torch.Generator().manual_seed(0)).double()
@@ -54,7 +54,7 @@ def test_pruned_weights_equal_those_of_the_dense_inverse(net, allocation) -> Non
 
 def test_single_precision_stays_close_where_damping_is_small() -> None:
     gradients = tiny_problem(tiny_mlp()).gradients(40)
-    single = LowRankInverse(DenseRows(gradients.float()), 1e-5).diagonal
+    single = LowRankInverse(DenseGradients(gradients.float()), 1e-5).diagonal
     dense = torch.linalg.inv(dense_fisher(gradients, 1e-5)).diagonal()
     # The gradients themselves are rounded to 24 bits, which λ = 1e-5 magnifies.
     torch.testing.assert_close(single.double(), dense, rtol=2e-2, atol=0)
@@ -63,9 +63,9 @@ def test_single_precision_stays_close_where_damping_is_small() -> None:
 def test_damping_must_be_positive() -> None:
     for damping in (0.0, -1.0, float("nan")):
         with pytest.raises(MethodError, match="damping must be above 0"):
-            LowRankInverse(DenseRows(torch.ones(2, 3)), damping)
+            LowRankInverse(DenseGradients(torch.ones(2, 3)), damping)
 
 
 def test_a_singular_fisher_is_said() -> None:
     with pytest.raises(MethodError, match="numerically singular"):
-        LowRankInverse(DenseRows(torch.full((3, 4), 1e3)), 1e-30)
+        LowRankInverse(DenseGradients(torch.full((3, 4), 1e3)), 1e-30)

@@ -8,8 +8,8 @@ from support.few import FEW, PRUNING, Noted, small
 from support.tiny import tiny_conv, tiny_mlp, tiny_problem
 
 from bench.common.errors import UserError
+from bench.jobs.allocation import pruned_total
 from bench.jobs.budget import Budget, OverBudget
-from bench.problem.allocation import pruned_total
 from bench.problem.problem import Target
 from bench.problem.weights import flatten
 from bench.run.contract import check_weights, untouched
@@ -176,7 +176,7 @@ def test_every_method_has_the_protocols_of_its_kind() -> None:
     for name, method in METHODS.items():
         trains = ("sparse-training",)
         prunes = ("one-shot", "fine-tune", "gradual")
-        assert method.protocols == (trains if name in training else prunes), name
+        assert method.protocols() == (trains if name in training else prunes), name
 
 
 @pytest.mark.parametrize("name", PRUNING)

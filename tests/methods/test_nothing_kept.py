@@ -3,8 +3,9 @@
 import pytest
 from support.grids import PAIR
 
+from bench.jobs.allocation import Allocation
 from bench.jobs.budget import Budget
-from bench.jobs.job import Allocation, Job
+from bench.jobs.job import Job
 from bench.run.one_job import run_job
 from methods import build, configuration
 

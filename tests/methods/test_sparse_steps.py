@@ -8,8 +8,8 @@ from support.tiny import TinyExamples
 from torch import Tensor, nn
 
 from bench.common.errors import UserError
+from bench.jobs.allocation import pruned_counts
 from bench.jobs.recipe import Recipe
-from bench.problem.allocation import pruned_counts
 from bench.problem.problem import Target
 from bench.problem.training.loop import Sparsifier, Training
 from methods import build

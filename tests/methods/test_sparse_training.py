@@ -6,17 +6,17 @@ import pytest
 import torch
 from support.trained import job, run
 
+from bench.jobs.allocation import pruned_counts
 from bench.jobs.budget import Budget
 from bench.jobs.recipe import Recipe
-from bench.pairs.pair import PAIRS
+from bench.pairs import PAIRS
 from bench.pairs.preparing.dense import Dense
 from bench.pairs.preparing.prepare import prepare
-from bench.problem.allocation import pruned_counts
 from bench.problem.problem import Target
 from bench.problem.training.loop import Sparsifier, Training
 from methods import METHODS, build, configuration
 
-TRAINING = [name for name, method in METHODS.items() if "sparse-training" in method.protocols]
+TRAINING = [name for name, method in METHODS.items() if "sparse-training" in method.protocols()]
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,10 @@ EVERY_METHOD = (
 SUBJECTS: Sequence[Subject] = (
     Subject(
         "allocation",
-        ("bench/problem/allocation.py",),
+        (
+            "bench/jobs/allocation.py",
+            "bench/problem/selection.py",
+        ),
         ("problem/test_allocation.py", "run/test_control.py"),
     ),
     Subject(
@@ -77,7 +80,7 @@ SUBJECTS: Sequence[Subject] = (
         (
             *(
                 "problem/test_gradients.py",
-                "problem/test_rows.py",
+                "problem/test_per_example.py",
                 "problem/test_sweep.py",
                 "problem/test_hessian.py",
             ),
@@ -119,7 +122,7 @@ SUBJECTS: Sequence[Subject] = (
     Subject(
         "rows",
         ("bench/problem/gradients/per_example.py", "bench/problem/gradients/sweep.py"),
-        ("problem/test_rows.py", "problem/test_sweep.py"),
+        ("problem/test_per_example.py", "problem/test_sweep.py"),
     ),
     Subject("contract", ("bench/run/contract.py",), ("run/test_contract.py",)),
     Subject(
@@ -242,7 +245,12 @@ NUMERICS = {"torch", "numpy", "scipy", "statistics", "math"}
 
 ELSEWHERE = (
     *("bench/report/*.py", "bench/report/*/*.py", "bench/measurements/*.py"),
-    *("bench/executors/*.py", "bench/executors/*/*.py", "bench/pairs/models/*.py"),
+    *(
+        "bench/executors/*.py",
+        "bench/executors/*/*.py",
+        "bench/pairs/m*.py",
+        "bench/pairs/resnet*.py",
+    ),
     *("datasets/*.py", "datasets/*/*.py"),
     *("bench/problem/training/*.py", "bench/problem/weights.py", "bench/problem/stopwatch.py"),
     *("bench/pairs/pair.py", "bench/pairs/checkpoint.py", "bench/pairs/preparing/dense*.py"),

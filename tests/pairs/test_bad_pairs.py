@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from bench.pairs.checkpoint import Supplied
-from bench.pairs.models import MLPNet
-from bench.pairs.pair import MNIST, PAIRS, Pair
+from bench.pairs.mlpnet import MLPNet
+from bench.pairs import PAIRS
+from bench.pairs.pair import MNIST, Pair
 from bench.jobs.recipe import Recipe
 
 RECIPE = PAIRS["mlpnet-mnist5k"].dense

@@ -6,10 +6,9 @@ import pytest
 import torch
 
 from bench.common.errors import UserError
-from bench.pairs import checkpoint
+from bench.pairs import PAIRS, checkpoint
 from bench.pairs.checkpoint import Published
-from bench.pairs.models import MLPNet
-from bench.pairs.pair import PAIRS
+from bench.pairs.mlpnet import MLPNet
 from bench.pairs.preparing import prepare as preparing
 
 

@@ -11,16 +11,16 @@ from support.pictures import CLASSES, write_folder
 
 import datasets
 from bench.common.errors import UserError
-from bench.pairs import checkpoint
-from bench.pairs.models import MobileNetV1, resnet50
-from bench.pairs.pair import PAIRS
+from bench.pairs import PAIRS, checkpoint
+from bench.pairs.mobilenetv1 import MobileNetV1
 from bench.pairs.preparing.prepare import prepare
+from bench.pairs.resnet50 import resnet50
 from datasets.folder import contents
 
 CPU = torch.device("cpu")
 PLUGIN = """
 from dataclasses import replace
-from bench.pairs.pair import PAIRS as STANDARD
+from bench.pairs import PAIRS as STANDARD
 
 def resnet50():
     from torchvision.models import resnet50 as network

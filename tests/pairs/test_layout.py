@@ -14,17 +14,20 @@ from bench.common.errors import UserError
 from bench.common.layout import fitting_layout, laid_out, own_memory
 from bench.jobs.budget import Meter
 from bench.jobs.recipe import Recipe
-from bench.pairs.models import MLPNet, MobileNetV1, ResNet20
+from bench.pairs.mlpnet import MLPNet
+from bench.pairs.mobilenetv1 import MobileNetV1
 from bench.pairs.preparing.prepare import prepare
-from bench.problem.allocation import keep_largest, select
+from bench.pairs.resnet20 import ResNet20
+from bench.problem.calibration import Calibration
 from bench.problem.problem import Problem, Target
+from bench.problem.selection import keep_largest, select
 from bench.problem.training.loop import Sparsifier, Training
 from datasets.inputs.images import Images, Normalisation, crop_flip
 from methods import METHODS, build
 
 CPU = torch.device("cpu")
 PLAIN, LAST = torch.contiguous_format, torch.channels_last
-TRAINING = [name for name, method in METHODS.items() if "sparse-training" in method.protocols]
+TRAINING = [name for name, method in METHODS.items() if "sparse-training" in method.protocols()]
 
 
 def images(layout: torch.memory_format = PLAIN) -> Images:
@@ -126,7 +129,8 @@ def test_what_a_method_is_handed_is_in_row_major_order() -> None:
     model = Flattening().eval().requires_grad_(False)
     prunable = {"first.weight": "first", "last.weight": "last"}
     target, meter = Target(0.5, "global"), Meter(PLENTY)
-    found = [Problem(model, prunable, images(layout), target, 0, meter) for layout in (PLAIN, LAST)]
+    data = [Calibration(images(layout), 0, meter) for layout in (PLAIN, LAST)]
+    found = [Problem(model, prunable, one, target) for one in data]
     one, other = (problem.examples(7)[0] for problem in found)
     assert torch.equal(one, other) and other.is_contiguous()
     one, other = (next(problem.inputs(7))["first.weight"] for problem in found)

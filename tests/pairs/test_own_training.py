@@ -13,8 +13,7 @@ from torch import nn
 import datasets
 from bench.common.errors import UserError
 from bench.jobs.recipe import Recipe
-from bench.pairs import checkpoint
-from bench.pairs.pair import PAIRS
+from bench.pairs import PAIRS, checkpoint
 from bench.pairs.preparing.prepare import prepare
 from bench.problem.problem import Target
 from bench.problem.training.loop import Training

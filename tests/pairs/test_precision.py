@@ -6,8 +6,8 @@ from support.own_pairs import job_of, own, ready
 from torch import Tensor, nn
 
 from bench.common.errors import MethodError
-from bench.pairs.models import MLPNet
-from bench.pairs.pair import PAIRS
+from bench.pairs import PAIRS
+from bench.pairs.mlpnet import MLPNet
 from bench.pairs.preparing.precision import rounded
 from bench.pairs.preparing.prepare import prepare
 from bench.run.one_job import run_job

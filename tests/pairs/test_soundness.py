@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations, prune
 
 from bench.common.errors import UserError
+from bench.problem.calibration import Calibration
 from bench.problem.problem import Problem
 from datasets.inputs.images import Normalisation
 from methods.curvature.diagonals import fisher_diagonal
@@ -312,7 +313,8 @@ def shared_problem(build, shape) -> Problem:
     prunable = {n: n.rpartition(".")[0] for n, p in problem.model.named_parameters() if p.dim() > 1}
     inputs = torch.randn(40, *shape, dtype=torch.float64)
     examples = TinyExamples(inputs, torch.randint(3, (40,)))
-    return Problem(problem.model, prunable, examples, problem.target, 0, problem._meter)
+    calibration = Calibration(examples, 0, problem._meter)
+    return Problem(problem.model, prunable, calibration, problem.target)
 
 
 NETS = {
@@ -327,7 +329,7 @@ def test_gradients_are_summed_over_all_uses_of_a_weight(name) -> None:
     problem = shared_problem(*NETS[name])
     expected = slow_gradients(problem, 9)
     torch.testing.assert_close(problem.gradients(9), expected)
-    torch.testing.assert_close(problem.rows(9).dense(), expected)
+    torch.testing.assert_close(problem.gradients_by_layer(9).dense(), expected)
     torch.testing.assert_close(fisher_diagonal(problem, 9), expected.square().mean(0))
     product = problem.hessian_vector_product(torch.ones_like(expected[0]), 9)
     assert product.shape == expected[0].shape

@@ -11,7 +11,7 @@ from torch import nn
 from bench.common.errors import UserError
 from bench.executors.ray.parcel import PackedDense
 from bench.jobs.recipe import Recipe
-from bench.pairs.pair import PAIRS
+from bench.pairs import PAIRS
 from bench.pairs.preparing.dense import Dense
 from bench.pairs.preparing.prepare import prepare
 from bench.problem.training.frozen import frozen_norms, frozen_parameters, frozen_state

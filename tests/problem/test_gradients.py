@@ -6,7 +6,7 @@ from support.tiny import slow_gradients, tiny_conv, tiny_mlp, tiny_problem
 from torch import nn
 
 from bench.common.errors import MethodError, Skip
-from bench.problem.passes import CHUNK
+from bench.problem.passes import CHUNK, Settings
 from bench.problem.problem import Problem
 from methods.curvature.diagonals import fisher_diagonal
 from methods.ekfac import EKFAC
@@ -79,7 +79,7 @@ def grouped() -> nn.Sequential:
 def test_gradients_of_grouped_convolutions_equal_single_backward_passes() -> None:
     problem = tiny_problem(grouped())
     torch.testing.assert_close(problem.gradients(9), slow_gradients(problem, 9))
-    torch.testing.assert_close(problem.rows(9).dense(), slow_gradients(problem, 9))
+    torch.testing.assert_close(problem.gradients_by_layer(9).dense(), slow_gradients(problem, 9))
 
 
 def test_squares_of_grouped_convolutions_are_those_of_their_gradients() -> None:
@@ -109,9 +109,8 @@ def test_more_examples_than_there_are_is_said() -> None:
 def test_memory_bounds_the_chunk_and_changes_no_gradient(memory) -> None:
     problem = tiny_problem(tiny_conv())
     bounded = Problem(
-        problem._model, problem._prunable, problem._calibration._examples, problem.target, 0,
-        problem._meter, memory,
-    )  # fmt: skip
+        problem._model, problem._prunable, problem._calibration, problem.target, Settings(memory)
+    )
     torch.testing.assert_close(bounded.gradients(13, batch=3), problem.gradients(13, batch=3))
     assert bounded.chunk == {1: 1, 2**30: CHUNK}.get(memory, bounded.chunk)
     assert (1 < bounded.chunk < CHUNK) == (memory == 200_000)

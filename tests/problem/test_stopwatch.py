@@ -11,6 +11,8 @@ from support.tiny import PLENTY
 from bench.jobs.budget import Meter
 from bench.jobs.findings import PHASES
 from bench.problem import stopwatch
+from bench.problem.calibration import Calibration
+from bench.problem.passes import Settings
 from bench.problem.problem import Problem, Target
 from bench.problem.stopwatch import Stopwatch
 
@@ -52,9 +54,8 @@ def test_an_exception_ends_its_phase(ticking) -> None:
 def test_every_method_says_what_it_is_doing(name, pairs) -> None:
     (dense,) = pairs.values()
     target, watch = Target(0.9, "layerwise"), Stopwatch(dense.device)
-    problem = Problem(
-        dense.model, dense.prunable, dense.train, target, 3, Meter(PLENTY), stopwatch=watch
-    )
+    calibration, settings = Calibration(dense.train, 3, Meter(PLENTY)), Settings(stopwatch=watch)
+    problem = Problem(dense.model, dense.prunable, calibration, target, settings)
     method = small(name)
     method.prune(problem)
     assert watch.seconds["selection"] > 0

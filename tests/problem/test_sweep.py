@@ -5,7 +5,9 @@ import torch
 from support.tiny import PLENTY, tiny_conv, tiny_problem
 
 from bench.jobs.budget import Meter, OverBudget
-from bench.problem.gradients.sweep import SweptRows, layer_groups
+from bench.problem.calibration import Calibration
+from bench.problem.gradients.sweep import SweptGradients, layer_groups
+from bench.problem.passes import Settings
 from bench.problem.problem import Problem
 from methods.woodfisher import WoodFisher
 from methods.woodtaylor import WoodTaylor
@@ -14,12 +16,11 @@ M = 30
 ROW = (54 + 108 + 48) * 8  # bytes of one gradient of the three layers, as a matrix
 
 
-def problem(rows_memory: int = ROW * M, budget=PLENTY) -> Problem:
+def problem(gradients_memory: int = ROW * M, budget=PLENTY) -> Problem:
     kept = tiny_problem(tiny_conv())
-    return Problem(
-        kept._model, kept._prunable, kept._calibration._examples, kept.target, 0,
-        Meter(budget), rows_memory=rows_memory,
-    )  # fmt: skip
+    calibration = Calibration(kept._calibration._examples, 0, Meter(budget))
+    settings = Settings(gradients_memory=gradients_memory)
+    return Problem(kept._model, kept._prunable, calibration, kept.target, settings)
 
 
 def test_layers_are_cut_into_groups_that_fit() -> None:
@@ -32,9 +33,12 @@ def test_layers_are_cut_into_groups_that_fit() -> None:
 
 @pytest.mark.parametrize("batch", [1, 2])
 def test_swept_rows_are_the_rows(batch) -> None:
-    whole, swept = problem().rows(M // batch, batch), problem(1).rows(M // batch, batch)
-    assert isinstance(swept, SweptRows)
-    assert not isinstance(whole, SweptRows)
+    whole, swept = (
+        problem().gradients_by_layer(M // batch, batch),
+        problem(1).gradients_by_layer(M // batch, batch),
+    )
+    assert isinstance(swept, SweptGradients)
+    assert not isinstance(whole, SweptGradients)
     matrix = whole.dense()
     assert swept.shape == tuple(matrix.shape)
     assert swept.dtype == matrix.dtype
@@ -85,7 +89,7 @@ def test_sweeps_over_the_budget_are_stopped() -> None:
 
 
 def test_no_two_groups_are_kept_together() -> None:
-    swept = problem(1).rows(M)
+    swept = problem(1).gradients_by_layer(M)
     alive: list[object] = []
 
     def use(rows: object) -> int:
@@ -94,5 +98,5 @@ def test_no_two_groups_are_kept_together() -> None:
         alive.append(weakref.ref(rows))
         return sum(reference() is not None for reference in alive)
 
-    assert isinstance(swept, SweptRows)
+    assert isinstance(swept, SweptGradients)
     assert swept.sweep(use) == [1, 1, 1]

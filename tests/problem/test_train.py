@@ -5,10 +5,11 @@ import torch
 
 import datasets
 from bench.jobs.recipe import Recipe
+from bench.pairs import PAIRS
 from bench.pairs.evaluate import evaluate
 from bench.pairs.flops import forward_flops
-from bench.pairs.models import MLPNet
-from bench.pairs.pair import MNIST, PAIRS
+from bench.pairs.mlpnet import MLPNet
+from bench.pairs.pair import MNIST
 from bench.pairs.preparing.prepare import prepare
 from bench.problem.training.loop import Diverged, Training
 from datasets.inputs.images import Images, Normalisation, shift

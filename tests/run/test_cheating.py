@@ -10,7 +10,7 @@ import torch
 from bench.jobs.budget import Budget
 from bench.jobs.job import Job
 from bench.jobs.record import Record
-from bench.pairs.pair import PAIRS
+from bench.pairs import PAIRS
 from bench.pairs.preparing.dense import Dense
 from bench.pairs.preparing.prepare import prepare
 from bench.problem.problem import Problem

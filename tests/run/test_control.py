@@ -9,7 +9,7 @@ from bench.common.errors import Skip, UserError
 from bench.jobs.budget import Budget
 from bench.jobs.job import Job
 from bench.jobs.recipe import Recipe
-from bench.pairs.pair import PAIRS
+from bench.pairs import PAIRS
 from bench.pairs.preparing.dense import Dense
 from bench.pairs.preparing.prepare import prepare
 from bench.problem.weights import flatten
@@ -93,7 +93,7 @@ VARIED = [
 VARIANTS = [
     pytest.param(name, variant, id="-".join([name, *variant.values()]))
     for name, method in METHODS.items()
-    if "one-shot" in method.protocols
+    if "one-shot" in method.protocols()
     for variant in VARIED
     if variant.keys() <= method.__dataclass_fields__.keys()
 ]

@@ -10,8 +10,9 @@ import torch
 from bench.check import baseline
 from bench.check.check import Options, check
 from bench.executors.execute import execute, prepare_pairs
+from bench.jobs import allocation
 from bench.jobs.record import RecordStore
-from bench.problem import allocation
+from bench.problem import selection
 from bench.run import contract
 from bench.study.study import Study
 from methods.curvature.kronecker import KroneckerInverse
@@ -94,13 +95,13 @@ def flip_the_update(patch: pytest.MonkeyPatch) -> None:
 
 def prune_one_more(patch: pytest.MonkeyPatch) -> None:
     """The threshold is off by one: the contract counts one zero too many."""
-    right = allocation.keep_largest
-    patch.setattr(allocation, "keep_largest", lambda scores, count: right(scores, count + 1))
+    right = selection.keep_largest
+    patch.setattr(selection, "keep_largest", lambda scores, count: right(scores, count + 1))
 
 
 def count_one_more(patch: pytest.MonkeyPatch) -> None:
     """The count itself is off by one, for the contract as well."""
-    for module in (allocation, contract):
+    for module in (allocation, selection, contract):
         patch.setattr(module, "pruned_total", lambda sparsity, size: round(sparsity * size) + 1)
 
 
@@ -114,7 +115,7 @@ def swap_one_weight(patch: pytest.MonkeyPatch) -> None:
         keep[order[pruned]] = False
         return keep
 
-    patch.setattr(allocation, "keep_largest", keep_largest)
+    patch.setattr(selection, "keep_largest", keep_largest)
 
 
 EVERY = {"magnitude", "kfac", "woodfisher"}

@@ -8,8 +8,8 @@ from bench.common.errors import Skip
 from bench.jobs.budget import Budget
 from bench.jobs.recipe import Recipe
 from bench.jobs.schedule import Gradual
-from bench.problem.allocation import select
 from bench.problem.problem import Target
+from bench.problem.selection import select
 from bench.run.one_job import run_job
 from bench.run.present import assert_reachable, present
 from methods import METHODS
@@ -17,8 +17,8 @@ from methods import METHODS
 __all__ = ["own"]
 
 SIZE = 784 * 40 + 40 * 40 + 40 * 10
-ONE_SHOT = [name for name, method in METHODS.items() if "one-shot" in method.protocols]
-TRAINING = [name for name, method in METHODS.items() if "sparse-training" in method.protocols]
+ONE_SHOT = [name for name, method in METHODS.items() if "one-shot" in method.protocols()]
+TRAINING = [name for name, method in METHODS.items() if "sparse-training" in method.protocols()]
 FEW = {"cbs": {"samples": 20}, "obd": {"samples": 20}, "chita++": {"samples": 20, "stages": 2}}
 
 

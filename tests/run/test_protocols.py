@@ -7,10 +7,12 @@ import pytest
 import torch
 from support.trained import BUDGET, RECIPE, job, run
 
+from bench.jobs.protocol import PROTOCOLS
 from bench.jobs.recipe import Recipe
-from bench.pairs.pair import PAIRS
+from bench.pairs import PAIRS
 from bench.pairs.preparing.dense import Dense
 from bench.pairs.preparing.prepare import prepare
+from bench.run import protocols
 from bench.run.case import Case
 from bench.run.protocols import Pruning
 from methods import METHODS, build, configuration
@@ -27,6 +29,12 @@ TRAINED = [
 @pytest.fixture(scope="module")
 def dense() -> Dense:
     return prepare(PAIRS["mlpnet-mnist5k"], torch.device("cpu"))
+
+
+def test_every_protocol_is_carried_out_by_what_it_says_of_itself() -> None:
+    trained = {name for name, protocol in PROTOCOLS.items() if protocol.trains}
+    assert trained == set(protocols.TRAINED)
+    assert set(PROTOCOLS) - trained == set(protocols.PRUNED)
 
 
 @pytest.mark.parametrize(("method", "protocol"), TRAINED)

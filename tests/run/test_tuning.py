@@ -12,8 +12,8 @@ from bench.jobs.budget import Budget
 from bench.jobs.job import Job
 from bench.jobs.recipe import Recipe
 from bench.jobs.record import RecordStore
+from bench.pairs import PAIRS
 from bench.pairs.evaluate import Evaluation
-from bench.pairs.pair import PAIRS
 from bench.pairs.preparing.dense import Dense
 from bench.pairs.preparing.prepare import prepare
 from bench.run import one_job as run_module

@@ -30,7 +30,7 @@ kfac = { samples = 400 }
 woodfisher = { samples = 100 }
 """
 EVERY = {"magnitude", "kfac", "woodfisher"}
-KRONECKER, ALLOCATION = "methods/curvature/kronecker.py", "bench/problem/allocation.py"
+KRONECKER, ALLOCATION = "methods/curvature/kronecker.py", "bench/problem/selection.py"
 Edit = tuple[str, str, str]
 """A file, a text in it, and what takes its place."""
 

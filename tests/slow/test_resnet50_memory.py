@@ -13,9 +13,11 @@ from torch import Tensor
 
 from bench.common.measure import measured
 from bench.jobs.budget import Meter
+from bench.pairs import PAIRS
 from bench.pairs.batchnorm import recalibrate
-from bench.pairs.pair import PAIRS
-from bench.problem.gradients.sweep import ROWS_MEMORY
+from bench.problem.calibration import Calibration
+from bench.problem.gradients.sweep import GRADIENTS_MEMORY
+from bench.problem.passes import Settings
 from bench.problem.problem import Problem, Target
 from bench.problem.weights import flatten
 from datasets import FolderSplit
@@ -32,7 +34,7 @@ def folder(tmp_path_factory) -> Path:
     return write_folder(tmp_path_factory.mktemp("pictures"), train=8)
 
 
-def pruned(folder: Path, method: WoodFisher, rows_memory: int, out: Path) -> tuple[int, int]:
+def pruned(folder: Path, method: WoodFisher, gradients_memory: int, out: Path) -> tuple[int, int]:
     """Prune the network to 80 % into a file; the backward passes charged and the peak in bytes.
 
     Weights are seeded, with fitting BatchNorm statistics: what is measured doesn't depend on how
@@ -46,9 +48,12 @@ def pruned(folder: Path, method: WoodFisher, rows_memory: int, out: Path) -> tup
     recalibrate(model, images.batch(torch.arange(0, 48, 3))[0])
     meter = Meter(PLENTY)
     problem = Problem(
-        model, PAIR.prunable_parameters(model), images, Target(0.8, "global"), 0, meter,
-        rows_memory=rows_memory,
-    )  # fmt: skip
+        model,
+        PAIR.prunable_parameters(model),
+        Calibration(images, 0, meter),
+        Target(0.8, "global"),
+        Settings(gradients_memory=gradients_memory),
+    )
     with measured(CPU) as cost:
         weights = flatten(method.prune(problem))
     torch.save(weights, out)
@@ -72,7 +77,7 @@ def loaded(path: Path) -> Tensor:
 @pytest.mark.parametrize("blocks", [2000, "layer", "full"])
 def test_32_gradients_stay_below_8_gib(folder, tmp_path, blocks) -> None:
     method = WoodFisher(samples=32, blocks=blocks)
-    passes, peak = in_a_fresh_process(folder, method, ROWS_MEMORY, tmp_path / "weights")
+    passes, peak = in_a_fresh_process(folder, method, GRADIENTS_MEMORY, tmp_path / "weights")
     assert int((loaded(tmp_path / "weights") == 0).sum()) == round(0.8 * 25_502_912)
     assert passes == 32
     # The gradients alone are 2.8 GiB; a copy of them in double precision would be twice that.
@@ -81,7 +86,7 @@ def test_32_gradients_stay_below_8_gib(folder, tmp_path, blocks) -> None:
 
 def test_groups_of_layers_give_the_same_weights_in_less_memory(folder, tmp_path) -> None:
     method = WoodFisher(samples=12, blocks=2000)
-    kept, peak = in_a_fresh_process(folder, method, ROWS_MEMORY, tmp_path / "kept")
+    kept, peak = in_a_fresh_process(folder, method, GRADIENTS_MEMORY, tmp_path / "kept")
     swept, lower = in_a_fresh_process(folder, method, GIB // 2, tmp_path / "swept")
     assert (kept, swept) == (12, 2 * 3 * 12)
     assert lower < peak

@@ -14,8 +14,10 @@ from torch import Tensor, nn
 
 from bench.common.measure import measured
 from bench.jobs.budget import Meter
-from bench.pairs.models import MLPNet, ResNet20
-from bench.problem.gradients.per_example import DenseRows, JoinedRows
+from bench.pairs.mlpnet import MLPNet
+from bench.pairs.resnet20 import ResNet20
+from bench.problem.calibration import Calibration
+from bench.problem.gradients.per_example import DenseGradients, JoinedGradients
 from bench.problem.problem import Problem, Target
 from methods import build
 from methods.curvature.blocks import block_inverse
@@ -38,7 +40,8 @@ def problem(net: nn.Module, shape: tuple[int, ...], prunable: Callable[[str], bo
     }
     net.eval().requires_grad_(False)
     target = Target(0.5, "global")
-    return Problem(net, layers, TinyExamples(images, labels), target, 0, Meter(PLENTY))
+    calibration = Calibration(TinyExamples(images, labels), 0, Meter(PLENTY))
+    return Problem(net, layers, calibration, target)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +90,7 @@ def test_woodfisher_m1000_on_mlpnet(benchmark, mlpnet) -> None:
 
 def test_the_low_rank_form_against_the_recursion(compare, mlpnet) -> None:
     """m=100 on MLPNet: the d×d recursion, of which 2 updates are timed, takes 500 times longer."""
-    rows = mlpnet.rows(100)
+    rows = mlpnet.gradients_by_layer(100)
     ratio = compare(
         lambda: LowRankInverse(rows, 1e-5).diagonal,
         lambda: woodfisher_recursion(rows.dense()[:2], 1e-5),
@@ -105,8 +108,10 @@ def test_everything_but_the_gradients(compare, gradients, resnet20) -> None:
     class Given(Problem):
         """The same problem with its gradients at hand."""
 
-        def rows(self, *_: object) -> JoinedRows:
-            return JoinedRows([DenseRows(layer) for layer in gradients.split(sizes, dim=1)])
+        def rows(self, *_: object) -> JoinedGradients:
+            return JoinedGradients(
+                [DenseGradients(layer) for layer in gradients.split(sizes, dim=1)]
+            )
 
     given = copy.copy(resnet20)
     given.__class__ = Given
@@ -149,7 +154,7 @@ def test_peak_memory_of_woodfisher(benchmark, resnet20) -> None:
 def test_chunks_are_cheaper_than_the_full_matrix(compare, gradients, resnet20) -> None:
     """Blocks of 128 weights against one block, diagonal and a product each."""
     sizes = [weight.numel() for weight in resnet20.weights.values()]
-    rows = JoinedRows([DenseRows(layer) for layer in gradients.split(sizes, dim=1)])
+    rows = JoinedGradients([DenseGradients(layer) for layer in gradients.split(sizes, dim=1)])
 
     def inverse(blocks) -> Tensor:
         made = block_inverse(rows, 1e-5, blocks)

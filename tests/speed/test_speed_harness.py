@@ -12,6 +12,7 @@ from bench.executors.execute import execute
 from bench.jobs.budget import Meter
 from bench.jobs.record import Record, RecordStore
 from bench.pairs.evaluate import evaluate
+from bench.problem.calibration import Calibration
 from bench.problem.problem import Problem, Target
 from bench.report import Cell, write_report
 from bench.study.study import Study
@@ -57,11 +58,8 @@ def test_a_job_costs_little_beside_its_method_and_evaluation(
         for entry in hundred.entries():
             job = entry.job
             target = Target(job.sparsity, job.allocation)
-            method.prune(
-                Problem(
-                    dense.model, dense.prunable, dense.train, target, job.seed, Meter(job.budget)
-                )
-            )
+            calibration = Calibration(dense.train, job.seed, Meter(job.budget))
+            method.prune(Problem(dense.model, dense.prunable, calibration, target))
             evaluate(dense.model, dense.test)
 
     rounds = iter(range(100))

@@ -11,8 +11,9 @@ from torch import nn
 import datasets
 from bench.common.layout import laid_out
 from bench.jobs.recipe import Recipe
-from bench.pairs.models import MLPNet, ResNet20
+from bench.pairs.mlpnet import MLPNet
 from bench.pairs.pair import HALF, MNIST
+from bench.pairs.resnet20 import ResNet20
 from bench.problem.training.loop import Sparsifier, Training
 from datasets.inputs.images import Images, shift
 

@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from bench.common.errors import UserError
+from bench.jobs.allocation import Allocation
 from bench.jobs.budget import Budget
-from bench.jobs.job import Allocation, Job
-from bench.pairs.pair import PAIRS
+from bench.jobs.job import Job
+from bench.pairs import PAIRS
 from bench.pairs.preparing.dense import Dense
 from bench.pairs.preparing.prepare import prepare
 from bench.run.one_job import run_job

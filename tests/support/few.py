@@ -8,7 +8,7 @@ from methods import METHODS, build
 FEW = {name: {"samples": 20} for name in METHODS if "samples" in METHODS[name].__dataclass_fields__}
 
 
-PRUNING = [name for name, method in METHODS.items() if "one-shot" in method.protocols]
+PRUNING = [name for name, method in METHODS.items() if "one-shot" in method.protocols()]
 
 
 def small(name: str):

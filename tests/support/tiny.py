@@ -4,8 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bench.jobs.allocation import Allocation
 from bench.jobs.budget import Budget, Meter
-from bench.jobs.job import Allocation
+from bench.problem.calibration import Calibration
 from bench.problem.problem import Problem, Target
 
 PLENTY = Budget(
@@ -84,7 +85,8 @@ def tiny_problem(
     inputs = torch.randn(count, *shape, generator=generator, dtype=torch.float64).to(dtype)
     labels = torch.randint(3, (count,), generator=generator)
     examples = TinyExamples(inputs, labels)
-    return Problem(net, prunable, examples, Target(sparsity, allocation), seed, Meter(budget))
+    calibration = Calibration(examples, seed, Meter(budget))
+    return Problem(net, prunable, calibration, Target(sparsity, allocation))
 
 
 def slow_gradients(problem: Problem, count: int, labels: Tensor | None = None) -> Tensor:

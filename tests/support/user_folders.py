@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bases
-from bench.problem.allocation import keep_largest
+from bench.problem.selection import keep_largest
 from helper import scaled as scaled_by_the_helper
 from torch.nn.functional import relu as bend
 
@@ -91,7 +91,7 @@ import functools
 import torch
 from dataclasses import dataclass
 from datasets.inputs.images import Normalisation
-from bench.pairs.pair import PAIRS as KNOWN
+from bench.pairs import PAIRS as KNOWN
 from bench.pairs.pair import Pair
 from bench.jobs.recipe import Recipe
 from methods import METHODS as REGISTERED

@@ -10,13 +10,13 @@ import torch
 
 from bench.common.errors import UserError
 from bench.common.screen import configure_logging
-from bench.executors.memory import cores, shared_memory
+from bench.executors.memory import cache_memory, cores
 from bench.executors.ray.parcel import Parcel
 from bench.fingerprint import remember_suite
 from bench.jobs.record import Record
 from bench.pairs.preparing.dense import Dense
+from bench.problem.cache import GradientCache
 from bench.run.one_job import run_job
-from bench.run.sharing import Shared
 from bench.study.plugins import load_plugin
 from bench.study.study import Entry
 
@@ -60,7 +60,7 @@ def run(entry: Entry, refs: dict[str, Any], clock: Any) -> Record | str:
         entry.label,
         parcel.memory,
         snapshots=parcel.snapshots,
-        shared=_kept(parcel.threads),
+        cache=_kept(parcel.threads),
     )
 
 
@@ -102,9 +102,9 @@ def _ready(dense: _Once, device: str) -> Dense:
 
 
 @functools.cache
-def _kept(threads: int) -> Shared:
+def _kept(threads: int) -> GradientCache:
     """What jobs of this process share."""
-    return Shared(shared_memory(max(1, cores() // threads)))
+    return GradientCache(cache_memory(max(1, cores() // threads)))
 
 
 def _granted() -> list[str]:

@@ -11,9 +11,9 @@ import datasets
 from bench.common.errors import UserError
 from bench.common.folders import data_folder
 from bench.executors.bundle import Bundle, bundled
+from bench.pairs import PAIRS
 from bench.pairs.checkpoint import StateDict
 from bench.pairs.evaluate import Evaluation
-from bench.pairs.pair import PAIRS
 from bench.pairs.preparing.dense import Dense
 from bench.pairs.preparing.fitting import first_few, fitting
 from bench.pairs.preparing.identity import pair_sha256

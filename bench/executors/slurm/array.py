@@ -14,7 +14,7 @@ from bench.executors.here import Here
 from bench.executors.pool import Pool
 from bench.executors.task import Engine, Task, Work
 from bench.fingerprint import remember_suite
-from bench.pairs.pair import PAIRS
+from bench.pairs import PAIRS
 from bench.pairs.preparing.prepare import prepare
 from bench.study.plugins import load_plugin
 from bench.study.study import Entry

@@ -11,6 +11,7 @@ from bench.jobs.budget import Budget, Meter
 from bench.pairs.batchnorm import recalibrate
 from bench.pairs.evaluate import Evaluation, evaluate
 from bench.pairs.pair import Pair
+from bench.problem.calibration import Calibration
 from bench.problem.problem import Problem, Target
 from datasets.inputs.split_inputs import Inputs
 
@@ -57,6 +58,6 @@ class Dense:
         model = copy.deepcopy(self.model)
         meter = Meter(Budget(calibration_examples=examples))
         target = Target(sparsity=0.0, allocation="global")
-        problem = Problem(model, self.prunable, self.train, target, seed, meter)
+        problem = Problem(model, self.prunable, Calibration(self.train, seed, meter), target)
         recalibrate(model, problem.examples(examples)[0])
         return evaluate(model, self.test)

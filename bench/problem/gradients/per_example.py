@@ -20,7 +20,7 @@ BLOCK = 128
 """Rows of G Gᵀ handled at once; the half above the diagonal is left out, at a gain of a third."""
 
 
-class Rows(Protocol):
+class Gradients(Protocol):
     """A matrix G [m, d] with a row a gradient, by what can be done with it."""
 
     @property
@@ -47,16 +47,16 @@ class Rows(Protocol):
         """Gᵀ u [d] for a vector [m]."""
 
 
-class LayerRows(Rows, Protocol):
-    """The rows of one layer, filled in as gradients come."""
+class LayerGradients(Gradients, Protocol):
+    """The gradients of one layer, filled in as gradients come."""
 
     def fill(self, first: int, signal: Signal) -> None:
-        """Write the gradients of some examples into the rows from `first` on."""
+        """Write the gradients of some examples into the rows of G from `first` on."""
 
 
 @dataclass(frozen=True)
-class DenseRows:
-    """Rows kept as a matrix."""
+class DenseGradients:
+    """Gradients kept as a matrix."""
 
     matrix: Tensor
 
@@ -80,7 +80,7 @@ class DenseRows:
             yield part.double()
 
     def gram(self) -> Tensor:
-        """Block by block of rows, up to the diagonal."""
+        """Block by block of G's rows, up to the diagonal."""
         gram = self.matrix.new_zeros(len(self.matrix), len(self.matrix), dtype=torch.float64)
         for columns in self.columns(8192):
             for start in range(0, len(gram), BLOCK):
@@ -103,8 +103,8 @@ class DenseRows:
 
 
 @dataclass(frozen=True)
-class OuterRows:
-    """Rows δ_i ⊗ a_i of a linear layer, kept as Δ `outputs` [m, out] and A `inputs` [m, in]."""
+class OuterGradients:
+    """Gradients δ_i ⊗ a_i of a linear layer: Δ `outputs` [m, out] and A `inputs` [m, in]."""
 
     outputs: Tensor
     inputs: Tensor
@@ -152,10 +152,10 @@ class OuterRows:
 
 
 @dataclass(frozen=True)
-class JoinedRows:
-    """The rows of all layers side by side."""
+class JoinedGradients:
+    """The gradients of all layers side by side."""
 
-    layers: Sequence[Rows]
+    layers: Sequence[Gradients]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -191,19 +191,19 @@ class JoinedRows:
         return torch.cat([layer.transposed_times(vector) for layer in self.layers])
 
 
-def empty_rows(weight: Tensor, samples: int, outer: bool) -> LayerRows:
-    """Rows for `samples` gradients of a weight [out, ...], yet to be filled.
+def empty_gradients(weight: Tensor, samples: int, outer: bool) -> LayerGradients:
+    """Room for `samples` gradients of a weight [out, ...], yet to be filled.
 
     `outer` keeps them as factors, which a weight [out, in] used at one position allows.
     """
     if outer:
         outputs, inputs = (weight.new_zeros(samples, side) for side in weight.shape)
-        return OuterRows(outputs, inputs)
-    return DenseRows(weight.new_zeros(samples, weight.numel()))
+        return OuterGradients(outputs, inputs)
+    return DenseGradients(weight.new_zeros(samples, weight.numel()))
 
 
-def row_length(weight: Tensor, outer: bool) -> int:
-    """How many numbers one gradient takes in those rows."""
+def gradient_length(weight: Tensor, outer: bool) -> int:
+    """How many numbers one gradient takes, whole or as factors."""
     return sum(weight.shape) if outer else weight.numel()
 
 

@@ -86,7 +86,7 @@ def draw(sheet: Sheet, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
 
     if not sheet.small:
         return save_figure(sheet, suffixes)
-    from bench.report.figures.small import shrink
+    from bench.report.small import shrink
 
     files = save_figure(sheet, ("png",))
     for file in files:

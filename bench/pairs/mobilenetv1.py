@@ -1,7 +1,10 @@
-"""MobileNetV1 for ImageNet, in the names of the checkpoints that timm publishes."""
+"""MobileNetV1 on ImageNet, in the names of the checkpoints that timm publishes."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from bench.pairs.checkpoint import Supplied
+from bench.pairs.pair import HALF, JPEG_SLACK, Pair
 
 STAGES = ((64,), (128, 128), (256, 256), (512,) * 6, (1024, 1024))
 """Channels after each block; the first block of a stage but the first halves the image."""
@@ -46,3 +49,28 @@ class MobileNetV1(nn.Module):
         hidden = self.blocks(F.relu6(self.bn1(self.conv_stem(images))))
         logits: Tensor = self.classifier(hidden.mean((2, 3)))
         return logits
+
+
+PAIRS = (
+    Pair(
+        name="mobilenetv1-imagenet",
+        model=MobileNetV1,
+        dataset="imagenet",
+        # As timm's configuration of these weights has it, and so bicubic.
+        normalisation=HALF,
+        interpolation="bicubic",
+        # All convolutions, the depthwise ones too, and the last layer, 4,209,088 of 4,231,976
+        # parameters, as STR and WoodFisher (mobilenetv1.yaml lists both convolutions of every
+        # block). Depthwise weights are 44,640 of them.
+        prunable=r"(conv_stem|blocks\.\d\.\d\.conv_(dw|pw)|classifier)\.weight",
+        dense=Supplied(
+            file="mobilenetv1_100.ra4_e3600_r224_in1k.safetensors",
+            origin=(
+                "https://huggingface.co/timm/mobilenetv1_100.ra4_e3600_r224_in1k, where it is "
+                "named model.safetensors"
+            ),
+        ),
+        dense_accuracy=75.38,
+        slack=JPEG_SLACK,
+    ),
+)

@@ -1,7 +1,12 @@
-"""ResNet-20 for CIFAR-10, with the projection shortcuts of the published checkpoint."""
+"""ResNet-20 on CIFAR-10, with the projection shortcuts of the published checkpoint."""
+
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from bench.pairs.checkpoint import Published, StateDict
+from bench.pairs.pair import HALF, WOODFISHER, Pair
 
 
 class Block(nn.Module):
@@ -51,3 +56,27 @@ def _stage(given: int, channels: int, stride: int) -> nn.Sequential:
     return nn.Sequential(
         Block(given, channels, stride), Block(channels, channels, 1), Block(channels, channels, 1)
     )
+
+
+def _resnet20_weights(content: dict[str, Any]) -> StateDict:
+    """`module.` stands before every name of the published file."""
+    return {name.removeprefix("module."): w for name, w in content["state_dict"].items()}
+
+
+PAIRS = (
+    Pair(
+        name="resnet20-cifar10",
+        model=ResNet20,
+        dataset="cifar10",
+        normalisation=HALF,
+        # The 18 convolutions of the blocks, as WoodFisher: no stem, no shortcut, no fc.
+        prunable=r"layer\d\.\d\.conv\d\.weight",
+        dense=Published(
+            file="woodfisher-resnet20-cifar10.pth.tar",
+            sha256="e08b9b71ee33c3abad25588ed63999501673c02f7809364e27d965399e58bf8b",
+            url=WOODFISHER + "resnet20_cifar10.pth.tar",
+            extract=_resnet20_weights,
+        ),
+        dense_accuracy=91.43,
+    ),
+)

@@ -1,0 +1,48 @@
+"""The protocols: the ways from a dense model to a sparse one, and what each says of itself.
+
+To add a protocol, declare it here, write what it does in `bench/run/protocols.py`, and test it in
+`tests/run/test_protocols.py`; studies, methods, tables and the command line know it from then on.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A way from a dense model to a sparse one.
+
+    `trains`: it needs a recipe and training steps. `scheduled`: it prunes several times, by a
+    schedule of sparsities. `prunes_once`: a method prunes the dense model exactly once in it, which
+    is what tuning and controls act on. `method_trains`: it is for methods that find their mask
+    while they train, and the others are for methods that prune a given model.
+    """
+
+    name: str
+    trains: bool = True
+    scheduled: bool = False
+    prunes_once: bool = False
+    method_trains: bool = False
+
+
+PROTOCOLS = {
+    protocol.name: protocol
+    for protocol in (
+        Protocol("one-shot", trains=False, prunes_once=True),
+        Protocol("fine-tune", prunes_once=True),
+        Protocol("gradual", scheduled=True),
+        Protocol("sparse-training", method_trains=True),
+    )
+}
+
+
+def _known(name: str) -> str:
+    if name not in PROTOCOLS:
+        raise ValueError(f"is no protocol: there are {', '.join(PROTOCOLS)}")
+    return name
+
+
+ProtocolName = Annotated[str, AfterValidator(_known)]
+"""The name of a protocol."""

@@ -1,0 +1,41 @@
+"""ResNet-50 on ImageNet, torchvision's."""
+
+from torch import nn
+
+from bench.pairs.checkpoint import Published
+from bench.pairs.pair import IMAGENET, JPEG_SLACK, Pair
+
+
+def resnet50() -> nn.Module:
+    """25,557,032 parameters, the stride of a block in its 3×3 convolution (He et al. 2016; v1.5).
+
+    Takes images [n, 3, 224, 224], gives logits [n, 1000]. torchvision is imported here, not by the
+    commands that need no such model.
+    """
+    from torchvision.models import resnet50 as network
+
+    model: nn.Module = network()
+    return model
+
+
+PAIRS = (
+    Pair(
+        name="resnet50-imagenet",
+        model=resnet50,
+        dataset="imagenet",
+        normalisation=IMAGENET,
+        # All 53 convolutions and the fc, 25,502,912 of 25,557,032 parameters, the first
+        # convolution too: so in the tables of STR (its file of budgets counts conv1) and in the
+        # configuration of WoodFisher (resnet50.yaml lists conv1). Neither prunes biases or
+        # BatchNorm.
+        prunable=r"(conv1|layer\d\.\d\.(conv\d|downsample\.0)|fc)\.weight",
+        dense=Published(
+            file="resnet50-0676ba61.pth",
+            sha256="0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a",
+            url="https://download.pytorch.org/models/resnet50-0676ba61.pth",
+            extract=dict,
+        ),
+        dense_accuracy=76.13,
+        slack=JPEG_SLACK,
+    ),
+)
