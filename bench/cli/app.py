@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from bench.cli import committed
 from bench.cli.options import (
     DEFAULT_RESULTS,
     Devices,
@@ -265,3 +266,7 @@ def fetch(
     with screen.bar(f"fetching {dataset}") as show:
         fetched = datasets.fetch(dataset, source, lambda what, n, of: show(n, of, what))
     screen.results.print(str(fetched), markup=False)
+
+
+app.command()(committed.pack)
+app.command()(committed.redraw)

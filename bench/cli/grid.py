@@ -40,20 +40,21 @@ def report_grid(
     """Write the whole grid's report to `out`, and show the entries of `shown` on the screen.
 
     With `published`, values of papers stand beside those that answer them. Figures are drawn in the
-    processes of `pool`, or here.
+    processes of `pool`, or here. The page links to the files of records where each has one.
     """
     from bench.check.beside import published_beside
     from bench.report import Cell, summary_text, write_report
 
     cells = {
-        entry.job.key: Cell(entry.label, entry.job, store.recover(entry.job.key)) for entry in grid
+        entry.job.key: Cell(entry.label, entry.job, store.shown(entry.job.key)) for entry in grid
     }
+    files = all(store.path(key).is_file() for key, cell in cells.items() if cell.record)
     write_report(
         study.title,
         study.description,
         list(cells.values()),
         out,
-        records=store.folder,
+        records=store.folder if files else None,
         against=study.figure,
         pool=pool,
         verdicts=published_beside(list(cells.values())) if published else None,

@@ -37,9 +37,10 @@ def gather(entries: Iterable[Entry], store: RecordStore) -> Gathered:
     """Each cell with the record of its own job, or else with one that ran under other settings.
 
     The latter come from runs with `--set` or from before the study file was changed; of several,
-    the last that finished is taken. A damaged record is set aside as in a run.
+    the last that finished is taken. A damaged record is set aside as in a run. Packed records count
+    where there is no file of the same job.
     """
-    found = {key: store.recover(key) for key in sorted(store.keys())}
+    found = {key: store.shown(key) for key in store.shown_keys()}
     records: dict[str, Record] = {
         key: record for key, record in found.items() if record and record.control is None
     }

@@ -1,5 +1,6 @@
 """The result of one job, and the folder that keeps one JSON file for each."""
 
+import functools
 import hashlib
 import json
 import logging
@@ -17,6 +18,7 @@ from bench.jobs.allocation import Allocation
 from bench.jobs.budget import Budget
 from bench.jobs.findings import Findings
 from bench.jobs.job import Control, Job, canonical_json
+from bench.jobs.packed import damaged, packed_path, read_packed, write_packed
 from bench.jobs.protocol import ProtocolName
 from bench.jobs.recipe import Recipe
 from bench.jobs.schedule import Gradual
@@ -103,14 +105,18 @@ class DamagedRecord(Exception):
 class RecordStore:
     """The records of one study: `RESULTS/records/STUDY/KEY.json`, each written atomically.
 
-    A record with fields that this version doesn't know is read without them, and which they are is
-    said once, unless they are in `said` already.
+    Beside the folder there may be `STUDY.jsonl.xz`, the packed records of an earlier run. Tables
+    show them where the folder has no file of its own (`shown`); a run doesn't count them as done
+    (`read`, `recover`). A record with fields that this version doesn't know is read without them,
+    and which they are is said once, unless they are in `said` already.
     """
 
     def __init__(self, results: Path, study: str, said: set[str] | None = None) -> None:
         self.results = results
         self.folder = results / "records" / study
+        self.packed = packed_path(results, study)
         self._said = set[str]() if said is None else said
+        self._told = False
 
     def prepare(self) -> None:
         """Create the folder and prove that it can be written; raises `UserError` if not."""
@@ -161,9 +167,54 @@ class RecordStore:
             log.warning("record %s is damaged (%s): set aside as %s", key, error, aside.name)
             return None
 
+    def shown(self, key: str) -> Record | None:
+        """The record that tables and figures show: the folder's own, or else the packed one.
+
+        That packed ones are shown is said once. Raises `UserError` where the packed file is needed
+        and damaged.
+        """
+        if own := self.recover(key):
+            return own
+        packed = self.unpacked(key)
+        if packed and not self._told:
+            self._told = True
+            log.info("records that have no file in %s are shown from %s", self.folder, self.packed)
+        return packed
+
+    def unpacked(self, key: str) -> Record | None:
+        """The packed record with this key, or None; raises `UserError` where it is damaged."""
+        text = self._texts.get(key)
+        if text is None:
+            return None
+        try:
+            record, unknown = _parse(text, key)
+        except DamagedRecord as error:
+            raise damaged(self.packed, f"record {key}: {error}") from error
+        say_once(f"Records in {self.packed} were", unknown, self._said)
+        return record
+
     def keys(self) -> Iterator[str]:
         """The keys of all records in the folder, damaged ones included, in order."""
         yield from sorted(path.stem for path in self.folder.glob("*.json"))
+
+    def shown_keys(self) -> list[str]:
+        """The keys of all records in the folder or in the packed file, in order."""
+        return sorted({*self.keys(), *self._texts})
+
+    def pack(self, out: Path) -> int:
+        """Write all records of the folder to the packed file `out`; returns its size in bytes.
+
+        Raises `DamagedRecord` where one of them is damaged.
+        """
+        texts = []
+        for key in self.keys():
+            self.read(key)
+            texts.append(self.path(key).read_text(encoding="utf-8"))
+        return write_packed(out, texts)
+
+    @functools.cached_property
+    def _texts(self) -> dict[str, str]:
+        return read_packed(self.packed)
 
 
 def _checksum(body: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from bench.common.errors import UserError
-from bench.report.figures.sheets import Drawings, against_kind, sheets
+from bench.report.figures.sheets import Drawings, against_kind, brief_kinds, sheets
 from bench.report.file_names import file_names
 from bench.report.frame import Cell, frame
 from bench.report.gaps import gaps
@@ -44,6 +44,7 @@ def write_report(
     verdicts: pd.DataFrame | None = None,
     against: Against | None = None,
     pool: Executor | None = None,
+    brief: bool = False,
 ) -> list[Path]:
     """Write tables, figures, page and data into the folder `out`; returns all files written.
 
@@ -54,8 +55,9 @@ def write_report(
     published values beside ours, with the columns of `published.COLUMNS`. `against` asks for one
     more figure, `figures/PAIR-FIELD`, of accuracy against a hyper-parameter. A pair without any
     result has tables full of gaps and no figure, and where results are too little for a figure, the
-    pages say why. Figures are drawn in the processes of `pool`, or
-    here. Raises `UserError` if `out` can't be written.
+    pages say why. Figures are drawn in the processes of `pool`, or here. A `brief` report is one
+    for version control: `report.md` with its figures as small PNG files, the tables for LaTeX, and
+    `summary.csv`. Raises `UserError` if `out` can't be written.
     """
     table = frame(cells)
     means = summary(table)
@@ -65,8 +67,10 @@ def write_report(
             folder.mkdir(parents=True, exist_ok=True)
         names = file_names(means.pair.unique())
         paths = {pair: out / "figures" / names[pair] for pair in _drawn(means)}
-        figures = Drawings(sheets(cells, table, means, paths, against), pool)
-        files = _write_text(title, description, table, means, every, out, against)
+        figures = Drawings(sheets(cells, table, means, paths, against, brief), pool)
+        files = _write_text(title, description, table, means, every, out, against, brief)
+        if brief:
+            return files + figures.files()
         files += [_write_page(title, description, cells, table, means, every, out, records)]
         files += write_parquet({"summary": means, "cells": table}, out)
         return files + figures.files()
@@ -131,15 +135,17 @@ def _write_text(
     every: Sequence[Table],
     out: Path,
     against: Against | None,
+    brief: bool,
 ) -> list[Path]:
     names = file_names(means.pair.unique())
     files = {
         out / "report.md": markdown.document(
-            title, description, progress(table), _sections(every, names, means, against)
+            title, description, progress(table), _sections(every, names, means, against, brief)
         ),
         out / "summary.csv": means.to_csv(index=False, lineterminator="\n"),
-        out / "cells.csv": table.to_csv(index=False, lineterminator="\n"),
     }
+    if not brief:
+        files[out / "cells.csv"] = table.to_csv(index=False, lineterminator="\n")
     labels: set[str] = set()
     for pair, name in names.items():
         own = [part for part in every if part.pair == pair]
@@ -185,6 +191,7 @@ def _sections(
     names: dict[str, str],
     means: pd.DataFrame,
     against: Against | None,
+    brief: bool,
 ) -> list[str]:
     """The paragraphs of the page: for each pair its figures and tables."""
     sections = []
@@ -193,7 +200,7 @@ def _sections(
         own = [part for part in all_tables if part.pair == pair]
         sections.append(f"## {markdown.escape(pair)}")
         if pair in drawn:
-            sections += _links(name, own, against)
+            sections += _links(name, own, against, brief)
             sections += map(markdown.escape, gaps(means[means.pair == pair]))
         else:
             sections.append("No cell of this pair has a result yet, so there is no figure.")
@@ -201,9 +208,10 @@ def _sections(
     return sections
 
 
-def _links(name: str, own: Sequence[Table], against: Against | None) -> list[str]:
+def _links(name: str, own: Sequence[Table], against: Against | None, brief: bool) -> list[str]:
     """Links to the figures of a pair, of which `own` are the tables."""
     divided = any(part.kind == "phases" for part in own)
     kinds = [*([against_kind(against)] if against else []), "accuracy", "time"]
     kinds += ["phases"] if divided else []
+    kinds = list(brief_kinds(against)) if brief else kinds
     return [f"![{kind}](figures/{name}-{kind}.png)" for kind in kinds]

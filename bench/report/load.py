@@ -8,28 +8,27 @@ from pathlib import Path
 import pandas as pd
 
 from bench.common.errors import UserError
-from bench.jobs.record import DamagedRecord, RecordStore
+from bench.jobs.packed import packed_studies
+from bench.jobs.record import DamagedRecord, Record, RecordStore
 from bench.report.frame import Cell, rows
 
 log = logging.getLogger(__name__)
 
 
 def load_records(results: str | Path = "results") -> pd.DataFrame:
-    """All records of a results folder: a row a record, its study in the first column.
+    """All records of a results folder, one row each, with its study in the first column.
 
-    The columns are those of `cells.csv`. A damaged record is left out and named in a warning.
-    Raises `UserError` where the folder holds no records.
+    The columns are those of `cells.csv`. Packed records count where there is no file of the same
+    job. A damaged file is left out and named in a warning. Raises `UserError` where the folder
+    holds no records, or where packed ones are damaged.
     """
     folder = Path(results) / "records"
+    names = {path.name for path in folder.glob("*") if path.is_dir()}
     studies, cells, said = [], [], set[str]()
-    for study in sorted(path.name for path in folder.glob("*") if path.is_dir()):
+    for study in sorted(names.union(packed_studies(Path(results)))):
         store = RecordStore(Path(results), study, said)
-        for key in list(store.keys()):
-            try:
-                record = store.read(key)
-            except DamagedRecord as error:
-                log.warning("record %s is damaged (%s): left out", key, error)
-                continue
+        for key in store.shown_keys():
+            record = _own(store, key) or store.unpacked(key)
             if record is not None:
                 studies.append(study)
                 cells.append(Cell(record.label, record.job(), record))
@@ -40,6 +39,15 @@ def load_records(results: str | Path = "results") -> pd.DataFrame:
     table = rows(cells)
     table.insert(0, "study", studies)
     return table
+
+
+def _own(store: RecordStore, key: str) -> Record | None:
+    """The record that has a file of its own."""
+    try:
+        return store.read(key)
+    except DamagedRecord as error:
+        log.warning("record %s is damaged (%s): left out", key, error)
+        return None
 
 
 def write_parquet(frames: Mapping[str, pd.DataFrame], out: Path) -> list[Path]:

@@ -61,3 +61,14 @@ def test_without_pyarrow_that_is_said(tmp_path, caplog, monkeypatch) -> None:
     with caplog.at_level(logging.INFO):
         assert write_parquet({"cells": frame(make_grid())}, tmp_path) == []
     assert "pyarrow" in caplog.text and not list(tmp_path.iterdir())
+
+
+def test_packed_records_are_rows_where_there_is_no_file(tmp_path) -> None:
+    fill(tmp_path, "one", "two")
+    store = RecordStore(tmp_path, "one")
+    wanted = load_records(tmp_path)
+    store.pack(store.packed)
+    pd.testing.assert_frame_equal(load_records(tmp_path), wanted)
+    for path in sorted(store.folder.glob("*.json"))[1:]:
+        path.unlink()
+    pd.testing.assert_frame_equal(load_records(tmp_path), wanted)

@@ -24,7 +24,8 @@ class Sheet:
     """One figure of one pair: its kind, and the pair's part of everything.
 
     `means` and `cells` are rows of the results of `summary` and `frame`, `layers` a list of
-    sparsities in the order of `names` for each row of `means`.
+    sparsities in the order of `names` for each row of `means`. One that is `small` becomes a PNG
+    of few bytes and no PDF.
     """
 
     kind: str
@@ -36,6 +37,7 @@ class Sheet:
     layers: pd.Series
     names: Sequence[str]
     against: Against | None = None
+    small: bool = False
 
 
 def sheets(
@@ -44,20 +46,23 @@ def sheets(
     means: pd.DataFrame,
     paths: Mapping[str, Path],
     against: Against | None = None,
+    small: bool = False,
 ) -> list[Sheet]:
     """A sheet for every pair in `paths` and each kind, to be written as `PATH-KIND`.
 
     `table` and `means` are the results of `frame` and `summary`; `against` asks for one kind more.
+    `small` sheets are those of the kinds that a brief report shows.
     """
     style = looks(zip(means.label, means.method, strict=True))
     names, rows = layer_means(cells, means)
     layers = pd.Series(rows, index=means.index, dtype="object")
-    kinds = (*KINDS, against_kind(against)) if against else KINDS
+    every = (*KINDS, against_kind(against)) if against else KINDS
+    kinds = brief_kinds(against) if small else every
     found = []
     for pair, path in paths.items():
         part, own = means[means.pair == pair], table[table.pair == pair]
         dense = float(own.dense_accuracy.mean())
-        rest = (part, own, dense, style, layers[part.index], names.get(pair, []), against)
+        rest = (part, own, dense, style, layers[part.index], names.get(pair, []), against, small)
         found += [Sheet(kind, path.with_name(f"{path.name}-{kind}"), *rest) for kind in kinds]
     return found
 
@@ -67,6 +72,11 @@ def against_kind(against: Against) -> str:
     return against.x if against.x not in KINDS else f"{against.x}-field"
 
 
+def brief_kinds(against: Against | None) -> tuple[str, ...]:
+    """The kinds that a brief report shows: the study's own figure, if any, and accuracy."""
+    return (against_kind(against), "accuracy") if against else ("accuracy", "time")
+
+
 def draw(sheet: Sheet, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
     """Write the figure with each suffix; no file where the records hold nothing for it.
 
@@ -74,7 +84,14 @@ def draw(sheet: Sheet, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
     """
     from bench.report.figures.kinds import save_figure
 
-    return save_figure(sheet, suffixes)
+    if not sheet.small:
+        return save_figure(sheet, suffixes)
+    from bench.report.small import shrink
+
+    files = save_figure(sheet, ("png",))
+    for file in files:
+        shrink(file)
+    return files
 
 
 class Drawings:

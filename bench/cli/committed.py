@@ -1,0 +1,114 @@
+"""What is kept in version control: packed records, and the brief reports drawn from them."""
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli.options import DEFAULT_RESULTS, Results, option
+
+if TYPE_CHECKING:
+    from bench.report import Cell
+    from bench.study.study import Study
+
+
+def pack(
+    study: Annotated[
+        str,
+        typer.Argument(metavar="STUDY", help="A study's name, as its folder of records has it."),
+    ],
+    results: Results = DEFAULT_RESULTS,
+    out: Annotated[
+        Path, option("--out", "DIR", "Folder that gets records/STUDY.jsonl.xz (default: results).")
+    ] = DEFAULT_RESULTS,
+) -> None:
+    """Pack all records of a study into one small file, which every table can be drawn from.
+
+    An older file of the study is replaced.
+    """
+    from bench.common import screen
+    from bench.common.errors import UserError
+    from bench.jobs.packed import packed_path
+    from bench.jobs.record import DamagedRecord, RecordStore
+
+    store = RecordStore(results, study)
+    count = len(list(store.keys()))
+    if not count:
+        raise UserError(
+            f"There are no records in {store.folder}. Give the folder that `run --results DIR` "
+            "wrote to."
+        )
+    path = packed_path(out, study)
+    try:
+        size = store.pack(path)
+    except DamagedRecord as error:
+        raise UserError(f"{error}: run the study again, then pack it.") from error
+    screen.results.print(f"{count} records in {size:,} bytes: {path}", markup=False)
+
+
+def redraw(
+    studies: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[STUDY]...", help="Only these studies (default: all)."),
+    ] = None,
+    results: Results = DEFAULT_RESULTS,
+) -> None:
+    """Draw the committed report of every built-in study with packed records again.
+
+    Each goes where RESULTS/THEME/STUDY is, or to RESULTS/reports/STUDY where there is none.
+    """
+    from bench.cli.drawing import drawing
+    from bench.common.errors import unknown
+    from bench.jobs.packed import packed_studies
+
+    packed = packed_studies(results)
+    for name in studies or ():
+        if name not in packed:
+            raise unknown("study with packed records", name, packed)
+    with drawing() as pool:
+        for name in studies or packed:
+            _redraw(name, results, pool)
+
+
+def _redraw(name: str, results: Path, pool: Executor | None) -> None:
+    """The report drawn from packed records alone, whatever lies in the folder of records."""
+    from bench.cli.grid import load_grid
+    from bench.common import screen
+    from bench.jobs.record import RecordStore
+    from bench.report import Cell, write_report
+
+    study, grid = load_grid(name, [], [])
+    store = RecordStore(results, study.name)
+    cells = [Cell(entry.label, entry.job, store.unpacked(entry.job.key)) for entry in grid]
+    out = _report_folder(results, name)
+    write_report(
+        study.title, study.description, cells, out, against=study.figure, pool=pool, brief=True
+    )
+    _write_published(study, cells, out)
+    screen.results.print(str(out), markup=False)
+
+
+def _report_folder(results: Path, name: str) -> Path:
+    """Where the study's committed report is, or else where reports go."""
+    found = (path for path in sorted(results.glob(f"*/{name}")) if any(path.glob("*.md")))
+    return next(found, results / "reports" / name)
+
+
+def _write_published(study: "Study", cells: "Sequence[Cell]", out: Path) -> None:
+    """`published.md`: the verdicts on published values, where the study answers any."""
+    from bench.check.published import published
+    from bench.check.reproduction import judge
+    from bench.check.verdicts import counted, published_tables
+    from bench.report.tables import markdown
+
+    found = judge(published().select(None, set(study.pairs)), cells)
+    if not any(item.ours for item in found):
+        return
+    status = f"Published values: {counted(item.verdict for item in found)}."
+    sections = [markdown.markdown(table) for table in published_tables(found) if table.rows]
+    text = markdown.document(
+        f"{study.title}: beside published values", study.description, status, sections
+    )
+    (out / "published.md").write_text(text, encoding="utf-8", newline="\n")
