@@ -1,92 +1,81 @@
-"""Running a study behind a progress bar, until it is done or asked to stop."""
+"""The command `run`: a study's jobs, and then its report."""
 
 import sys
-from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
 
-from bench.common import screen
-from bench.common.errors import UserError
-from bench.common.stopping import Stop, stopping
-from bench.executors.execute import Stopped, execute, prepare_possible, refuse
-from bench.executors.options import Options, driver_device, executor_for
-from bench.executors.task import Executor
-from bench.fingerprint import remember_suite
-from bench.jobs.record import Record, RecordStore
-from bench.study.study import Entry
-
-
-class Tally:
-    """What has been recorded so far, shown on the bar; what isn't ok is said."""
-
-    def __init__(self, name: str, total: int) -> None:
-        self.name, self.total = name, total
-        self.done = self.before = 0
-        self.spared = 0.0
-
-    def advance(self, record: Record, was_finished: bool) -> None:
-        """Count one more record."""
-        self.done, self.before = self.done + 1, self.before + was_finished
-        if not was_finished:
-            self.spared += record.reused_seconds or 0.0
-            if record.status != "ok":
-                message = f"{record.status}: {record.job()}: {record.reason}"
-                screen.messages.print(message, markup=False, style="red")
-
-    def summary(self) -> None:
-        """Say what needed no time."""
-        if self.before:
-            screen.messages.print(f"{self.before} of {self.total} jobs were recorded already.")
-        if self.spared >= 1:
-            screen.messages.print(
-                f"Jobs shared gradients: {self.spared:.0f} s less than their prune_seconds say."
-            )
+from bench.cli.options import (
+    DEFAULT_RESULTS,
+    Devices,
+    Executor,
+    Gpus,
+    Jobs,
+    Memory,
+    Out,
+    Overrides,
+    Plugins,
+    Results,
+    SlurmOptions,
+    StudyName,
+    Threads,
+    Timeout,
+    option,
+)
 
 
-def run_entries(
-    study: str, entries: Sequence[Entry], store: RecordStore, options: Options, memory: int
-) -> list[Record]:
-    """Make the pairs ready, then run the jobs where the user wants them; ends a stopped process."""
-    remember_suite()
-    executor = executor_for(options, store.results)
-    executor.prepare()
-    tally = Tally(study, len(entries))
-    with stopping() as stop:
-        try:
-            records = _run(entries, store, options, memory, executor, tally, stop)
-        except (KeyboardInterrupt, Stopped):
-            screen.messages.print(
-                f"Stopped: {tally.done} of {tally.total} jobs are recorded. "
-                "The same command goes on with the rest."
-            )
-            sys.exit(128 + (stop.signal or 2))
-    tally.summary()
-    return records
+def run(
+    study: StudyName,
+    pair: Annotated[list[str] | None, option("--pair", "NAME", "Only this pair.")] = None,
+    method: Annotated[
+        list[str] | None, option("--method", "LABEL", "Only the method with this label.")
+    ] = None,
+    allocation: Annotated[
+        list[str] | None, option("--allocation", "NAME", "Only this allocation.")
+    ] = None,
+    sparsity: Annotated[
+        list[float] | None, option("--sparsity", "FRACTION", "Only this fraction removed.")
+    ] = None,
+    seed: Annotated[list[int] | None, option("--seed", "N", "Only this seed.")] = None,
+    protocol: Annotated[
+        list[str] | None, option("--protocol", "NAME", "Only this protocol.")
+    ] = None,
+    set_: Overrides = None,
+    plugin: Plugins = None,
+    results: Results = DEFAULT_RESULTS,
+    out: Out = None,
+    device: Devices = "cpu",
+    memory: Memory = 1024,
+    executor: Executor = "local",
+    jobs: Jobs = None,
+    threads: Threads = None,
+    gpus: Gpus = 1.0,
+    timeout: Timeout = None,
+    slurm: SlurmOptions = None,
+) -> None:
+    """Run a study's jobs, skipping those already recorded, and write its tables and figures.
 
+    Exits with 1 if a job failed. A stopped run goes on where it was with the same command.
+    """
+    from bench.cli.drawing import drawing
+    from bench.cli.grid import load_grid, report_grid
+    from bench.cli.running import run_entries
+    from bench.executors.options import Options
+    from bench.jobs.record import RecordStore
+    from bench.study.filters import Filters
 
-def _run(
-    entries: Sequence[Entry],
-    store: RecordStore,
-    options: Options,
-    memory: int,
-    executor: Executor,
-    tally: Tally,
-    stop: Stop,
-) -> list[Record]:
-    with screen.bar("preparing") as show:
-        names = [entry.job.pair for entry in entries]
-        device = driver_device(options)
-        pairs, refused = prepare_possible(names, device, lambda what, n, of: show(n, of, what))
-    if not pairs:
-        raise UserError(" ".join(map(str, refused.values())))
-    for error in refused.values():
-        screen.messages.print(f"{error} The study's other pairs go on.", markup=False, style="red")
-    lost = refuse(tally.name, entries, refused, device, store)
-    tally.done += len(lost)
-    entries = [entry for entry in entries if entry.job.pair in pairs]
-    with screen.bar(tally.name) as show:
-        show(0, tally.total, tally.name)
-
-        def advance(record: Record, was_finished: bool) -> None:
-            tally.advance(record, was_finished)
-            show(tally.done, tally.total, tally.name)
-
-        return lost + execute(tally.name, entries, pairs, store, advance, memory, executor, stop)
+    loaded, grid = load_grid(study, set_ or [], plugin or [])
+    filters = Filters(
+        pair or (), method or (), allocation or (), sparsity or (), seed or (), protocol or ()
+    )
+    entries = filters.apply(grid)
+    plugins = [*map(Path, loaded.plugins), *(plugin or [])]
+    devices = tuple(device.split(","))
+    options = Options(jobs, devices, threads, timeout, plugins, executor, gpus, slurm or ())
+    store = RecordStore(results, loaded.name)
+    store.prepare()
+    records = run_entries(loaded.name, entries, store, options, memory * 2**20)
+    with drawing() as pool:
+        where_to = out or results / "reports" / loaded.name
+        report_grid(loaded, grid, entries, store, where_to, pool=pool)
+    if any(record.status == "failed" for record in records):
+        sys.exit(1)

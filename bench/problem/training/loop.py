@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,7 @@ from bench.jobs.budget import Meter
 from bench.jobs.recipe import Recipe
 from bench.problem.training.mode import TrainingMode
 from bench.problem.training.optimizer import make_optimizer, make_schedule, stop_weight_decay
+from bench.problem.training.saver import Saver
 from bench.problem.weights import Masks
 from datasets.inputs.augmentation import AUGMENTATIONS
 from datasets.inputs.split_inputs import Inputs
@@ -45,25 +46,13 @@ class Sparsifier:
         """Take up what `state` gave, after model and masks are restored."""
 
 
-class Saver(Protocol):
-    """Keeps the state of an unfinished training; `saved` is what an interrupted one left."""
-
-    saved: dict[str, Any] | None
-
-    def due(self) -> bool:
-        """Whether it's time to save again."""
-
-    def save(self, state: dict[str, Any]) -> None:
-        """Keep this state instead of the one before."""
-
-
 class Training:
     """A model in training: the loop, and all that a `Sparsifier` may read and set.
 
     `parameters` are the trained tensors behind the prunable weights by name, `step` counts the
     steps done of `steps`. Weights outside the masks are exactly zero at every step, and so are
-    their entries in the optimiser. `emergent_sparsity` is what a
-    method came to by itself before it was brought to the target.
+    their entries in the optimiser. `emergent_sparsity` is what a method came to by itself before it
+    was brought to the target.
     """
 
     def __init__(
