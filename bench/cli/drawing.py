@@ -6,7 +6,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 
-from bench.common.cores import cores
+from bench.common.machine.cores import cores
 
 _MOST = 3
 

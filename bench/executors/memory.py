@@ -3,7 +3,7 @@
 import psutil
 import torch
 
-from bench.common.cores import cores
+from bench.common.machine.cores import cores
 
 SHARED = 2 * 2**30
 """Most bytes of gradients that one worker keeps for other jobs."""

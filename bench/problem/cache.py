@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from bench.common.yardstick import synchronise
+from bench.common.machine.yardstick import synchronise
 from bench.problem.gradients.per_example import DenseGradients, JoinedGradients, OuterGradients
 from bench.problem.stopwatch import Stopwatch
 

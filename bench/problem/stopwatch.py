@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import torch
 
-from bench.common.yardstick import synchronise
+from bench.common.machine.yardstick import synchronise
 from bench.jobs.findings import PHASES, Phase
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from bench.common.measure import measured
+from bench.common.machine.measure import measured
 from bench.jobs.budget import Meter
 from bench.jobs.findings import Findings
 from bench.jobs.job import Job

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from bench.common.errors import MethodError, Skip
-from bench.common.yardstick import yardstick_seconds
+from bench.common.machine.yardstick import yardstick_seconds
 from bench.jobs.budget import Meter, OverBudget
 from bench.jobs.findings import Findings
 from bench.jobs.job import Job

@@ -5,8 +5,8 @@ import time
 import pytest
 import torch
 
-from bench.common import measure
-from bench.common.measure import measured
+from bench.common.machine import measure
+from bench.common.machine.measure import measured
 
 CPU = torch.device("cpu")
 

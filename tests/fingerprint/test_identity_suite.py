@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from support.suite_copies import Copy
 
-from bench.common import measure, yardstick
 from bench.common.files import replacing
+from bench.common.machine import measure, yardstick
 from bench.executors import execute
 from bench.jobs.allocation import pruned_total
 from bench.jobs.budget import Budget, Meter

@@ -65,7 +65,7 @@ SUBJECTS: Sequence[Subject] = (
         ("bench/pairs/evaluate.py",),
         ("pairs/test_evaluate.py", "problem/test_train.py"),
     ),
-    Subject("measure", ("bench/common/measure.py",), ("common/test_measure.py",)),
+    Subject("measure", ("bench/common/machine/measure.py",), ("common/test_measure.py",)),
     Subject(
         "gradients",
         (
@@ -257,7 +257,7 @@ ELSEWHERE = (
     *("bench/pairs/preparing/prepare.py", "bench/pairs/preparing/fitting.py"),
     *("bench/run/case.py", "bench/run/one_job.py", "bench/run/sharing.py", "bench/run/snapshot.py"),
     *("bench/run/protocols.py", "bench/run/retrain.py", "bench/common/layout.py"),
-    *("bench/check/pace.py", "bench/check/curves.py", "bench/common/yardstick.py"),
+    *("bench/check/pace.py", "bench/check/curves.py", "bench/common/machine/yardstick.py"),
     "bench/common/randomness.py",
 )
 """Pictures, processes, data and training: they are held by tests of whole runs, which take long."""

@@ -11,7 +11,7 @@ from support.pictures import write_folder
 from support.tiny import PLENTY
 from torch import Tensor
 
-from bench.common.measure import measured
+from bench.common.machine.measure import measured
 from bench.jobs.budget import Meter
 from bench.pairs import PAIRS
 from bench.pairs.batchnorm import recalibrate

@@ -12,7 +12,7 @@ from support.oracles import woodfisher_recursion
 from support.tiny import PLENTY, TinyExamples
 from torch import Tensor, nn
 
-from bench.common.measure import measured
+from bench.common.machine.measure import measured
 from bench.jobs.budget import Meter
 from bench.pairs.mlpnet import MLPNet
 from bench.pairs.resnet20 import ResNet20

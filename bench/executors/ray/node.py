@@ -8,8 +8,8 @@ from typing import Any
 import ray
 import torch
 
-from bench.common.cores import cores
 from bench.common.errors import UserError
+from bench.common.machine.cores import cores
 from bench.common.screen import configure_logging
 from bench.executors.memory import cache_memory
 from bench.executors.ray.transfer import Transfer

@@ -7,7 +7,8 @@ from typing import Any
 from torch import nn
 
 import datasets
-from bench.common import download, errors, files, folders, measure, yardstick
+from bench.common import download, errors, files, folders
+from bench.common.machine import measure, yardstick
 from bench.fingerprint import code_of, describe, outside_of, structure
 from bench.jobs.job import canonical_json
 from bench.jobs.recipe import Recipe
