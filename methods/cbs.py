@@ -1,6 +1,6 @@
 """The Combinatorial Brain Surgeon (Yu et al. 2022)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -56,6 +56,14 @@ class CBS(Method):
     def uses_labels(self) -> bool:
         """Not where they are drawn from the model and no loss is asked for."""
         return self.fisher == "empirical" or self.judge == "loss"
+
+    def gradients_wanted(self) -> Hashable:
+        """The same gradients where these three are equal."""
+        return (self.samples, self.batch, self.fisher)
+
+    def gradients_held(self) -> int:
+        """All of them at once."""
+        return self.samples
 
     def space(self) -> Space:
         """Nothing where the judge is the loss: then the masks it judges are the job's trials."""

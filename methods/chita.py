@@ -1,7 +1,7 @@
 """CHITA and its multi-stage form CHITA++ (Benbaki et al. 2023, Fast as CHITA)."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -55,6 +55,14 @@ class CHITA(Method):
     def uses_labels(self) -> bool:
         """Not where they are drawn from the model."""
         return self.fisher == "empirical"
+
+    def gradients_wanted(self) -> Hashable:
+        """The same gradients where these three are equal."""
+        return (self.samples, self.batch, self.fisher)
+
+    def gradients_held(self) -> int:
+        """All of them at once."""
+        return self.samples
 
     def prune(self, problem: Problem) -> Weights:
         """Stage after stage, each around the weights of the one before."""

@@ -48,6 +48,10 @@ class EKFAC(Surgeon[JoinedInverse[EigenInverse]]):
         """Not where they are drawn from the model."""
         return self.fisher == "empirical"
 
+    def gradients_held(self) -> int:
+        """Layer inputs and output gradients of all examples, which are no more than these."""
+        return self.samples
+
     def inverse(self, problem: Problem) -> JoinedInverse[EigenInverse]:
         """The damped inverse, a block a layer."""
         kept: dict[str, list[Kept]] = {name: [] for name in problem.weights}

@@ -1,5 +1,6 @@
 """What every method is: scores that rank the weights, and what happens to the survivors."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -49,6 +50,20 @@ class Method:
     def starts_anew(self) -> bool:
         """Whether training starts from new weights, so that zeros of the dense model don't stay."""
         return False
+
+    def gradients_wanted(self) -> Hashable:
+        """Equal for methods that ask for the same gradients of the dense model.
+
+        Jobs of such methods are run one after the other in one process, which computes them once.
+        """
+        return None
+
+    def gradients_held(self) -> int:
+        """How many gradients of all prunable weights it may hold at once.
+
+        Before a job starts, its memory is bounded by this.
+        """
+        return 0
 
     def space(self) -> search.Space:
         """What may be tuned here, by field."""

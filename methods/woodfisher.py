@@ -1,5 +1,6 @@
 """WoodFisher (Singh & Alistarh 2020, Efficient Second-Order Approximation)."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -42,6 +43,14 @@ class WoodFisher(Surgeon[FisherInverse]):
     def uses_labels(self) -> bool:
         """Not where they are drawn from the model."""
         return self.fisher == "empirical"
+
+    def gradients_wanted(self) -> Hashable:
+        """The same gradients where these three are equal."""
+        return (self.samples, self.batch, self.fisher)
+
+    def gradients_held(self) -> int:
+        """All of them at once."""
+        return self.samples
 
     def inverse(self, problem: Problem) -> FisherInverse:
         """The damped inverse Fisher with the requested blocks."""

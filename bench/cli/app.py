@@ -102,7 +102,7 @@ def run(
     from bench.cli.drawing import drawing
     from bench.cli.grid import load_grid, report_grid
     from bench.cli.run import run_entries
-    from bench.executors.choice import Where
+    from bench.executors.options import Options
     from bench.jobs.record import RecordStore
     from bench.study.filters import Filters
 
@@ -113,10 +113,10 @@ def run(
     entries = filters.apply(grid)
     plugins = [*map(Path, loaded.plugins), *(plugin or [])]
     devices = tuple(device.split(","))
-    where = Where(jobs, devices, threads, timeout, plugins, executor, gpus, slurm or ())
+    options = Options(jobs, devices, threads, timeout, plugins, executor, gpus, slurm or ())
     store = RecordStore(results, loaded.name)
     store.prepare()
-    records = run_entries(loaded.name, entries, store, where, memory * 2**20)
+    records = run_entries(loaded.name, entries, store, options, memory * 2**20)
     with drawing() as pool:
         where_to = out or results / "reports" / loaded.name
         report_grid(loaded, grid, entries, store, where_to, pool=pool)
@@ -151,13 +151,13 @@ def report(
 
         loaded, grid = load_grid(study, set_ or [], plugin or [])
         store = RecordStore(results, loaded.name)
-        where = out or results / "reports" / loaded.name
+        folder = out or results / "reports" / loaded.name
         if watch:
             from bench.cli.watch import watch_grid
 
-            watch_grid(loaded, grid, store, where, every=every, published=published)
+            watch_grid(loaded, grid, store, folder, every=every, published=published)
         else:
-            report_grid(loaded, grid, grid, store, where, published=published, pool=pool)
+            report_grid(loaded, grid, grid, store, folder, published=published, pool=pool)
 
 
 @app.command()
@@ -186,8 +186,8 @@ def compare(
     loaded, grid = load_grid(study, set_ or [], plugin or [])
     gathered = comparison.gather(grid, RecordStore(results, loaded.name))
     found = comparison.compare(loaded.title, gathered, baseline, anyway=anyway)
-    where = out or results / "reports" / loaded.name
-    files = comparison.write_comparison(found, where)
+    folder = out or results / "reports" / loaded.name
+    files = comparison.write_comparison(found, folder)
     screen.results.print(comparison.comparison_text(found), markup=False)
     screen.results.print(f"Written: {', '.join(map(str, files))}", markup=False)
 

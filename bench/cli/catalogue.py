@@ -62,10 +62,11 @@ def _studies() -> Table:
 
 
 def _datasets() -> Table:
-    table = _table("Datasets", "name", "on this machine", "")
-    for name in datasets.DATASETS:
+    table = _table("Datasets", "name", "what it holds", "on this machine")
+    for name, definition in datasets.DATASETS.items():
         state = datasets.available(name)
-        table.add_row(name, "yes" if state else "no", state.reason.splitlines()[0])
+        reason = state.reason.splitlines()[0]
+        table.add_row(name, definition.summary, f"{'yes' if state else 'no'}: {reason}")
     return table
 
 

@@ -1,11 +1,12 @@
 """Processes that draw figures; they get ready while there is nothing to draw yet."""
 
-import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
+
+from bench.common.cores import cores
 
 _MOST = 3
 
@@ -18,7 +19,7 @@ def drawing() -> Iterator[Executor | None]:
     and are spawned, which every platform can do, so that imports of the caller and theirs go on
     side by side. None too where the platform has no such pool.
     """
-    count = min(_MOST, _cores() - 1)
+    count = min(_MOST, cores() - 1)
     pool = _pool(count) if count else None
     if pool is None:
         yield None
@@ -46,9 +47,3 @@ def _ready() -> None:
     """Ctrl-C is for the process that asked for the figures, which ends this one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     import bench.report.figures.kinds  # noqa: F401
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from bench.common import screen
 from bench.common.errors import UserError
 from bench.common.stopping import Stop, stopping
-from bench.executors.choice import Where, driver_device, engine_for
 from bench.executors.execute import Stopped, execute, prepare_possible, refuse
-from bench.executors.task import Engine
+from bench.executors.options import Options, driver_device, executor_for
+from bench.executors.task import Executor
 from bench.fingerprint import remember_suite
 from bench.jobs.record import Record, RecordStore
 from bench.study.study import Entry
@@ -42,16 +42,16 @@ class Tally:
 
 
 def run_entries(
-    study: str, entries: Sequence[Entry], store: RecordStore, where: Where, memory: int
+    study: str, entries: Sequence[Entry], store: RecordStore, options: Options, memory: int
 ) -> list[Record]:
     """Make the pairs ready, then run the jobs where the user wants them; ends a stopped process."""
     remember_suite()
-    engine = engine_for(where, store.results)
-    engine.prepare()
+    executor = executor_for(options, store.results)
+    executor.prepare()
     tally = Tally(study, len(entries))
     with stopping() as stop:
         try:
-            records = _run(entries, store, where, memory, engine, tally, stop)
+            records = _run(entries, store, options, memory, executor, tally, stop)
         except (KeyboardInterrupt, Stopped):
             screen.messages.print(
                 f"Stopped: {tally.done} of {tally.total} jobs are recorded. "
@@ -65,15 +65,15 @@ def run_entries(
 def _run(
     entries: Sequence[Entry],
     store: RecordStore,
-    where: Where,
+    options: Options,
     memory: int,
-    engine: Engine,
+    executor: Executor,
     tally: Tally,
     stop: Stop,
 ) -> list[Record]:
     with screen.bar("preparing") as show:
         names = [entry.job.pair for entry in entries]
-        device = driver_device(where)
+        device = driver_device(options)
         pairs, refused = prepare_possible(names, device, lambda what, n, of: show(n, of, what))
     if not pairs:
         raise UserError(" ".join(map(str, refused.values())))
@@ -89,4 +89,4 @@ def _run(
             tally.advance(record, was_finished)
             show(tally.done, tally.total, tally.name)
 
-        return lost + execute(tally.name, entries, pairs, store, advance, memory, engine, stop)
+        return lost + execute(tally.name, entries, pairs, store, advance, memory, executor, stop)

@@ -1,4 +1,4 @@
-"""A study's jobs: which of them still have to run, handed to the engine that runs them."""
+"""A study's jobs: which of them still have to run, handed to the executor that runs them."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from bench.common.errors import UserError, unknown
 from bench.common.stopping import Stop
 from bench.executors.here import Here
 from bench.executors.perform import finished
-from bench.executors.task import Engine, Task, Work, need
+from bench.executors.task import Executor, Task, Work, need
 from bench.jobs.record import Record, RecordStore
 from bench.pairs import PAIRS
 from bench.pairs.preparing.dense import Dense
@@ -88,7 +88,7 @@ def execute(
     store: RecordStore,
     advance: Callable[[Record, bool], None],
     memory: int = MEMORY,
-    engine: Engine | None = None,
+    executor: Executor | None = None,
     stop: Stop | None = None,
 ) -> list[Record]:
     """The record of every entry, in order; what is finished isn't run again.
@@ -109,7 +109,7 @@ def execute(
             records[record.key] = record
             advance(record, True)
     work = Work(study, store.results, memory)
-    for record in (engine or Here()).run(tasks, work, pairs, stop) if tasks else ():
+    for record in (executor or Here()).run(tasks, work, pairs, stop) if tasks else ():
         records[record.key] = record
         advance(record, False)
     if stop.signal is not None and len(records) < len(entries):

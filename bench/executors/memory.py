@@ -1,9 +1,9 @@
 """How much memory and how many cores the jobs of this machine may divide among them."""
 
-import os
-
 import psutil
 import torch
+
+from bench.common.cores import cores
 
 SHARED = 2 * 2**30
 """Most bytes of gradients that one worker keeps for other jobs."""
@@ -29,13 +29,6 @@ def _available() -> int:
     """Bytes that this machine has for new processes, caches that it can drop included."""
     available: int = psutil.virtual_memory().available
     return available
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def threads_each(workers: int) -> int:

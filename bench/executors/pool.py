@@ -15,7 +15,7 @@ from bench.common.stopping import Stop
 from bench.executors.claims import claim
 from bench.executors.memory import cache_memory, free_memory
 from bench.executors.perform import lost, unwritable
-from bench.executors.process import Died, Place, TookTooLong
+from bench.executors.process import Died, TookTooLong, WorkerProcess
 from bench.executors.queue import Queue
 from bench.executors.task import Task, Work
 from bench.jobs.record import Record
@@ -65,32 +65,37 @@ class Pool:
     def run(
         self, tasks: Sequence[Task], work: Work, pairs: Mapping[str, Dense], stop: Stop
     ) -> Iterator[Record]:
-        """See `Engine`."""
+        """See `Executor`."""
         capacity = {name: free_memory(name, len(self.devices)) for name in set(self.devices)}
         queue = Queue(tasks, self.devices, capacity)
-        with self._places(min(len(tasks), len(self.devices))) as places:
+        with self._processes(min(len(tasks), len(self.devices))) as processes:
             while True:
                 if not stop.asked:
-                    _hand_out(queue, places, work)
-                busy = [place for place in places if place.future is not None]
+                    _hand_out(queue, processes, work)
+                busy = [process for process in processes if process.future is not None]
                 if not busy and (stop.asked or not queue):
                     return
                 if not busy:
                     time.sleep(TICK)
-                wait([place.future for place in busy if place.future], TICK, FIRST_COMPLETED)
-                for place in busy:
-                    place.watch()
-                    if place.future is not None and place.future.done():
-                        yield from self._settle(place, queue, work, pairs, stop)
+                wait([process.future for process in busy if process.future], TICK, FIRST_COMPLETED)
+                for process in busy:
+                    process.watch()
+                    if process.future is not None and process.future.done():
+                        yield from self._settle(process, queue, work, pairs, stop)
 
     def _settle(
-        self, place: Place, queue: Queue, work: Work, pairs: Mapping[str, Dense], stop: Stop
+        self,
+        process: WorkerProcess,
+        queue: Queue,
+        work: Work,
+        pairs: Mapping[str, Dense],
+        stop: Stop,
     ) -> Iterator[Record]:
-        """The record of the place's job, if it has come to one."""
-        task = place.task
+        """The record of the process's job, if it has come to one."""
+        task = process.task
         assert task is not None
         try:
-            record = place.result()
+            record = process.result()
         except TookTooLong:
             queue.done(task)
             reason = f"took longer than {self.timeout:g} seconds and was stopped"
@@ -124,27 +129,27 @@ class Pool:
         return record
 
     @contextmanager
-    def _places(self, count: int) -> Iterator[list[Place]]:
+    def _processes(self, count: int) -> Iterator[list[WorkerProcess]]:
         """Workers that end with the block: at their leisure, or at once where it fails."""
         context, limit = _context(), cache_memory(len(self.devices))
-        places = [
-            Place(context, device, self.threads, self._plugins, limit, self.timeout)
+        processes = [
+            WorkerProcess(context, device, self.threads, self._plugins, limit, self.timeout)
             for device in self.devices[:count]
         ]
         try:
-            yield places
+            yield processes
         except BaseException:
-            for place in places:
-                place.stop()
+            for process in processes:
+                process.stop()
             raise
-        for place in places:
-            place.close()
+        for process in processes:
+            process.close()
 
 
-def _hand_out(queue: Queue, places: Sequence[Place], work: Work) -> None:
-    for index, place in enumerate(places):
-        if place.future is None and (task := queue.take(index)) is not None:
-            place.begin(task, work)
+def _hand_out(queue: Queue, processes: Sequence[WorkerProcess], work: Work) -> None:
+    for index, process in enumerate(processes):
+        if process.future is None and (task := queue.take(index)) is not None:
+            process.begin(task, work)
 
 
 def _context() -> BaseContext:

@@ -22,7 +22,7 @@ class TookTooLong(Exception):
     """The job was stopped at its time limit, and its process with it."""
 
 
-class Place:
+class WorkerProcess:
     """A pool of one process, so that jobs which share can go to the same one, job by job.
 
     `limit` are the bytes of gradients that the process keeps for later jobs, `timeout` the seconds

@@ -7,35 +7,36 @@ from collections.abc import Hashable, Mapping, Sequence
 
 from bench.executors.task import Task
 from bench.jobs.job import Job
+from methods import build
 
 LATER = 0.5
 """Seconds until a job that another run is at is looked at again."""
 
 
 def sharing(job: Job) -> Hashable:
-    """Equal for jobs that ask for the same gradients."""
-    fields = ("samples", "batch", "fisher")
-    return (job.pair, job.seed, *(job.hyperparameters.get(name) for name in fields))
+    """Equal for jobs that ask for the same gradients, by what their methods say of themselves."""
+    method = build(job.method, job.hyperparameters)
+    return (job.pair, job.seed, method.gradients_wanted())
 
 
 class Queue:
-    """Jobs for some places, each with a device; `capacity` is the free memory of each device.
+    """Jobs for some workers, each with a device; `capacity` is the free memory of each device.
 
-    A place takes the jobs of one group that share, then the next group, and helps with the largest
+    A worker takes the jobs of one group that share, then the next group, and helps with the largest
     where none is left. Jobs that together need more than is free don't run together: the first that
     doesn't fit holds back all others until it does, so it waits for no more than what runs. One
     that needs more than there is runs alone.
     """
 
     def __init__(
-        self, tasks: Sequence[Task], places: Sequence[str], capacity: Mapping[str, float]
+        self, tasks: Sequence[Task], workers: Sequence[str], capacity: Mapping[str, float]
     ) -> None:
         groups: dict[Hashable, deque[Task]] = {}
         for task in tasks:
             groups.setdefault(sharing(task.entry.job), deque()).append(task)
         self._groups = deque(groups.values())
-        self._own: list[deque[Task]] = [deque() for _ in places]
-        self._places, self._capacity = places, capacity
+        self._own: list[deque[Task]] = [deque() for _ in workers]
+        self._workers, self._capacity = workers, capacity
         self._running: dict[Task, str] = {}
         self._held: Task | None = None
         self._later: deque[tuple[float, Task]] = deque()
@@ -44,12 +45,12 @@ class Queue:
         """Whether jobs are left that have not been taken."""
         return bool(self._held or self._later or self._groups or any(self._own))
 
-    def take(self, place: int) -> Task | None:
-        """The next job for this place, or None where none may start now."""
-        task = self._held or self._next(place)
+    def take(self, worker: int) -> Task | None:
+        """The next job for this worker, or None where none may start now."""
+        task = self._held or self._next(worker)
         if task is None:
             return None
-        device = self._places[place]
+        device = self._workers[worker]
         if not self._fits(task, device):
             self._held = task
             return None
@@ -78,8 +79,8 @@ class Queue:
         used = [other.need for other, there in self._running.items() if there == device]
         return not used or sum(used) + task.need <= self._capacity[device]
 
-    def _next(self, place: int) -> Task | None:
-        own = self._own[place]
+    def _next(self, worker: int) -> Task | None:
+        own = self._own[worker]
         if not own and self._groups:
             own.extend(self._groups.popleft())
         if own:

@@ -1,4 +1,4 @@
-"""What an engine is given and what it gives back."""
+"""What an executor is given and what it gives back."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from bench.common.stopping import Stop
 from bench.jobs.record import Record, RecordStore
 from bench.pairs.preparing.dense import Dense
 from bench.study.study import Entry
+from methods import build
 
 GRADIENT_COPIES = 2.5
 """What a method takes at most, in sizes of its m×d gradients: the bound of the speed benchmark."""
@@ -40,7 +41,7 @@ class Work:
         return RecordStore(self.results, self.study)
 
 
-class Engine(Protocol):
+class Executor(Protocol):
     """Runs jobs somewhere."""
 
     def prepare(self) -> None:
@@ -58,6 +59,6 @@ class Engine(Protocol):
 
 def need(entry: Entry, dense: Dense, memory: int) -> int:
     """Bytes that the job may take beside the data: models, a chunk of examples, its gradients."""
-    samples = entry.job.hyperparameters.get("samples", 0)
+    held = build(entry.job.method, entry.job.hyperparameters).gradients_held()
     prunable = sum(dense.model.get_parameter(name).numel() for name in dense.prunable)
-    return int(3 * 4 * dense.parameters + memory + GRADIENT_COPIES * 4 * samples * prunable)
+    return int(3 * 4 * dense.parameters + memory + GRADIENT_COPIES * 4 * held * prunable)

@@ -3,8 +3,6 @@
 import hashlib
 import json
 import logging
-import shutil
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -17,6 +15,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
+from bench.common.download import download_to
 from bench.common.errors import UserError
 from bench.common.files import replacing
 from bench.common.folders import data_folder, mirrors
@@ -24,7 +23,6 @@ from bench.common.folders import data_folder, mirrors
 log = logging.getLogger(__name__)
 
 StateDict = dict[str, Tensor]
-TIMEOUT = 20
 
 
 @dataclass(frozen=True)
@@ -65,11 +63,8 @@ class Published:
     def _download(self, target: Path) -> None:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with (
-                urllib.request.urlopen(self.url, timeout=TIMEOUT) as response,
-                replacing(target) as file,
-            ):
-                shutil.copyfileobj(response, file)
+            with replacing(target) as file:
+                download_to(file, self.url, self.file)
         except (OSError, HTTPException) as error:
             raise UserError(
                 f"The checkpoint {self.file} is not on this machine and can't be downloaded from "

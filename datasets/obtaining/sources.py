@@ -3,21 +3,16 @@
 import re
 import shutil
 import subprocess
-import urllib.request
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException
 from importlib.util import find_spec
 from pathlib import Path
-from threading import Thread
-from urllib.error import HTTPError
 
+from bench.common.download import download_to
 from datasets.dataset import Files, Parts, Progress, SourceError
 from datasets.obtaining.archive import unpack
 
-ANSWER_SECONDS = 7
-STALL_SECONDS = 20
 PACK_SECONDS = 1800
 
 
@@ -79,45 +74,14 @@ def download(alternatives: Sequence[str], folder: Path, progress: Progress) -> P
     for address in alternatives:
         path = folder / address.rsplit("/", 1)[-1]
         try:
-            _save(address, path, progress)
+            with path.open("wb") as file:
+                download_to(file, address, path.name, progress)
         except (OSError, HTTPException) as error:
             reason = str(getattr(error, "reason", error))
             reasons.append(f"{address}: {reason or 'no answer in time'}")
         else:
             return path
     raise SourceError("; ".join(reasons))
-
-
-def _save(address: str, path: Path, progress: Progress) -> None:
-    what, done = f"downloading {path.name}", 0
-    with _answer(address) as response, path.open("wb") as file:
-        length = response.headers.get("Content-Length")
-        total = int(length) if length else None
-        while chunk := response.read(1 << 20):
-            done += file.write(chunk)
-            progress(what, done, total)
-    if total is not None and done != total:
-        raise OSError(f"the connection broke after {done} of {total} bytes")
-
-
-def _answer(address: str) -> HTTPResponse:
-    """The open response to `address`. Raises `OSError`, after `ANSWER_SECONDS` at the latest.
-
-    It is asked for in a thread: urlopen's own limit counts each of a host's addresses anew and
-    the look-up of its name not at all.
-    """
-    answer: Future[HTTPResponse] = Future()
-
-    def ask() -> None:
-        try:
-            answer.set_result(urllib.request.urlopen(address, timeout=STALL_SECONDS))
-        except Exception as error:
-            if isinstance(error, HTTPError):
-                error.close()
-            answer.set_exception(error)
-
-    Thread(target=ask, daemon=True).start()
-    return answer.result(ANSWER_SECONDS)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 def test_two_processes_draw_the_same_bytes(here, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("bench.cli.drawing._cores", lambda: 2)
+    monkeypatch.setattr("bench.cli.drawing.cores", lambda: 2)
     with drawing() as pool:
         assert pool is not None
         files = write_report("x", "", CELLS, tmp_path, pool=pool)
@@ -50,10 +50,10 @@ def test_processes_that_die_while_they_draw_are_no_loss(here, tmp_path) -> None:
 
 
 def test_one_core_has_no_pool_and_an_error_ends_it(monkeypatch) -> None:
-    monkeypatch.setattr("bench.cli.drawing._cores", lambda: 1)
+    monkeypatch.setattr("bench.cli.drawing.cores", lambda: 1)
     with drawing() as pool:
         assert pool is None
-    monkeypatch.setattr("bench.cli.drawing._cores", lambda: 2)
+    monkeypatch.setattr("bench.cli.drawing.cores", lambda: 2)
     with pytest.raises(UserError, match="no study"), drawing() as pool:
         raise UserError("no study")
     with pytest.raises(RuntimeError, match="after shutdown"):

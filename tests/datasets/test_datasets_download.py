@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from bench.common import download
 from datasets import cifar10, mnist
 from datasets.dataset import Files, Parts, SourceError
 from datasets.obtaining import sources
@@ -81,7 +82,7 @@ def test_download_names_the_reason_of_each_address(server: str, tmp_path: Path) 
 def test_host_that_never_answers_costs_only_the_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(download, "ANSWER_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         start = time.monotonic()
         with pytest.raises(SourceError, match="no answer in time"):

@@ -38,8 +38,8 @@ def test_what_happens_to_one_process_harms_its_job_alone(
             "magnitude": {},
         }
     )
-    engine = Pool(2, ["cpu"], 1, [PLUGIN], timeout=20)
-    records = {record.label: record for record in run(grid, tmp_path, pairs, engine).values()}
+    executor = Pool(2, ["cpu"], 1, [PLUGIN], timeout=20)
+    records = {record.label: record for record in run(grid, tmp_path, pairs, executor).values()}
     assert {name: record.status for name, record in records.items()} == {
         "killed": "failed",
         "hanging": "failed",

@@ -16,8 +16,8 @@ def task(seed: int = 0, need: float = 0.0, **fields: object) -> Task:
     return Task(Entry("label", job), need)
 
 
-def seeds(queue: Queue, place: int, count: int) -> list[int]:
-    taken = [queue.take(place) for _ in range(count)]
+def seeds(queue: Queue, worker: int, count: int) -> list[int]:
+    taken = [queue.take(worker) for _ in range(count)]
     for each in taken:
         queue.done(each)
     return [each.entry.job.seed for each in taken]
@@ -28,7 +28,7 @@ def test_jobs_that_share_follow_each_other_at_one_place() -> None:
     queue = Queue(tasks, ["cpu", "cpu"], {"cpu": 1})
     assert seeds(queue, 0, 1) == [0]
     assert seeds(queue, 1, 3) == [1, 1, 1]
-    assert seeds(queue, 1, 1) == [0], "an idle place helps with the largest group"
+    assert seeds(queue, 1, 1) == [0], "an idle worker helps with the largest group"
     assert seeds(queue, 0, 1) == [0]
     assert not queue and queue.take(0) is None
 

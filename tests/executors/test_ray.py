@@ -14,9 +14,9 @@ from support.checkout import ROOT
 from support.running import Running
 
 from bench.common.errors import UserError
-from bench.executors.choice import Where, engine_for
 from bench.executors.claims import claim
 from bench.executors.execute import execute
+from bench.executors.options import Options, executor_for
 from bench.executors.pool import Pool
 from bench.jobs.record import Record, RecordStore
 from bench.study.plugins import load_plugin
@@ -113,8 +113,8 @@ def run_here(path: Path, results: Path, pairs: dict) -> dict[str, Record]:
     loaded = load_study(str(path))
     store = RecordStore(results, loaded.name)
     store.prepare()
-    engine = Pool(1, ["cpu"], 1, [Path(plugin) for plugin in loaded.plugins])
-    done = execute(loaded.name, loaded.entries(), pairs, store, lambda *_: None, engine=engine)
+    executor = Pool(1, ["cpu"], 1, [Path(plugin) for plugin in loaded.plugins])
+    done = execute(loaded.name, loaded.entries(), pairs, store, lambda *_: None, executor=executor)
     return {record.key: record for record in done}
 
 
@@ -209,10 +209,16 @@ def test_a_job_that_no_node_has_room_for_is_refused(nodes, study, tmp_path) -> N
 
 
 MISTAKES = {
-    "nobody there": (Where(executor="ray:127.0.0.1:9"), "can't be reached at 127.0.0.1:9"),
-    "no address": (Where(executor="ray:auto"), "'auto' is no HOST:PORT"),
-    "a GPU by number": (Where(executor="ray", devices=["cuda:0"]), "cpu or cuda, not cuda:0"),
-    "unknown": (Where(executor="rai"), "Did you mean 'ray'"),
+    "nobody there": (
+        Options(executor="ray:127.0.0.1:9"),
+        "can't be reached at 127.0.0.1:9",
+    ),
+    "no address": (Options(executor="ray:auto"), "'auto' is no HOST:PORT"),
+    "a GPU by number": (
+        Options(executor="ray", devices=["cuda:0"]),
+        "cpu or cuda, not cuda:0",
+    ),
+    "unknown": (Options(executor="rai"), "Did you mean 'ray'"),
 }
 
 
@@ -220,11 +226,11 @@ MISTAKES = {
 def test_mistakes_get_a_sentence(tmp_path, mistake) -> None:
     where, message = MISTAKES[mistake]
     with pytest.raises(UserError, match=message):
-        engine_for(where, tmp_path).prepare()
+        executor_for(where, tmp_path).prepare()
 
 
 def test_data_of_another_digest_are_refused(pairs) -> None:
-    from bench.executors.ray.parcel import PackedDense
+    from bench.executors.ray.transfer import PackedDense
 
     (dense,) = pairs.values()
     packed = PackedDense.of(dense)

@@ -15,7 +15,7 @@ from support.grids import run, study
 from support.running import Running
 
 from bench.common.errors import UserError
-from bench.executors.choice import Where, engine_for
+from bench.executors.options import Options, executor_for
 from bench.executors.task import Task, Work
 
 pytest.importorskip("submitit", reason="the extra slurm isn't installed")
@@ -52,10 +52,10 @@ def placed(tmp_path) -> Path:
 def test_an_array_gives_the_records_of_one_process(pairs, tmp_path) -> None:
     grid = study({"magnitude": {}, "woodfisher": {"samples": 50}}, 2)
     here = run(grid, tmp_path / "here", pairs)
-    where = Where(executor="slurm:local", jobs=2, threads=torch.get_num_threads())
-    engine = engine_for(where, tmp_path / "array")
-    engine.prepare()
-    array = run(grid, tmp_path / "array", pairs, engine)
+    where = Options(executor="slurm:local", jobs=2, threads=torch.get_num_threads())
+    executor = executor_for(where, tmp_path / "array")
+    executor.prepare()
+    array = run(grid, tmp_path / "array", pairs, executor)
     assert len(list((tmp_path / "array" / "slurm").glob("*/*_submitted.pkl"))) == 2
     assert array.keys() == here.keys()
     for name, record in array.items():
@@ -109,8 +109,8 @@ def test_ctrl_c_ends_the_array(placed, tmp_path, times) -> None:
 def test_a_share_refuses_another_dense_model(pairs, tmp_path) -> None:
     grid = study({"magnitude": {}})
     changed = {name: replace(dense, checkpoint_sha256="0" * 64) for name, dense in pairs.items()}
-    engine = engine_for(Where(executor="slurm:local", jobs=1, threads=1), tmp_path)
-    (record,) = run(grid, tmp_path, changed, engine).values()
+    executor = executor_for(Options(executor="slurm:local", jobs=1, threads=1), tmp_path)
+    (record,) = run(grid, tmp_path, changed, executor).values()
     assert record.status == "failed" and "let BENCH_DATA be a folder" in record.reason
 
 
@@ -120,13 +120,13 @@ def test_a_share_refuses_another_dense_model(pairs, tmp_path) -> None:
 )
 def test_a_bad_option_is_said(tmp_path, option, message) -> None:
     with pytest.raises(UserError, match=message):
-        engine_for(Where(executor="slurm", slurm=[option]), tmp_path)
+        executor_for(Options(executor="slurm", slurm=[option]), tmp_path)
 
 
 def test_a_machine_without_slurm_is_said(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match="Slurm can't be used from this machine"):
-        engine_for(Where(executor="slurm"), tmp_path).prepare()
+        executor_for(Options(executor="slurm"), tmp_path).prepare()
 
 
 SBATCH = """#!/bin/sh
@@ -143,10 +143,10 @@ def test_the_options_reach_sbatch(tmp_path, monkeypatch) -> None:
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     options = ["partition=gpu", "time=90", "account=us"]
-    engine = Slurm(tmp_path / "slurm", "slurm", 4, "cuda", 8, (), None, options)
+    executor = Slurm(tmp_path / "slurm", "slurm", 4, "cuda", 8, (), None, options)
     grid = study({"magnitude": {}}, 100)
     tasks = [Task(entry) for entry in grid.entries()]
-    shares = engine._submit(tasks, Work(grid.name, tmp_path, 2**30), {}, tmp_path / "stop")
+    shares = executor._submit(tasks, Work(grid.name, tmp_path, 2**30), {}, tmp_path / "stop")
     assert sum(len(keys) for keys in shares.values()) == 100
     script = (tmp_path / "script").read_text()
     for line in (

@@ -11,7 +11,7 @@ from support.user_pairs import STUDY as FILES
 
 from bench.common.errors import UserError
 from bench.executors.bundle import bundled
-from bench.executors.ray.parcel import PackedDense, Parcel
+from bench.executors.ray.transfer import PackedDense, Parcel
 from bench.executors.task import Work
 from bench.fingerprint import closure, targets_of
 from bench.study.user_code import import_file
@@ -74,7 +74,7 @@ def test_another_pair_than_the_drivers_is_refused(pairs, tmp_path) -> None:
 def test_a_record_of_other_code_than_the_drivers_is_refused(pairs, tmp_path) -> None:
     pytest.importorskip("ray", reason="the extra ray isn't installed")
     from bench.executors.ray.cluster import _of_this_code
-    from bench.executors.ray.flights import Refused
+    from bench.executors.ray.remote_jobs import Refused
 
     (dense,) = pairs.values()
     (record,) = run(study({"magnitude": {}}), tmp_path, pairs).values()

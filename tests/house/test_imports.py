@@ -89,9 +89,9 @@ def test_help_loads_neither_torch_nor_pandas() -> None:
 
 def test_a_cluster_without_its_package_is_said(monkeypatch, tmp_path) -> None:
     from bench.common.errors import UserError
-    from bench.executors.choice import Where, engine_for
+    from bench.executors.options import Options, executor_for
 
     for package, executor in (("ray", "ray"), ("submitit", "slurm")):
         monkeypatch.setitem(sys.modules, package, None)
         with pytest.raises(UserError, match=f"pip install '{package}>="):
-            engine_for(Where(executor=executor), tmp_path)
+            executor_for(Options(executor=executor), tmp_path)

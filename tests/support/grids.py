@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bench.executors.execute import execute
-from bench.executors.task import Engine
+from bench.executors.task import Executor
 from bench.jobs.record import Record, RecordStore
 from bench.pairs.preparing.dense import Dense
 from bench.study.study import Study
@@ -40,12 +40,12 @@ def study(methods: dict, seeds: int = 1, sparsities: tuple[float, ...] = (0.9,))
 
 
 def run(
-    grid: Study, results: Path, pairs: dict[str, Dense], engine: Engine | None = None
+    grid: Study, results: Path, pairs: dict[str, Dense], executor: Executor | None = None
 ) -> dict[str, Record]:
     """The records by label, sparsity and seed; each is on disk, and no claim is left."""
     store = RecordStore(results, grid.name)
     store.prepare()
-    records = execute(grid.name, grid.entries(), pairs, store, lambda *_: None, engine=engine)
+    records = execute(grid.name, grid.entries(), pairs, store, lambda *_: None, executor=executor)
     assert {record.key for record in records} == set(store.keys())
     assert records == [store.read(record.key) for record in records]
     assert not list((store.folder / ".claims").iterdir())

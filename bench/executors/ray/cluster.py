@@ -17,7 +17,7 @@ from bench.executors.claims import claim
 from bench.executors.perform import finished, lost, unwritable
 from bench.executors.queue import Queue
 from bench.executors.ray.connection import Room, connect, nodes
-from bench.executors.ray.flights import RETRIES, Flight, Flights, Lost, Refused, outcome
+from bench.executors.ray.remote_jobs import RETRIES, Lost, Refused, RemoteJob, RemoteJobs, outcome
 from bench.executors.task import Task, Work
 from bench.jobs.record import Record
 from bench.pairs.preparing.dense import Dense
@@ -62,16 +62,16 @@ class Cluster:
     def run(
         self, tasks: Sequence[Task], work: Work, pairs: Mapping[str, Dense], stop: Stop
     ) -> Iterator[Record]:
-        """See `Engine`."""
+        """See `Executor`."""
         assert self._jobs is not None
-        places = min(self._jobs, len(tasks))
-        # A place's next job goes to the process that its last one left, nearly always: so what
+        slots = min(self._jobs, len(tasks))
+        # A slot's next job goes to the process that its last one left, nearly always: so what
         # shares gradients stays together, though it is Ray that chooses the process. And it is Ray
         # that counts memory.
-        queue = Queue(tasks, ["cluster"] * places, {"cluster": math.inf})
+        queue = Queue(tasks, ["cluster"] * slots, {"cluster": math.inf})
         try:
-            flights = Flights(self._room, work, pairs, self._plugins)
-            driver = _Driver(flights, queue, list(range(places)), work, pairs, stop)
+            remote_jobs = RemoteJobs(self._room, work, pairs, self._plugins)
+            driver = _Driver(remote_jobs, queue, list(range(slots)), work, pairs, stop)
             yield from driver.records(self._room, self._timeout)
         finally:
             ray.shutdown()  # and with it all that still runs
@@ -79,9 +79,9 @@ class Cluster:
 
 @dataclass
 class _Driver:
-    """Hands out the jobs of one run and writes their records; `free` are places without a job."""
+    """Hands out the jobs of one run and writes their records; `free` are slots without a job."""
 
-    flights: Flights
+    remote_jobs: RemoteJobs
     queue: Queue
     free: list[int]
     work: Work
@@ -97,18 +97,18 @@ class _Driver:
         looked = time.monotonic()
         while True:
             if self.stop.asked:
-                self.flights.drop_waiting()
+                self.remote_jobs.drop_waiting()
             elif not self.trouble:
                 yield from self._hand_out()
-            if not self.flights and (self.stop.asked or self.trouble or not self.queue):
+            if not self.remote_jobs and (self.stop.asked or self.trouble or not self.queue):
                 break
             if timeout is not None:
-                self.flights.stop_late(timeout)
+                self.remote_jobs.stop_late(timeout)
             if time.monotonic() - looked > PATIENCE:
                 looked = time.monotonic()
                 room.warn()
-            for flight, ref in self.flights.landed(TICK):
-                yield from self._settle(flight, ref, room, timeout)
+            for remote, ref in self.remote_jobs.ended(TICK):
+                yield from self._settle(remote, ref, room, timeout)
         if self.trouble:
             raise UserError(
                 f"{self.trouble} What ran elsewhere is recorded: mend this, then the same command "
@@ -116,9 +116,9 @@ class _Driver:
             )
 
     def _hand_out(self) -> Iterator[Record]:
-        """Give each free place its next job; a record that another run has made is given back."""
-        for place in list(self.free):
-            task = self.queue.take(place)
+        """Give each free slot its next job; a record that another run has made is given back."""
+        for slot in list(self.free):
+            task = self.queue.take(slot)
             if task is None:
                 continue
             held, store = ExitStack(), self.work.store
@@ -135,16 +135,16 @@ class _Driver:
                 self.queue.done(task)
                 yield record
                 continue
-            self.free.remove(place)
-            self.flights.begin(Flight(task, place, held))
+            self.free.remove(slot)
+            self.remote_jobs.begin(RemoteJob(task, slot, held))
 
     def _settle(
-        self, flight: Flight, ref: Any, room: Room, timeout: float | None
+        self, remote: RemoteJob, ref: Any, room: Room, timeout: float | None
     ) -> Iterator[Record]:
         """The job's record, written; none where it was taken back or its node can't do it."""
-        self.free.append(flight.place)
-        self.queue.done(flight.task)
-        entry, store = flight.task.entry, self.work.store
+        self.free.append(remote.slot)
+        self.queue.done(remote.task)
+        entry, store = remote.task.entry, self.work.store
         dense = self.pairs[entry.job.pair]
         try:
             record = _of_this_code(outcome(ref), dense)
@@ -152,10 +152,10 @@ class _Driver:
             self.trouble = str(error)
             return
         except Lost:
-            if self.stop.asked and not flight.late:
+            if self.stop.asked and not remote.late:
                 return
             reason = f"its process died {RETRIES + 1} times: killed, perhaps for want of memory"
-            if flight.late:
+            if remote.late:
                 reason = f"took longer than {timeout:g} seconds and was stopped"
             record = lost(entry, self.work, dense, reason, room.threads)
         try:

@@ -10,8 +10,8 @@ from typing import Any
 
 import ray
 
+from bench.common.cores import cores
 from bench.common.errors import UserError
-from bench.executors.memory import cores
 from bench.run.environment import ROOT
 
 log = logging.getLogger(__name__)

@@ -8,10 +8,11 @@ from typing import Any
 import ray
 import torch
 
+from bench.common.cores import cores
 from bench.common.errors import UserError
 from bench.common.screen import configure_logging
-from bench.executors.memory import cache_memory, cores
-from bench.executors.ray.parcel import Parcel
+from bench.executors.memory import cache_memory
+from bench.executors.ray.transfer import Transfer
 from bench.fingerprint import remember_suite
 from bench.jobs.record import Record
 from bench.pairs.preparing.dense import Dense
@@ -44,23 +45,23 @@ class Clock:
 def run(entry: Entry, refs: dict[str, Any], clock: Any) -> Record | str:
     """The job's record, for the driver to write; or a sentence: this node can do no such job.
 
-    `refs` has the parcel under "" and the packed pairs under their names, in Ray's object store.
+    `refs` has the transfer under "" and the packed pairs under their names, in Ray's object store.
     """
     try:
-        parcel = _begin(_Once(refs[""]))
-        dense = _ready(_Once(refs[entry.job.pair]), device_of(parcel.device, _granted()))
-        parcel.snapshots.mkdir(parents=True, exist_ok=True)
+        transfer = _begin(_Once(refs[""]))
+        dense = _ready(_Once(refs[entry.job.pair]), device_of(transfer.device, _granted()))
+        transfer.snapshots.mkdir(parents=True, exist_ok=True)
     except (UserError, OSError) as error:
         return f"The node {ray.util.get_node_ip_address()} can't run jobs: {error}"
     clock.begin.remote(entry.job.key)
     return run_job(
         entry.job,
         dense,
-        parcel.study,
+        transfer.study,
         entry.label,
-        parcel.memory,
-        snapshots=parcel.snapshots,
-        cache=_kept(parcel.threads),
+        transfer.memory,
+        snapshots=transfer.snapshots,
+        cache=_kept(transfer.threads),
     )
 
 
@@ -82,9 +83,9 @@ class _Once:
 
 
 @functools.cache
-def _begin(parcel: _Once) -> Parcel:
-    """The parcel, unpacked once a process, before torch has done any work in it."""
-    unpacked: Parcel = parcel.get()
+def _begin(transfer: _Once) -> Transfer:
+    """The transfer, unpacked once a process, before torch has done any work in it."""
+    unpacked: Transfer = transfer.get()
     remember_suite()
     unpacked.set_variables()
     torch.set_num_threads(unpacked.threads)

@@ -12,7 +12,7 @@ from bench.common.screen import configure_logging
 from bench.common.stopping import Stop
 from bench.executors.here import Here
 from bench.executors.pool import Pool
-from bench.executors.task import Engine, Task, Work
+from bench.executors.task import Executor, Task, Work
 from bench.fingerprint import remember_suite
 from bench.pairs import PAIRS
 from bench.pairs.preparing.prepare import prepare
@@ -75,10 +75,10 @@ class Share:
                     "started: let BENCH_DATA be a folder that all nodes share."
                 )
         tasks = [Task(entry) for entry in self.entries]
-        for _ in self._engine().run(tasks, self.work, pairs, StopFile(self.stop)):
+        for _ in self._executor().run(tasks, self.work, pairs, StopFile(self.stop)):
             pass
 
-    def _engine(self) -> Engine:
+    def _executor(self) -> Executor:
         if self.timeout is None:
             return Here()
         return Pool(1, [self.device], self.threads, self.plugins, self.timeout)

@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 import datasets
-from bench.common import errors, files, folders, measure, yardstick
+from bench.common import download, errors, files, folders, measure, yardstick
 from bench.fingerprint import code_of, describe, outside_of, structure
 from bench.jobs.job import canonical_json
 from bench.jobs.recipe import Recipe
@@ -17,7 +17,7 @@ from bench.pairs.pair import Pair
 from bench.problem import stopwatch
 
 SET_ASIDE = outside_of(
-    *(errors, files, folders, measure, stopwatch, yardstick),
+    *(download, errors, files, folders, measure, stopwatch, yardstick),
     # How weights and data get here: their hashes say which they are.
     *(Published.path, Published._download, checkpoint.verify, checkpoint.sha256),
     *(checkpoint._found, checkpoint._kept, checkpoint._by_hand),

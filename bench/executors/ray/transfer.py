@@ -89,7 +89,7 @@ class PackedDense:
 
 
 @dataclass(frozen=True)
-class Parcel:
+class Transfer:
     """What all jobs of a run need on every node.
 
     `variables` are the driver's BENCH_* and those that plugins read, for nodes that haven't set
@@ -106,7 +106,7 @@ class Parcel:
     @classmethod
     def of(
         cls, study: str, memory: int, device: str, threads: int, plugins: Sequence[Path]
-    ) -> "Parcel":
+    ) -> "Transfer":
         """Packed from this machine's environment and files."""
         bundles = bundled(plugins)
         names = {name for name in os.environ if name.startswith("BENCH_")}

@@ -13,7 +13,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from bench.executors.ray import node
 from bench.executors.ray.connection import Room, largest_memory
-from bench.executors.ray.parcel import PackedDense, Parcel
+from bench.executors.ray.transfer import PackedDense, Transfer
 from bench.executors.task import Task, Work
 from bench.jobs.record import Record
 from bench.pairs.preparing.dense import Dense
@@ -39,67 +39,67 @@ class Refused(Exception):
 
 
 @dataclass(eq=False)
-class Flight:
-    """One job on the cluster; the driver keeps its claim, which the flight's end releases."""
+class RemoteJob:
+    """One job on the cluster; the driver keeps its claim, which the job's end releases."""
 
     task: Task
-    place: int
+    slot: int
     claim: ExitStack
     late: bool = False
 
 
-class Flights:
+class RemoteJobs:
     """All jobs that Ray has of one run, and what they need there, in Ray's object store."""
 
     def __init__(
         self, room: Room, work: Work, pairs: Mapping[str, Dense], plugins: Sequence[Path]
     ) -> None:
         self._room, self._memory = room, largest_memory()
-        parcel = Parcel.of(work.study, work.memory, room.device, room.threads, plugins)
+        transfer = Transfer.of(work.study, work.memory, room.device, room.threads, plugins)
         self._refs = {name: ray.put(PackedDense.of(dense)) for name, dense in pairs.items()}
-        self._refs[""] = ray.put(parcel)
+        self._refs[""] = ray.put(transfer)
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
         self._clock = ray.remote(node.Clock).options(num_cpus=0, scheduling_strategy=here).remote()
         self._run = ray.remote(node.run)
-        self._flights: dict[Any, Flight] = {}
+        self._remote_jobs: dict[Any, RemoteJob] = {}
 
     def __len__(self) -> int:
-        return len(self._flights)
+        return len(self._remote_jobs)
 
-    def begin(self, flight: Flight) -> None:
+    def begin(self, remote: RemoteJob) -> None:
         """Hand the job to Ray."""
-        options = self._room.options(flight.task.need, self._memory)
+        options = self._room.options(remote.task.need, self._memory)
         run = self._run.options(max_retries=RETRIES, **options)
-        self._flights[run.remote(flight.task.entry, self._refs, self._clock)] = flight
+        self._remote_jobs[run.remote(remote.task.entry, self._refs, self._clock)] = remote
 
-    def landed(self, seconds: float) -> Iterator[tuple[Flight, Any]]:
-        """The flights that have ended, once one has or so many seconds are over.
+    def ended(self, seconds: float) -> Iterator[tuple[RemoteJob, Any]]:
+        """The jobs that have ended, once one has or so many seconds are over.
 
         Each with what `outcome` makes a record of.
         """
-        if not self._flights:
+        if not self._remote_jobs:
             time.sleep(seconds)
             return
-        done, _ = ray.wait(list(self._flights), timeout=seconds)
+        done, _ = ray.wait(list(self._remote_jobs), timeout=seconds)
         for ref in done:
-            flight = self._flights.pop(ref)
-            self._clock.forget.remote(flight.task.entry.job.key)
-            with flight.claim:
-                yield flight, ref
+            remote = self._remote_jobs.pop(ref)
+            self._clock.forget.remote(remote.task.entry.job.key)
+            with remote.claim:
+                yield remote, ref
 
     def stop_late(self, seconds: float) -> None:
         """Kill the processes of the jobs that have taken longer than so many seconds."""
         ages: dict[str, float] = ray.get(self._clock.ages.remote())
-        for ref, flight in self._flights.items():
-            if not flight.late and ages.get(flight.task.entry.job.key, 0.0) > seconds:
-                flight.late = True
+        for ref, remote in self._remote_jobs.items():
+            if not remote.late and ages.get(remote.task.entry.job.key, 0.0) > seconds:
+                remote.late = True
                 ray.cancel(ref, force=True)
 
     def drop_waiting(self) -> None:
         """Take back the jobs that wait for room."""
         ages = ray.get(self._clock.ages.remote())
-        for ref, flight in self._flights.items():
-            if flight.task.entry.job.key not in ages:
+        for ref, remote in self._remote_jobs.items():
+            if remote.task.entry.job.key not in ages:
                 ray.cancel(ref)
 
 

@@ -1,0 +1,113 @@
+"""The executor that the command line asks for, refused at once where it can't be had."""
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from bench.common.errors import UserError, unknown
+from bench.executors.here import Here
+from bench.executors.memory import threads_each
+from bench.executors.pool import Pool
+from bench.executors.task import Executor
+from bench.run.environment import choose_device
+
+EXECUTORS = ("local", "ray", "ray:ADDRESS", "slurm", "slurm:local")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user says of where and how jobs run.
+
+    `gpus` is the part of a GPU that a job on a cluster takes. `slurm` are options of its own.
+    """
+
+    jobs: int | None = None
+    devices: Sequence[str] = ("cpu",)
+    threads: int | None = None
+    timeout: float | None = None
+    plugins: Sequence[Path] = ()
+    executor: str = "local"
+    gpus: float = 1.0
+    slurm: Sequence[str] = ()
+
+
+def executor_for(options: Options, results: Path) -> Executor:
+    """The executor; raises `UserError` where this machine doesn't have what it needs."""
+    kind, _, detail = options.executor.partition(":")
+    if options.executor == "local":
+        return _local(options)
+    if kind == "ray":
+        return _ray(options, detail)
+    if options.executor in ("slurm", "slurm:local"):
+        return _slurm(options, detail or "slurm", results)
+    raise unknown("executor", options.executor, EXECUTORS)
+
+
+def driver_device(options: Options) -> torch.device:
+    """Where the driver prepares the pairs: as the jobs, or on the CPU of a cluster's head."""
+    if options.executor != "local" and not torch.cuda.is_available():
+        return torch.device("cpu")
+    return choose_device(options.devices[0])
+
+
+def _local(options: Options) -> Executor:
+    jobs = options.jobs or 1
+    for device in options.devices:
+        choose_device(device)
+    if jobs < len(options.devices):
+        raise UserError(
+            f"--device names {len(options.devices)} devices for {jobs} workers: give --jobs "
+            f"{len(options.devices)} or more."
+        )
+    if jobs == 1 and options.timeout is None and options.threads is None:
+        return Here()
+    threads = options.threads or threads_each(jobs)
+    return Pool(jobs, options.devices, threads, options.plugins, options.timeout)
+
+
+def _ray(options: Options, address: str) -> Executor:
+    _need("ray", "ray>=2.50")
+    from bench.executors.ray.cluster import Cluster
+    from bench.executors.ray.connection import Room
+
+    device = _one_device(options)
+    room = Room(options.threads or 1, device, options.gpus if device == "cuda" else 0.0)
+    return Cluster(address, room, options.jobs, options.plugins, options.timeout)
+
+
+def _slurm(options: Options, cluster: str, results: Path) -> Executor:
+    _need("submitit", "submitit>=1.5")
+    from bench.executors.slurm.cluster import Slurm
+
+    threads = options.threads or 1
+    return Slurm(
+        results / "slurm",
+        cluster,
+        options.jobs or 1,
+        _one_device(options),
+        threads,
+        options.plugins,
+        options.timeout,
+        options.slurm,
+    )
+
+
+def _one_device(options: Options) -> str:
+    """The device of a cluster's jobs: which GPU it is, the cluster says."""
+    if list(options.devices) not in (["cpu"], ["cuda"]):
+        raise UserError(
+            f"On a cluster --device is cpu or cuda, not {','.join(options.devices)}: it gives each "
+            "job a GPU of its own, or the part that --gpus says."
+        )
+    return options.devices[0]
+
+
+def _need(package: str, requirement: str) -> None:
+    if importlib.util.find_spec(package) is None:
+        raise UserError(
+            f"The package {package} isn't installed, which --executor needs here: "
+            f"`python -m pip install '{requirement}'`."
+        )
