@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.checkout import ROOT
@@ -67,12 +67,14 @@ def toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> "datasets.Dataset":
 
 @pytest.fixture
 def registries() -> Iterator[None]:
-    """Puts the registries of methods and pairs back after a test that adds to them."""
+    """Puts the registries back after a test that adds to them."""
     from bench.pairs import PAIRS
+    from datasets import DATASETS
     from methods import METHODS
 
-    kept = dict(METHODS), dict(PAIRS)
+    registries: tuple[dict[str, Any], ...] = (METHODS, PAIRS, DATASETS)
+    kept = [dict(registry) for registry in registries]
     yield
-    for registry, before in zip((METHODS, PAIRS), kept, strict=True):
+    for registry, before in zip(registries, kept, strict=True):
         registry.clear()
         registry.update(before)

@@ -22,7 +22,9 @@ Out = Annotated[
 ]
 Plugins = Annotated[
     list[Path] | None,
-    option("--plugin", "FILE.py", "A file with METHODS or PAIRS of your own; its code is run."),
+    option(
+        "--plugin", "FILE.py", "A file with METHODS, PAIRS or DATASETS of yours; its code is run."
+    ),
 ]
 Overrides = Annotated[
     list[str] | None,

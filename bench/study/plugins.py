@@ -1,4 +1,4 @@
-"""Methods and pairs of the user's own, from files named with --plugin or in a study."""
+"""Methods, pairs and datasets of the user's own, from files named with --plugin or in a study."""
 
 from collections.abc import Callable
 from dataclasses import is_dataclass
@@ -11,6 +11,8 @@ from bench.common.names import file_fault, label_fault
 from bench.pairs import PAIRS
 from bench.pairs.pair import Pair
 from bench.study.user_code import import_file
+from datasets import DATASETS, Definition
+from datasets.folder import FolderDefinition
 from methods import METHODS
 from methods.method import Method
 
@@ -18,21 +20,30 @@ _LOADED: set[Path] = set()
 
 
 def load_plugin(path: Path) -> list[str]:
-    """Import the file and register its `METHODS` (name → class) and `PAIRS` (name → Pair).
+    """Import the file and register its `METHODS`, `PAIRS` and `DATASETS`.
 
-    Gives the names registered. The file's code runs with the user's rights. Raises `UserError`
-    where it doesn't import, registers nothing, or takes a name that exists.
+    Each is a dict by name: of classes, of `Pair` objects, of `Definition` or `FolderDefinition`
+    objects. Gives the names registered. The file's code runs with the user's rights. Raises
+    `UserError` where it doesn't import, registers nothing, or takes a name that exists.
     """
     module = _imported(path)
     methods = getattr(module, "METHODS", {})
     pairs = getattr(module, "PAIRS", {})
-    if not methods and not pairs:
+    data = getattr(module, "DATASETS", {})
+    if not (methods or pairs or data):
         raise UserError(
             f"The plugin {path} registers nothing: define METHODS = {{'name': YourMethod}} in it."
         )
     _register("method", path, methods, METHODS, _is_method)
     _register("pair", path, pairs, PAIRS, lambda value: isinstance(value, Pair))
-    return [*methods, *pairs]
+    _register(
+        "dataset",
+        path,
+        data,
+        DATASETS,
+        lambda value: isinstance(value, Definition | FolderDefinition),
+    )
+    return [*methods, *pairs, *data]
 
 
 def _is_method(value: object) -> bool:
@@ -40,12 +51,16 @@ def _is_method(value: object) -> bool:
 
 
 def _fault(name: object, value: object) -> str:
-    """What is wrong with a name, whatever it is of; a pair's checkpoint is named after the pair."""
-    names = (name, value.name) if isinstance(value, Pair) else (name,)
-    check = file_fault if isinstance(value, Pair) else label_fault
-    for one in names:
-        if fault := check(one) if isinstance(one, str) else "is no text":
-            return f"{one!r} {fault}"
+    """What is wrong with a name, whatever it is of; pairs and datasets name files."""
+    if isinstance(value, Pair | Definition | FolderDefinition):
+        return _first_fault((name, value.name), file_fault)
+    return _first_fault((name,), label_fault)
+
+
+def _first_fault(names: tuple[object, ...], check: Callable[[str], str]) -> str:
+    for name in names:
+        if fault := check(name) if isinstance(name, str) else "is no text":
+            return f"{name!r} {fault}"
     return ""
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+import datasets
 from bench.common.errors import UserError
 from bench.study.plugins import load_plugin
 from methods import METHODS
@@ -18,6 +19,12 @@ class Own(Method):
 METHODS = {"own": Own}
 """
 
+DATA = """
+from datasets.folder import FolderDefinition
+
+DATASETS = {'own': FolderDefinition('own', 'my images', 'MY_IMAGES')}
+"""
+
 pytestmark = pytest.mark.usefixtures("registries")
 
 
@@ -26,6 +33,13 @@ def test_a_plugin_registers_its_method(tmp_path) -> None:
     path.write_text(GOOD)
     assert load_plugin(path) == ["own"]
     assert METHODS["own"].__name__ == "Own"
+
+
+def test_a_plugin_registers_its_dataset(tmp_path) -> None:
+    path = tmp_path / "own.py"
+    path.write_text(DATA)
+    assert load_plugin(path) == ["own"]
+    assert "MY_IMAGES" in datasets.available("own").reason
 
 
 @pytest.mark.parametrize(
@@ -37,6 +51,9 @@ def test_a_plugin_registers_its_method(tmp_path) -> None:
         ("METHODS = [1]", "must be a dict of names"),
         ("METHODS = {'own': 3}", "registers 'own', which is no method: 3"),
         (GOOD.replace('"own":', '"obd":'), "method 'obd', which exists already"),
+        ("DATASETS = {'own': 3}", "registers 'own', which is no dataset: 3"),
+        (DATA.replace("'own'", "'mnist'"), "dataset 'mnist', which exists already"),
+        (DATA.replace("'own'", "'a/b'"), "a dataset whose name 'a/b' contains /"),
     ],
 )
 def test_a_bad_plugin_is_refused(tmp_path, text, message) -> None:
