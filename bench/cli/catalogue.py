@@ -9,7 +9,7 @@ from rich.table import Table
 import datasets
 from bench.jobs.recipe import Recipe
 from bench.pairs import PAIRS
-from bench.pairs.checkpoint import Published
+from bench.pairs.checkpoint import PublishedWeights
 from bench.pairs.pair import Pair
 from bench.study.study import built_in, load_study
 from methods import METHODS
@@ -49,7 +49,7 @@ def _dense(pair: Pair) -> str:
     """Where the dense model comes from, and how good it is where that is known."""
     if isinstance(pair.dense, Recipe):
         return "trained here on first use"
-    kind = "published" if isinstance(pair.dense, Published) else f"your {pair.dense.file}"
+    kind = "published" if isinstance(pair.dense, PublishedWeights) else f"your {pair.dense.file}"
     return kind if pair.dense_accuracy is None else f"{kind}, {pair.dense_accuracy:.2f} %"
 
 

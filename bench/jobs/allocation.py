@@ -10,6 +10,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from bench.common.errors import unknown
+
 Shapes = Mapping[str, Sequence[int]]
 """The shape of each prunable weight tensor, by parameter name."""
 
@@ -49,7 +51,7 @@ ALLOCATIONS: dict[str, Callable[[Shapes, float], dict[str, float]] | None] = {
 
 def _known(name: str) -> str:
     if name not in ALLOCATIONS:
-        raise ValueError(f"is no allocation: there are {', '.join(ALLOCATIONS)}")
+        raise ValueError(str(unknown("allocation", name, ALLOCATIONS)))
     return name
 
 

@@ -9,6 +9,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from bench.common.errors import unknown
+
 
 @dataclass(frozen=True)
 class Protocol:
@@ -40,7 +42,7 @@ PROTOCOLS = {
 
 def _known(name: str) -> str:
     if name not in PROTOCOLS:
-        raise ValueError(f"is no protocol: there are {', '.join(PROTOCOLS)}")
+        raise ValueError(str(unknown("protocol", name, PROTOCOLS)))
     return name
 
 

@@ -26,7 +26,7 @@ StateDict = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedWeights:
     """A checkpoint file of others: looked for under `file` in the mirrors, else downloaded.
 
     `extract` takes what the file holds and gives the state dict in our names. `classes` are the
@@ -73,7 +73,7 @@ class Published:
 
 
 @dataclass(frozen=True)
-class Supplied:
+class SuppliedWeights:
     """A safetensors file that the user places; which one it was, the sha256 of the record says.
 
     For weights whose checksum isn't known here: the pair's expected accuracy takes its place.

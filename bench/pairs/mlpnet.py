@@ -8,7 +8,7 @@ from torch.optim import SGD
 from torch.optim.lr_scheduler import ExponentialLR
 
 from bench.jobs.recipe import Recipe
-from bench.pairs.checkpoint import Published, StateDict
+from bench.pairs.checkpoint import PublishedWeights, StateDict
 from bench.pairs.pair import MNIST, WOODFISHER, Pair
 
 
@@ -56,7 +56,7 @@ PAIRS = (
         dataset="mnist",
         normalisation=MNIST,
         prunable=r"fc\d\.weight",
-        dense=Published(
+        dense=PublishedWeights(
             file="woodfisher-mlpnet-mnist.ckpt",
             sha256="56083559fe28b22bf9fac71134322d7c4fe55ea5f7d6eba30b4c300783900f12",
             url=WOODFISHER + "mnist_25_epoch_93.97.ckpt",

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.pairs.checkpoint import Supplied
+from bench.pairs.checkpoint import SuppliedWeights
 from bench.pairs.pair import HALF, JPEG_SLACK, Pair
 
 STAGES = ((64,), (128, 128), (256, 256), (512,) * 6, (1024, 1024))
@@ -63,7 +63,7 @@ PAIRS = (
         # parameters, as STR and WoodFisher (mobilenetv1.yaml lists both convolutions of every
         # block). Depthwise weights are 44,640 of them.
         prunable=r"(conv_stem|blocks\.\d\.\d\.conv_(dw|pw)|classifier)\.weight",
-        dense=Supplied(
+        dense=SuppliedWeights(
             file="mobilenetv1_100.ra4_e3600_r224_in1k.safetensors",
             origin=(
                 "https://huggingface.co/timm/mobilenetv1_100.ra4_e3600_r224_in1k, where it is "

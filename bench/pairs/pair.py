@@ -11,7 +11,7 @@ from bench.common.errors import UserError
 from bench.common.layout import own_memory
 from bench.common.randomness import fixed
 from bench.jobs.recipe import Recipe
-from bench.pairs.checkpoint import Published, Supplied
+from bench.pairs.checkpoint import PublishedWeights, SuppliedWeights
 from datasets import AnySplit
 from datasets.inputs.folder_images import Interpolation
 from datasets.inputs.images import Normalisation
@@ -39,11 +39,11 @@ SEED = 0
 class Pair:
     """A model and a dataset with everything that is held equal between methods.
 
-    `prunable` is a pattern for the names of the parameters that may be pruned. The dense model is
-    `Published`, `Supplied` by the user, or trained by the suite with a `Recipe` on first use.
-    `dense_accuracy` (percent, test) is asserted before anything is pruned, where it is known
-    beforehand; `slack` is by how much it may be missed, by default two of 10,000 images, for
-    rounding. `interpolation` is how images from files are resized.
+    `prunable` is a pattern for the names of the parameters that may be pruned. The dense weights
+    are `PublishedWeights`, `SuppliedWeights` of the user's, or trained by the suite with a `Recipe`
+    on first use. `dense_accuracy` (percent, test) is asserted before anything is pruned, where it
+    is known beforehand; `slack` is by how much it may be missed, by default two of 10,000 images,
+    for rounding. `interpolation` is how images from files are resized.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Pair:
     dataset: str
     normalisation: Normalisation
     prunable: str
-    dense: Published | Supplied | Recipe
+    dense: PublishedWeights | SuppliedWeights | Recipe
     dense_accuracy: float | None = None
     slack: float = 0.021
     interpolation: Interpolation = "bilinear"

@@ -5,7 +5,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.pairs.checkpoint import Published, StateDict
+from bench.pairs.checkpoint import PublishedWeights, StateDict
 from bench.pairs.pair import HALF, WOODFISHER, Pair
 
 
@@ -71,7 +71,7 @@ PAIRS = (
         normalisation=HALF,
         # The 18 convolutions of the blocks, as WoodFisher: no stem, no shortcut, no fc.
         prunable=r"layer\d\.\d\.conv\d\.weight",
-        dense=Published(
+        dense=PublishedWeights(
             file="woodfisher-resnet20-cifar10.pth.tar",
             sha256="e08b9b71ee33c3abad25588ed63999501673c02f7809364e27d965399e58bf8b",
             url=WOODFISHER + "resnet20_cifar10.pth.tar",

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from bench.pairs.checkpoint import Published
+from bench.pairs.checkpoint import PublishedWeights
 from bench.pairs.pair import IMAGENET, JPEG_SLACK, Pair
 
 
@@ -29,7 +29,7 @@ PAIRS = (
         # configuration of WoodFisher (resnet50.yaml lists conv1). Neither prunes biases or
         # BatchNorm.
         prunable=r"(conv1|layer\d\.\d\.(conv\d|downsample\.0)|fc)\.weight",
-        dense=Published(
+        dense=PublishedWeights(
             file="resnet50-0676ba61.pth",
             sha256="0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a",
             url="https://download.pytorch.org/models/resnet50-0676ba61.pth",

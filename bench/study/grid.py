@@ -1,4 +1,4 @@
-"""The rows of a study's grid: every method in each protocol that it can, with its controls."""
+"""What a study compares: every method in each protocol that it can, with its controls."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, get_args
@@ -12,8 +12,8 @@ from methods.search import fitted
 CONTROLS: tuple[Control, ...] = get_args(Control)
 
 
-class Row(NamedTuple):
-    """A row of the study's tables: a configured method in one protocol, or a control of it."""
+class Variant(NamedTuple):
+    """A configured method in one protocol, or a control of it: one row of the study's tables."""
 
     label: str
     family: str
@@ -23,9 +23,9 @@ class Row(NamedTuple):
     control: Control | None = None
 
 
-def rows(
+def variants(
     label: str, fields: dict[str, Any], protocols: Sequence[ProtocolName], *, controls: bool
-) -> list[Row]:
+) -> list[Variant]:
     """The method in each of the protocols that it can run in, each followed by its controls.
 
     Raises `UserError` for unknown names, impossible fields, and where it can run in none.
@@ -40,33 +40,35 @@ def rows(
     found = []
     for protocol in fitting:
         shown = label if len(fitting) == 1 else f"{label}, {protocol}"
-        row = Row(shown, label, name, configured, protocol)
-        found.append(row)
+        variant = Variant(shown, label, name, configured, protocol)
+        found.append(variant)
         if controls:
             found += [
-                row._replace(label=f"{shown} [{control}]", control=control) for control in CONTROLS
+                variant._replace(label=f"{shown} [{control}]", control=control)
+                for control in CONTROLS
             ]
     return found
 
 
-def check_spaces(rows: Iterable[Row]) -> None:
+def check_spaces(variants: Iterable[Variant]) -> None:
     """Raise `UserError` where the search space of a method doesn't fit its fields."""
-    for row in rows:
-        method = build(row.method, row.hyperparameters)
+    for variant in variants:
+        method = build(variant.method, variant.hyperparameters)
         try:
             fitted(type(method), method.space())
         except ValueError as error:
-            raise UserError(f"Method {row.family!r} can't be tuned: {error}.") from error
+            raise UserError(f"Method {variant.family!r} can't be tuned: {error}.") from error
 
 
-def refuse_equal_labels(rows: Sequence[Row]) -> None:
-    """Raise `UserError` where two rows would have one heading in every table."""
+def refuse_equal_labels(variants: Sequence[Variant]) -> None:
+    """Raise `UserError` where two variants would have one heading in every table."""
     families: dict[str, str] = {}
-    for row in rows:
-        other = families.setdefault(row.label, row.family)
-        if other != row.family:
+    for variant in variants:
+        label, family = variant.label, variant.family
+        other = families.setdefault(label, family)
+        if other != family:
             raise UserError(
-                f"Methods {other!r} and {row.family!r} both have a row {row.label!r}: choose "
+                f"Methods {other!r} and {family!r} both have a row {label!r}: choose "
                 "another label for one of them."
             )
 

@@ -141,43 +141,47 @@ class Study(BaseModel):
         for pair in self.pairs:
             if pair not in PAIRS:
                 raise unknown("pair", pair, PAIRS)
-        rows = [
-            row
+        variants = [
+            variant
             for label, fields in self.methods.items()
-            for row in grid.rows(label, fields, self.protocols, controls=self.controls)
+            for variant in grid.variants(label, fields, self.protocols, controls=self.controls)
         ]
-        grid.refuse_equal_labels(rows)
+        grid.refuse_equal_labels(variants)
         if self.budget.tuning_trials:
-            grid.check_spaces(rows)
-        used = {row.protocol for row in rows}
+            grid.check_spaces(variants)
+        used = {variant.protocol for variant in variants}
         if unused := [name for name in self.protocols if name not in used]:
             raise UserError(f"No method of the study runs in the protocol {unused[0]}.")
         if self.figure is not None:
-            self.figure.check({row.label: row.hyperparameters for row in rows})
-        cells = itertools.product(self.pairs, self.allocations, rows, self.sparsities, self.seeds)
+            self.figure.check({variant.label: variant.hyperparameters for variant in variants})
+        cells = itertools.product(
+            self.pairs, self.allocations, variants, self.sparsities, self.seeds
+        )
         entries = [
-            Entry(row.label, self._job(row, pair, allocation, sparsity, seed), row.family)
-            for pair, allocation, row, sparsity, seed in cells
+            Entry(
+                variant.label, self._job(variant, pair, allocation, sparsity, seed), variant.family
+            )
+            for pair, allocation, variant, sparsity, seed in cells
         ]
         grid.refuse_twins((entry.job.key, entry.label) for entry in entries)
         return entries
 
     def _job(
-        self, row: grid.Row, pair: str, allocation: Allocation, sparsity: float, seed: int
+        self, variant: grid.Variant, pair: str, allocation: Allocation, sparsity: float, seed: int
     ) -> Job:
-        protocol = PROTOCOLS[row.protocol]
+        protocol = PROTOCOLS[variant.protocol]
         return Job(
             pair=pair,
-            method=row.method,
-            hyperparameters=row.hyperparameters,
+            method=variant.method,
+            hyperparameters=variant.hyperparameters,
             allocation=allocation,
             sparsity=sparsity,
             seed=seed,
-            protocol=row.protocol,
+            protocol=variant.protocol,
             recalibration=self.recalibration,
             training=self.training if protocol.trains else None,
             schedule=self.gradual if protocol.scheduled else None,
-            control=row.control,
+            control=variant.control,
             budget=self.budget,
         )
 
@@ -220,7 +224,9 @@ def _mistakes(error: ValidationError) -> str:
         elif item["type"] == "missing":
             lines.append(f"  {key}: this key is needed.")
         elif item["type"] == "value_error":
-            lines.append(f"  {key + ': ' if key else ''}{item['ctx']['error']}.")
+            reason = str(item["ctx"]["error"])
+            end = "" if reason.endswith((".", "?")) else "."
+            lines.append(f"  {key + ': ' if key else ''}{reason}{end}")
         else:
             lines.append(f"  {key}: {item['msg']}, not {item['input']!r}.")
     return "\n".join(lines)

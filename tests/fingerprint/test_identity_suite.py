@@ -18,7 +18,7 @@ from bench.jobs.recipe import Recipe
 from bench.jobs.record import Record, RecordStore
 from bench.jobs.schedule import Gradual
 from bench.pairs.batchnorm import recalibrate
-from bench.pairs.checkpoint import Published, verify
+from bench.pairs.checkpoint import PublishedWeights, verify
 from bench.pairs.evaluate import evaluate
 from bench.pairs.pair import Pair
 from bench.pairs.preparing.dense_training import trained
@@ -98,7 +98,10 @@ USED: list[tuple[Callable[..., object], set[str]]] = [
     (crop_flip, set()),
     *((code, set()) for code in (environment.environment, yardstick.yardstick_seconds, trained)),
     *((code, set()) for code in (measure.measured, stopwatch.Stopwatch.phase, RecordStore.write)),
-    *((code, set()) for code in (replacing, verify, Published.path, load, plugins.load_plugin)),
+    *(
+        (code, set())
+        for code in (replacing, verify, PublishedWeights.path, load, plugins.load_plugin)
+    ),
     *((code, set()) for code in (execute.execute, Case._add_cost, _record)),
 ]
 

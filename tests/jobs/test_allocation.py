@@ -79,5 +79,5 @@ def test_a_new_allocation_is_a_function_and_its_name(monkeypatch, tmp_path, pair
 
 
 def test_an_unknown_allocation_is_refused_with_the_names_of_those_there_are() -> None:
-    with pytest.raises(ValueError, match="is no allocation: there are global, layerwise, erk"):
+    with pytest.raises(ValueError, match="Valid names: global, layerwise, erk"):
         Study.model_validate(study({"magnitude": {}}).model_dump() | {"allocations": ["even"]})

@@ -9,7 +9,7 @@ PLUGIN = """
 import torch
 import torch.nn.functional as F
 from torch import nn
-from bench.pairs.checkpoint import Supplied
+from bench.pairs.checkpoint import SuppliedWeights
 from bench.pairs.mlpnet import MLPNet
 from bench.pairs import PAIRS
 from bench.pairs.pair import MNIST, Pair
@@ -32,7 +32,7 @@ def pair(name, **changed):
 PAIRS = {
     "typed": pair("typed", normalisation=None),
     "dropping": pair("dropping", model=Dropping),
-    "nowhere": pair("nowhere", dense=Supplied("nowhere.safetensors", "nobody")),
+    "nowhere": pair("nowhere", dense=SuppliedWeights("nowhere.safetensors", "nobody")),
     "no-data": pair("no-data", dataset="mnist6k"),
 }
 """

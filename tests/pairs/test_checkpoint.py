@@ -7,7 +7,7 @@ import torch
 
 from bench.common.errors import UserError
 from bench.pairs import PAIRS, checkpoint
-from bench.pairs.checkpoint import Published
+from bench.pairs.checkpoint import PublishedWeights
 from bench.pairs.mlpnet import MLPNet
 from bench.pairs.preparing import prepare as preparing
 
@@ -17,9 +17,11 @@ class Malicious:
         return (print, ("this must never be printed",))
 
 
-def published(path, monkeypatch) -> Published:
+def published(path, monkeypatch) -> PublishedWeights:
     monkeypatch.setenv("BENCH_MIRROR", str(path.parent.parent))
-    return Published(path.name, checkpoint.sha256(path), "http://127.0.0.1:9/", lambda c: c["w"])
+    return PublishedWeights(
+        path.name, checkpoint.sha256(path), "http://127.0.0.1:9/", lambda c: c["w"]
+    )
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def test_a_pickle_that_would_run_code_is_refused(path, monkeypatch, capsys) -> N
 def test_an_absent_file_says_where_to_place_it(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("BENCH_DATA", str(tmp_path))
     monkeypatch.delenv("BENCH_MIRROR", raising=False)
-    absent = Published("file.ckpt", "0" * 64, "http://127.0.0.1:9/file", lambda c: c)
+    absent = PublishedWeights("file.ckpt", "0" * 64, "http://127.0.0.1:9/file", lambda c: c)
     with pytest.raises(UserError, match="Place it as .*file.ckpt, or name a folder"):
         absent.load()
 

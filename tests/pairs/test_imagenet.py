@@ -195,7 +195,7 @@ def test_the_users_own_weights_are_read_and_named(tmp_path: Path, monkeypatch) -
     monkeypatch.setenv("BENCH_DATA", str(tmp_path))
     monkeypatch.delenv("BENCH_MIRROR", raising=False)
     dense = PAIRS["mobilenetv1-imagenet"].dense
-    assert isinstance(dense, checkpoint.Supplied)
+    assert isinstance(dense, checkpoint.SuppliedWeights)
     with pytest.raises(UserError, match=r"yours to get from https://huggingface.co.*Place it as"):
         dense.load()
     path = tmp_path / "checkpoints" / dense.file
@@ -244,7 +244,7 @@ def test_the_published_model_has_torchvisions_names() -> None:
     from torchvision.models import ResNet50_Weights
 
     dense = PAIRS["resnet50-imagenet"].dense
-    assert isinstance(dense, checkpoint.Published)
+    assert isinstance(dense, checkpoint.PublishedWeights)
     weights = ResNet50_Weights.IMAGENET1K_V1
     assert dense.url == weights.url
     assert dense.file == weights.url.rpartition("/")[2]

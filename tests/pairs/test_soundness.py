@@ -425,7 +425,10 @@ def test_a_frozen_weight_can_t_be_prunable(own) -> None:
 
 
 SETTINGS = {
-    "dense a path": ({"dense": "x.pth"}, "dense must be a Published"),
+    "dense a path": (
+        {"dense": "x.pth"},
+        "dense must be PublishedWeights, SuppliedWeights or a Recipe",
+    ),
     "no normalisation": ({"normalisation": None}, "normalisation must be a Normalisation"),
     "rule not text": ({"prunable": ["a.weight"]}, "prunable must be a regular expression"),
     "rule no pattern": ({"prunable": "*.weight"}, "prunable must be a regular expression"),

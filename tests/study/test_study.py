@@ -61,7 +61,7 @@ def test_two_labels_for_one_job_are_refused(tmp_path) -> None:
             "seed = [0]",
             ["seed", "Did you mean 'seeds'", "seeds: this key is nee"],
         ),
-        ('["global"]', '["globl"]', ["allocations.0", "'global', 'layerwise' or 'erk'"]),
+        ('["global"]', '["globl"]', ["allocations.0", "Did you mean 'global'"]),
         ("backward_passes", "backward_pass", ["budget", "Did you mean 'backward_passes'"]),
         ("[methods]", "[methods", ["can't be read as TOML"]),
     ],

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from bench.jobs.budget import Budget
 from bench.jobs.job import Job
-from bench.pairs.checkpoint import Supplied
+from bench.pairs.checkpoint import SuppliedWeights
 from bench.pairs.pair import MNIST, Pair
 from bench.pairs.preparing.dense import Dense
 from bench.pairs.preparing.prepare import prepare
@@ -66,7 +66,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
             "dataset": "mnist5k",
             "normalisation": MNIST,
             "prunable": prunable,
-            "dense": Supplied(file, "a test"),
+            "dense": SuppliedWeights(file, "a test"),
         }
         return Pair(**settings | more)
 

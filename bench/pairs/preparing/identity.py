@@ -13,14 +13,14 @@ from bench.fingerprint import code_of, describe, outside_of, structure
 from bench.jobs.job import canonical_json
 from bench.jobs.recipe import Recipe
 from bench.pairs import checkpoint
-from bench.pairs.checkpoint import Published
+from bench.pairs.checkpoint import PublishedWeights
 from bench.pairs.pair import Pair
 from bench.problem import stopwatch
 
 SET_ASIDE = outside_of(
     *(download, errors, files, folders, measure, stopwatch, yardstick),
     # How weights and data get here: their hashes say which they are.
-    *(Published.path, Published._download, checkpoint.verify, checkpoint.sha256),
+    *(PublishedWeights.path, PublishedWeights._download, checkpoint.verify, checkpoint.sha256),
     *(checkpoint._found, checkpoint._kept, checkpoint._by_hand),
     datasets.load,
 )
@@ -68,7 +68,7 @@ def _reading(dense: object) -> Any:
     """What a pair's weights are made by, or how they are read from the file."""
     if isinstance(dense, Recipe):
         return dense.model_dump(exclude_none=True)
-    return describe(dense.extract) if isinstance(dense, Published) else type(dense).__name__
+    return describe(dense.extract) if isinstance(dense, PublishedWeights) else "Supplied"
 
 
 def _sha256(parts: dict[str, Any]) -> str:

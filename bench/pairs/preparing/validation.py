@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from bench.common.errors import UserError
 from bench.jobs.recipe import Recipe
-from bench.pairs.checkpoint import Published, Supplied
+from bench.pairs.checkpoint import PublishedWeights, SuppliedWeights
 from bench.pairs.pair import Pair
 from datasets.inputs.folder_images import Interpolation
 from datasets.inputs.images import Normalisation
@@ -26,7 +26,7 @@ def _mistakes(pair: Pair) -> Iterator[str]:
         "model": ("a function or class that builds a torch.nn.Module", callable),
         "dataset": ("the name of a dataset", _is_text),
         "prunable": ("a regular expression for parameter names, as text", _is_pattern),
-        "dense": ("a Published or Supplied checkpoint, or a Recipe", _is_checkpoint),
+        "dense": ("PublishedWeights, SuppliedWeights or a Recipe", _is_checkpoint),
         "dense_accuracy": ("a percentage from 0 to 100, or None", _is_accuracy),
         "slack": ("a finite number of at least 0", lambda value: _is_number(value) and value >= 0),
         "interpolation": (f"one of {', '.join(get_args(Interpolation))}", _is_interpolation),
@@ -72,7 +72,7 @@ def _is_pattern(value: object) -> bool:
 
 
 def _is_checkpoint(value: object) -> bool:
-    return isinstance(value, Published | Supplied | Recipe)
+    return isinstance(value, PublishedWeights | SuppliedWeights | Recipe)
 
 
 def _is_number(value: object) -> bool:
