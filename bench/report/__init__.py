@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from bench.common.errors import UserError
-from bench.report.figures.sheets import Drawings, against_kind, sheets
+from bench.report.figures.drawings import Drawings
+from bench.report.figures.sheets import against_kind, sheets
 from bench.report.file_names import file_names
 from bench.report.frame import Cell, frame
 from bench.report.gaps import gaps

@@ -8,8 +8,8 @@ from support.records import make_cell, make_job
 from bench.common.errors import UserError
 from bench.report import frame, summary, write_report
 from bench.report.figures.against import against_figure
+from bench.report.figures.axis import places, written
 from bench.report.figures.canvas import settings
-from bench.report.figures.positions import places, written
 from bench.study.figure import Against
 from bench.study.study import load_study
 

@@ -12,8 +12,8 @@ from matplotlib.lines import Line2D
 
 from bench.jobs.job import canonical_json
 from bench.report.figures import canvas, marks
+from bench.report.figures.axis import Places, places
 from bench.report.figures.palette import Look, ramp
-from bench.report.figures.positions import Places, places
 from bench.report.numerals import percent
 from bench.study.figure import Against
 

@@ -1,8 +1,6 @@
-"""The figures that a report wants, each with all it is drawn from, and where they are drawn."""
+"""The figures that a report wants, each with everything that it is drawn from."""
 
-import logging
 from collections.abc import Mapping, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +11,7 @@ from bench.report.frame import Cell
 from bench.report.layers import layer_means
 from bench.study.figure import Against
 
-log = logging.getLogger(__name__)
-
 KINDS = ("accuracy", "linear", "time", "flops", "phases", "layers", "budget")
-SUFFIXES = ("pdf", "png")
 
 
 @dataclass(frozen=True)
@@ -65,52 +60,3 @@ def sheets(
 def against_kind(against: Against) -> str:
     """The kind of the study's own figure: its field, if no other figure is called so."""
     return against.x if against.x not in KINDS else f"{against.x}-field"
-
-
-def draw(sheet: Sheet, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
-    """Write the figure with each suffix; no file where the records hold nothing for it.
-
-    The suffix `pgf` needs a LaTeX on the machine.
-    """
-    from bench.report.figures.kinds import save_figure
-
-    return save_figure(sheet, suffixes)
-
-
-class Drawings:
-    """Figures that the processes of a pool draw meanwhile, and this one too when it has time."""
-
-    def __init__(self, wanted: Sequence[Sheet], pool: Executor | None) -> None:
-        self._wanted = wanted
-        self._begun: dict[Path, Future[list[Path]]] = {}
-        if pool is None:
-            return
-        # The one with most panels is begun first, so that nobody is left alone with it in the end.
-        for sheet in sorted(wanted, key=lambda sheet: sheet.kind != "time"):
-            try:
-                self._begun[sheet.path] = pool.submit(draw, sheet)
-            except BrokenExecutor:
-                return
-
-    def files(self) -> list[Path]:
-        """All files in order, when they are written.
-
-        What no process has begun is drawn here from the last to the first, as the pool goes from
-        the first to the last; so is what a dead process left.
-        """
-        found: dict[Path, list[Path]] = {}
-        for sheet in reversed(self._wanted):
-            future = self._begun.get(sheet.path)
-            if future is None or future.cancel():
-                found[sheet.path] = draw(sheet)
-        for sheet in self._wanted:
-            if sheet.path not in found:
-                found[sheet.path] = self._drawn(sheet)
-        return [file for sheet in self._wanted for file in found[sheet.path]]
-
-    def _drawn(self, sheet: Sheet) -> list[Path]:
-        try:
-            return self._begun[sheet.path].result()
-        except BrokenExecutor as error:
-            log.info("%s is drawn again: %s", sheet.path.name, error)
-            return draw(sheet)

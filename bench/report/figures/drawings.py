@@ -1,0 +1,62 @@
+"""Figures drawn into files, here or in the processes of a pool."""
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future
+from pathlib import Path
+
+from bench.report.figures.sheets import Sheet
+
+log = logging.getLogger(__name__)
+
+SUFFIXES = ("pdf", "png")
+
+
+def draw(sheet: Sheet, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
+    """Write the figure with each suffix; no file where the records hold nothing for it.
+
+    The suffix `pgf` needs a LaTeX on the machine.
+    """
+    # matplotlib takes a second to load, which whoever only reads a report's tables shouldn't pay.
+    from bench.report.figures.kinds import save_figure
+
+    return save_figure(sheet, suffixes)
+
+
+class Drawings:
+    """Figures that the processes of a pool draw meanwhile, and this one too when it has time."""
+
+    def __init__(self, wanted: Sequence[Sheet], pool: Executor | None) -> None:
+        self._wanted = wanted
+        self._begun: dict[Path, Future[list[Path]]] = {}
+        if pool is None:
+            return
+        # The one with most panels is begun first, so that nobody is left alone with it in the end.
+        for sheet in sorted(wanted, key=lambda sheet: sheet.kind != "time"):
+            try:
+                self._begun[sheet.path] = pool.submit(draw, sheet)
+            except BrokenExecutor:
+                return
+
+    def files(self) -> list[Path]:
+        """All files in order, when they are written.
+
+        What no process has begun is drawn here from the last to the first, as the pool goes from
+        the first to the last; so is what a dead process left.
+        """
+        found: dict[Path, list[Path]] = {}
+        for sheet in reversed(self._wanted):
+            future = self._begun.get(sheet.path)
+            if future is None or future.cancel():
+                found[sheet.path] = draw(sheet)
+        for sheet in self._wanted:
+            if sheet.path not in found:
+                found[sheet.path] = self._drawn(sheet)
+        return [file for sheet in self._wanted for file in found[sheet.path]]
+
+    def _drawn(self, sheet: Sheet) -> list[Path]:
+        try:
+            return self._begun[sheet.path].result()
+        except BrokenExecutor as error:
+            log.info("%s is drawn again: %s", sheet.path.name, error)
+            return draw(sheet)
