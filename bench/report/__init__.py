@@ -12,7 +12,7 @@ from bench.common.errors import UserError
 from bench.report.figures.drawings import Drawings
 from bench.report.figures.sheets import against_kind, sheets
 from bench.report.file_names import file_names
-from bench.report.frame import Cell, frame
+from bench.report.frame import Cell, frame, record_type
 from bench.report.gaps import gaps
 from bench.report.load import load_records, write_parquet
 from bench.report.panels import tables
@@ -59,8 +59,9 @@ def write_report(
     here. Raises `UserError` if `out` can't be written.
     """
     table = frame(cells)
-    means = summary(table)
-    every = [*tables(table, means), *published_tables(verdicts)]
+    model = record_type(cells)
+    means = summary(table, model)
+    every = [*tables(table, means, model), *published_tables(verdicts)]
     with _writing(out):
         for folder in (out / "tables", out / "figures"):
             folder.mkdir(parents=True, exist_ok=True)
@@ -85,8 +86,9 @@ def write_page(
 ) -> Path:
     """Write `report.html` alone, see `write_report`; a browser loads it anew every `refresh` s."""
     table = frame(cells)
-    means = summary(table)
-    every = [*tables(table, means), *published_tables(verdicts)]
+    model = record_type(cells)
+    means = summary(table, model)
+    every = [*tables(table, means, model), *published_tables(verdicts)]
     with _writing(out):
         out.mkdir(parents=True, exist_ok=True)
         return _write_page(title, description, cells, table, means, every, out, records, refresh)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from bench.common.errors import UserError
 from bench.jobs.record import DamagedRecord, RecordStore
-from bench.report.frame import Cell, rows
+from bench.report.frame import Cell, frame_of_cells
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def load_records(results: str | Path = "results") -> pd.DataFrame:
         raise UserError(
             f"There are no records in {folder}. Give the folder that `run --results DIR` wrote to."
         )
-    table = rows(cells)
+    table = frame_of_cells(cells)
     table.insert(0, "study", studies)
     return table
 

@@ -9,10 +9,11 @@ from support.drawn import panels
 from support.pages import data, make_page, own
 from support.records import SHARES, make_cell, make_grid, make_job
 
+from bench.jobs.findings import PARTS
 from bench.report import Cell, frame, summary
+from bench.report.columns import PART_SECONDS
 from bench.report.figures.bars import phases_figure
 from bench.report.figures.canvas import settings
-from bench.report.frame import PART_SECONDS, PARTS
 from bench.report.tables.phases import phase_medians, phase_table
 
 HALVES = {"gradients": 0.5, "inverse": 0.25}

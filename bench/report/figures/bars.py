@@ -5,9 +5,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from bench.jobs.findings import PARTS
 from bench.report.figures import canvas, marks
 from bench.report.figures.palette import PART_COLOURS
-from bench.report.frame import PARTS
 from bench.report.numerals import seconds
 from bench.report.tables.phases import TOTAL, phase_medians
 

@@ -3,8 +3,8 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
+from bench.report.columns import RESOURCES
 from bench.report.figures import canvas
-from bench.report.frame import RESOURCES
 
 _BAR, _OVER = "#7F7F7F", "#D55E00"
 

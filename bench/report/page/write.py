@@ -11,8 +11,9 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bench.report.answer import answers
+from bench.report.columns import columns
 from bench.report.figures.palette import looks
-from bench.report.frame import Cell
+from bench.report.frame import Cell, record_type
 from bench.report.gaps import gaps
 from bench.report.numerals import percent
 from bench.report.page.bundle import chart_library
@@ -80,7 +81,7 @@ def page(
             ],
             configurations=configurations(cells),
             environments=environments(cells),
-            facts=facts(table),
+            facts=facts(table, columns(record_type(cells))),
             looks={label: glyph(look) for label, look in looks(methods.items()).items()},
             drawn=drawn,
             divided=divided,
