@@ -11,7 +11,7 @@ from support.records import SPARSITIES, make_cell, make_grid, make_job
 
 from bench.report import Cell, frame
 
-browser = pytest.importorskip("browser", reason="playwright is not installed")
+browser = pytest.importorskip("support.browser", reason="playwright is not installed")
 chromium, open_page = browser.chromium, browser.open_page
 POINT = ".mark-symbol.role-mark path[aria-label]"
 

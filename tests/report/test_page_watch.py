@@ -7,7 +7,7 @@ from support.records import make_grid
 
 from bench.report import Cell, write_page
 
-browser = pytest.importorskip("browser", reason="playwright is not installed")
+browser = pytest.importorskip("support.browser", reason="playwright is not installed")
 chromium, open_page = browser.chromium, browser.open_page
 
 

@@ -73,12 +73,11 @@ def test_files_and_page_of_a_report_hold_the_new_fields(tmp_path) -> None:
     assert listed["cache_misses"] == ("cache misses", "")
 
 
-def cost_lines(page: str) -> list[str]:
-    """The head of the table of costs, and its line of the method `a`."""
+def cost_lines(page: str) -> list[list[str]]:
+    """The head of the table of costs, and its line of the method `a`, each as its cells."""
     lines = page[page.index("Cost of pruning") :].splitlines()
-    return [
-        next(line for line in lines if line.startswith(start)) for start in ("| method", "| a ")
-    ]
+    found = [next(line for line in lines if line.startswith(s)) for s in ("| method", "| a ")]
+    return [[part.strip() for part in line.split("|")] for line in found]
 
 
 def test_every_column_of_a_record_is_named_in_words() -> None:
