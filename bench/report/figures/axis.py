@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
+from bench.report.figures.kind import Axis
 from bench.report.numerals import percent
 
 _MOST_STEPS = 3
 _MOST_TICKS = 6
-_RATIOS = (2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 def sparsity_axis(axes: Axes, sparsities: Sequence[float], columns: int) -> None:
@@ -40,8 +40,8 @@ def linear_axis(axes: Axes, sparsities: Sequence[float], columns: int) -> None:
     axes.set_xticklabels([percent(sparsity) for sparsity in kept])
 
 
-def compression_axis(axes: Axes, means: pd.DataFrame, columns: int) -> None:
-    """A second scale above a sparsity axis: all parameters over those kept, at round ratios.
+def compression_axis(axes: Axes, means: pd.DataFrame, ratios: Axis, columns: int) -> None:
+    """A second scale above a sparsity axis: all parameters over those kept, at ticks of `ratios`.
 
     The records give the share p of the parameters that is prunable, by 1 / (1 - p s) at their
     highest sparsity s; there is no such scale where it can't be known or nothing is prunable.
@@ -53,7 +53,7 @@ def compression_axis(axes: Axes, means: pd.DataFrame, columns: int) -> None:
     top, ratio = known.sort_values("sparsity")[["sparsity", "compression_mean"]].iloc[-1]
     share = (1 - 1 / float(ratio)) / float(top)
     low, high = axes.get_xlim()
-    ticks = {(1 - 1 / round_) / share: f"{round_}×" for round_ in _RATIOS}
+    ticks = {(1 - 1 / round_) / share: f"{round_}{ratios.unit}" for round_ in ratios.few_ticks}
     ticks = {place: text for place, text in ticks.items() if max(low, 0) <= place <= min(high, 1)}
     ends = _removed(np.array([low, high]))
     ticks = _thinned(ticks, 0.04 * max(2, columns) * float(ends[1] - ends[0]))

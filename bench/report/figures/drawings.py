@@ -1,26 +1,65 @@
-"""Figures drawn into files, here or in the processes of a pool."""
+"""The figures that a report wants, drawn into files here or in the processes of a pool."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from pathlib import Path
 
-from bench.report.figures.sheets import Sheet
+import pandas as pd
+
+from bench.report.figures.kind import Kind, Sheet
+from bench.report.figures.palette import looks
+from bench.report.frame import Cell
+from bench.report.layers import layer_means
 
 log = logging.getLogger(__name__)
 
 SUFFIXES = ("pdf", "png")
 
 
+def sheets(
+    cells: Sequence[Cell],
+    table: pd.DataFrame,
+    means: pd.DataFrame,
+    paths: Mapping[str, Path],
+    kinds: Sequence[Kind],
+) -> list[Sheet]:
+    """A sheet for every pair in `paths` and each printed kind, to be written as `PATH-KIND`.
+
+    `table` and `means` are the results of `frame` and `summary`.
+    """
+    style = looks(zip(means.label, means.method, strict=True))
+    names, rows = layer_means(cells, means)
+    layers = pd.Series(rows, index=means.index, dtype="object")
+    found = []
+    for pair, path in paths.items():
+        part, own = means[means.pair == pair], table[table.pair == pair]
+        dense = float(own.dense_accuracy.mean())
+        rest = (part, own, dense, style, layers[part.index], names.get(pair, []))
+        found += [
+            Sheet(kind, path.with_name(f"{path.name}-{kind.name}"), *rest)
+            for kind in kinds
+            if kind.printed is not None
+        ]
+    return found
+
+
 def draw(sheet: Sheet, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
     """Write the figure with each suffix; no file where the records hold nothing for it.
 
-    The suffix `pgf` needs a LaTeX on the machine.
+    One of an earlier report is removed there. The suffix `pgf` needs a LaTeX on the machine.
     """
     # matplotlib takes a second to load, which whoever only reads a report's tables shouldn't pay.
-    from bench.report.figures.kinds import save_figure
+    from bench.report.figures import canvas
 
-    return save_figure(sheet, suffixes)
+    assert sheet.kind.printed is not None
+    with canvas.settings():
+        figure = sheet.kind.printed(sheet)
+        if figure is not None:
+            return canvas.save(figure, sheet.path, suffixes)
+    for suffix in suffixes:
+        sheet.path.with_name(f"{sheet.path.name}.{suffix}").unlink(missing_ok=True)
+    return []
 
 
 class Drawings:
@@ -32,7 +71,7 @@ class Drawings:
         if pool is None:
             return
         # The one with most panels is begun first, so that nobody is left alone with it in the end.
-        for sheet in sorted(wanted, key=lambda sheet: sheet.kind != "time"):
+        for sheet in sorted(wanted, key=lambda sheet: sheet.kind.name != "time"):
             try:
                 self._begun[sheet.path] = pool.submit(draw, sheet)
             except BrokenExecutor:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from bench.jobs.measure import Measure
 from bench.report.columns import PANEL, columns, heading
+from bench.report.figures.kind import Kind
 from bench.report.figures.palette import PART_COLOURS, looks
 from bench.report.frame import Cell, record_type
 from bench.report.layers import layer_means
@@ -17,12 +18,14 @@ _FIRST = ("label", *PANEL, "sparsity", "seed", "status", "reason")
 _DIGITS = 6
 
 
-def content(cells: Sequence[Cell], table: pd.DataFrame, means: pd.DataFrame) -> dict[str, Any]:
+def content(
+    cells: Sequence[Cell], table: pd.DataFrame, means: pd.DataFrame, kinds: Sequence[Kind]
+) -> dict[str, Any]:
     """Columns of records and of means over seeds, layers, looks and dense accuracies.
 
     Which columns there are follows from the declarations of the records' fields, as do the headings
-    and units of the table of records in `listed`. A column of text that repeats is a list of
-    `values` and an index for each row.
+    and units of the table of records in `listed`; the charts follow from those of `kinds`. A column
+    of text that repeats is a list of `values` and an index for each row.
     """
     style = looks(zip(means.label, means.method, strict=True))
     names, rows = layer_means(cells, means)
@@ -33,6 +36,7 @@ def content(cells: Sequence[Cell], table: pd.DataFrame, means: pd.DataFrame) -> 
         "records": {name: _column(table[name]) for name in shown},
         "listed": [_listed(*item) for item in known.on_page("table").items()],
         "means": {name: _column(means[name]) for name in means},
+        "kinds": [kind.declaration() for kind in kinds if kind.form],
         "seeds": _seeds(table, means),
         "layers": {"names": names, "rows": rows},
         "looks": {label: glyph(look) for label, look in style.items()},
