@@ -7,7 +7,7 @@ import pandas as pd
 
 from bench.common.statistics.contest import contest
 from bench.common.statistics.inference import LEVEL, area, holm, paired_difference
-from bench.report.frame import PANEL
+from bench.report.columns import PANEL
 
 AREA = "area"
 COLUMNS = (

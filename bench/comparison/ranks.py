@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bench.common.statistics.inference import Ranking, rank
-from bench.report.frame import PANEL
+from bench.report.columns import PANEL
 from bench.report.numerals import percent
 
 FEWEST_BLOCKS = 6

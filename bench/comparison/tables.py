@@ -10,7 +10,7 @@ from bench.common.statistics.inference import LEVEL
 from bench.comparison.paired import AREA, common_sparsities
 from bench.comparison.ranks import Ranks
 from bench.report.captions import denominator, rank_sentence, setting, spread, test_images
-from bench.report.frame import RESOURCES
+from bench.report.columns import RESOURCES
 from bench.report.numerals import DASH, percent
 from bench.report.tables.tables import Entry, Row, Table, accuracy_table
 

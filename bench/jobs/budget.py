@@ -1,8 +1,10 @@
 """What a job may use and what it has used, counted where data and gradients are handed out."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from bench.jobs.measure import Measure
 
 Resource = Literal[
     "calibration_examples",
@@ -24,12 +26,14 @@ class Budget(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    calibration_examples: int = Field(0, ge=0)
-    backward_passes: int = Field(0, ge=0)
-    hessian_vector_products: int = Field(0, ge=0)
-    recomputations: int = Field(0, ge=0)
-    training_steps: int = Field(0, ge=0)
-    tuning_trials: int = Field(0, ge=0)
+    calibration_examples: Annotated[int, Measure("examples")] = Field(0, ge=0)
+    backward_passes: Annotated[int, Measure("backward passes")] = Field(0, ge=0)
+    hessian_vector_products: Annotated[int, Measure("Hessian-vector products", page="data")] = (
+        Field(0, ge=0)
+    )
+    recomputations: Annotated[int, Measure("recomputations", page="data")] = Field(0, ge=0)
+    training_steps: Annotated[int, Measure("training steps", page="data")] = Field(0, ge=0)
+    tuning_trials: Annotated[int, Measure("tuning trials", page="data")] = Field(0, ge=0)
 
 
 class OverBudget(Exception):

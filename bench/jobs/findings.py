@@ -1,15 +1,18 @@
 """What a job finds out, from its first step to its last."""
 
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from bench.jobs.budget import Budget
+from bench.jobs.measure import Measure
 
 Phase = Literal["gradients", "inverse", "selection", "update"]
 """Passes through the model, curvature and scores made of them, the mask, the survivors' move."""
 
 PHASES: tuple[Phase, ...] = get_args(Phase)
+PARTS = (*PHASES, "rest")
+"""What pruning seconds are divided into: the phases, and what lies outside them."""
 
 
 class Trial(BaseModel):
@@ -28,6 +31,9 @@ class Trial(BaseModel):
 
 class Findings(BaseModel):
     """Numbers of one job; missing (None) where the job didn't come to them.
+
+    A field with a `Measure` has a column in every frame and CSV file, and where its declaration
+    says so, in the summary, on the page and in the table of costs: nothing else names it.
 
     Accuracies are percent of the test split, `loss` is its mean cross-entropy. `nonzero` counts
     the prunable weights that are not exactly zero in what was evaluated. `flops` are the
@@ -48,28 +54,65 @@ class Findings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    accuracy: float | None = None
-    top5: float | None = None
-    loss: float | None = None
+    accuracy: Annotated[
+        float | None, Measure("accuracy", "%", over_seeds=("mean", "std", "min", "max"))
+    ] = None
+    top5: Annotated[float | None, Measure("top-5", "%", over_seeds=("mean", "std"))] = None
+    loss: Annotated[float | None, Measure("loss", "nats", over_seeds=("mean",))] = None
     tied_predictions: int | None = None
-    nonzero: int | None = None
-    prunable: int | None = None
+    nonzero: Annotated[int | None, Measure("nonzero weights", page="data")] = None
+    prunable: Annotated[int | None, Measure("prunable weights", page="pair")] = None
     layer_sparsity: dict[str, float] = Field(default_factory=dict)
-    prune_seconds: float | None = None
-    phase_seconds: dict[Phase, float] = Field(default_factory=dict)
+    prune_seconds: Annotated[
+        float | None,
+        Measure(
+            "time",
+            "s",
+            over_seeds=("median",),
+            cost="median\nseconds",
+            over_cells="median",
+        ),
+    ] = None
+    phase_seconds: Annotated[
+        dict[Phase, float],
+        Measure("time of a phase", "s", over_seeds=("median",), page="data", parts=PARTS),
+    ] = Field(default_factory=dict)
     reused_seconds: float | None = None
     calibration_seconds: float | None = None
-    peak_bytes: int | None = None
-    flops: int | None = None
+    peak_bytes: Annotated[
+        int | None, Measure("memory", "bytes", over_seeds=("max",), cost="peak\nMiB")
+    ] = None
+    flops: Annotated[int | None, Measure("FLOPs", "FLOPs", over_seeds=("mean",), page="data")] = (
+        None
+    )
     mask_sha256: str | None = None
     weights_sha256: str | None = None
-    train_seconds: float | None = None
-    train_examples: int | None = None
-    train_flops: int | None = None
+    train_seconds: Annotated[
+        float | None,
+        Measure(
+            "time of training",
+            "s",
+            page="nowhere",
+            cost="training\nseconds",
+            over_cells="median",
+            cost_if_known=True,
+        ),
+    ] = None
+    train_examples: Annotated[int | None, Measure("training examples", page="nowhere")] = None
+    train_flops: Annotated[
+        int | None,
+        Measure(
+            "FLOPs of training",
+            "FLOPs",
+            page="nowhere",
+            cost="training\nTFLOPs",
+            cost_if_known=True,
+        ),
+    ] = None
     train_losses: list[float] = Field(default_factory=list)
-    emergent_sparsity: float | None = None
+    emergent_sparsity: Annotated[float | None, Measure("emergent sparsity", page="nowhere")] = None
     chosen: dict[str, Any] | None = None
     trials: list[Trial] = Field(default_factory=list)
     tuning_spent: Budget | None = None
     tuning_seconds: float | None = None
-    notes: list[str] = Field(default_factory=list)
+    notes: Annotated[list[str], Measure("notes", page="data")] = Field(default_factory=list)

@@ -7,7 +7,7 @@ import logging
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -18,6 +18,7 @@ from bench.jobs.allocation import Allocation
 from bench.jobs.budget import Budget
 from bench.jobs.findings import Findings
 from bench.jobs.job import Control, Job, canonical_json
+from bench.jobs.measure import Measure
 from bench.jobs.packed import damaged, packed_path, read_packed, write_packed
 from bench.jobs.protocol import ProtocolName
 from bench.jobs.recipe import Recipe
@@ -40,10 +41,10 @@ class Environment(BaseModel):
 
     versions: dict[str, str]
     platform: str
-    processor: str
+    processor: Annotated[str, Measure("processor", page="nowhere")]
     model: str = ""
-    device: str
-    threads: int
+    device: Annotated[str, Measure("device", page="nowhere")]
+    threads: Annotated[int, Measure("threads", page="nowhere")]
     commit: str | None
 
 
@@ -80,18 +81,32 @@ class Record(Findings):
     budget: Budget
     spent: Budget
 
-    dense_accuracy: float | None = None
-    dense_loss: float | None = None
-    parameters: int | None = None
-    test_examples: int | None = None
-    dense_flops: int | None = None
-    checkpoint_sha256: str | None = None
-    data_sha256: str | None = None
-    pair_sha256: str | None = None
+    dense_accuracy: Annotated[
+        float | None, Measure("dense accuracy", "%", page="pair", before="accuracy")
+    ] = None
+    dense_loss: Annotated[
+        float | None, Measure("dense loss", "nats", page="nowhere", before="accuracy")
+    ] = None
+    parameters: Annotated[int | None, Measure("parameters", page="pair", before="peak_bytes")] = (
+        None
+    )
+    test_examples: Annotated[
+        int | None, Measure("test images", page="pair", before="peak_bytes")
+    ] = None
+    dense_flops: Annotated[
+        int | None, Measure("dense FLOPs", "FLOPs", page="pair", before="train_examples")
+    ] = None
+    checkpoint_sha256: Annotated[str | None, Measure("dense checkpoint (sha256)", page="pair")] = (
+        None
+    )
+    data_sha256: Annotated[str | None, Measure("data (sha256)", page="nowhere")] = None
+    pair_sha256: Annotated[
+        str | None, Measure("pair (sha256)", page="nowhere", before="data_sha256")
+    ] = None
     harness_sha256: str | None = None
-    source_sha256: str
+    source_sha256: Annotated[str, Measure("code (sha256)", page="nowhere")]
     environment: Environment
-    finished: str
+    finished: Annotated[str, Measure("finished", page="nowhere")]
 
     def job(self) -> Job:
         """The identity that this record answers for."""

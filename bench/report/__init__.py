@@ -9,9 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from bench.common.errors import UserError
-from bench.report.figures.sheets import Drawings, against_kind, brief_kinds, sheets
+from bench.report.figures.drawings import Drawings, sheets
+from bench.report.figures.kind import Kind
 from bench.report.file_names import file_names
-from bench.report.frame import Cell, frame
+from bench.report.frame import Cell, frame, record_type
 from bench.report.gaps import gaps
 from bench.report.load import load_records, write_parquet
 from bench.report.panels import tables
@@ -43,6 +44,7 @@ def write_report(
     records: Path | None = None,
     verdicts: pd.DataFrame | None = None,
     against: Against | None = None,
+    kinds: Sequence[Kind] | None = None,
     pool: Executor | None = None,
     brief: bool = False,
 ) -> list[Path]:
@@ -53,25 +55,32 @@ def write_report(
     `cells.csv` hold the numbers in full precision, and so do their `.parquet` twins where pyarrow
     is installed. The page links to the record files in the folder `records`. `verdicts` are
     published values beside ours, with the columns of `published.COLUMNS`. `against` asks for one
-    more figure, `figures/PAIR-FIELD`, of accuracy against a hyper-parameter. A pair without any
+    more figure, `figures/PAIR-FIELD`, of accuracy against a hyper-parameter, and `kinds` for other
+    figures than those of `bench.report.figures.kinds`. A pair without any
     result has tables full of gaps and no figure, and where results are too little for a figure, the
     pages say why. Figures are drawn in the processes of `pool`, or here. A `brief` report is one
     for version control: `report.md` with its figures as small PNG files, the tables for LaTeX, and
     `summary.csv`. Raises `UserError` if `out` can't be written.
     """
+    from bench.report.figures.kinds import KINDS, against_kind, brief_kinds
+
+    kinds = KINDS if kinds is None else kinds
+    asked = [against_kind(against, kinds)] if against else []
     table = frame(cells)
-    means = summary(table)
-    every = [*tables(table, means), *published_tables(verdicts)]
+    model = record_type(cells)
+    means = summary(table, model)
+    every = [*tables(table, means, model), *published_tables(verdicts)]
     with _writing(out):
         for folder in (out / "tables", out / "figures"):
             folder.mkdir(parents=True, exist_ok=True)
         names = file_names(means.pair.unique())
         paths = {pair: out / "figures" / names[pair] for pair in _drawn(means)}
-        figures = Drawings(sheets(cells, table, means, paths, against, brief), pool)
-        files = _write_text(title, description, table, means, every, out, against, brief)
+        shown = brief_kinds(asked, kinds) if brief else [*asked, *kinds]
+        figures = Drawings(sheets(cells, table, means, paths, shown, brief), pool)
+        files = _write_text(title, description, table, means, every, out, shown, brief)
         if brief:
             return files + figures.files()
-        files += [_write_page(title, description, cells, table, means, every, out, records)]
+        files += [_write_page(title, description, cells, table, means, every, out, records, kinds)]
         files += write_parquet({"summary": means, "cells": table}, out)
         return files + figures.files()
 
@@ -84,15 +93,22 @@ def write_page(
     *,
     records: Path | None = None,
     verdicts: pd.DataFrame | None = None,
+    kinds: Sequence[Kind] | None = None,
     refresh: int | None = None,
 ) -> Path:
     """Write `report.html` alone, see `write_report`; a browser loads it anew every `refresh` s."""
+    from bench.report.figures.kinds import KINDS
+
+    kinds = KINDS if kinds is None else kinds
     table = frame(cells)
-    means = summary(table)
-    every = [*tables(table, means), *published_tables(verdicts)]
+    model = record_type(cells)
+    means = summary(table, model)
+    every = [*tables(table, means, model), *published_tables(verdicts)]
     with _writing(out):
         out.mkdir(parents=True, exist_ok=True)
-        return _write_page(title, description, cells, table, means, every, out, records, refresh)
+        return _write_page(
+            title, description, cells, table, means, every, out, records, kinds, refresh
+        )
 
 
 @contextmanager
@@ -134,13 +150,13 @@ def _write_text(
     means: pd.DataFrame,
     every: Sequence[Table],
     out: Path,
-    against: Against | None,
+    kinds: Sequence[Kind],
     brief: bool,
 ) -> list[Path]:
     names = file_names(means.pair.unique())
     files = {
         out / "report.md": markdown.document(
-            title, description, progress(table), _sections(every, names, means, against, brief)
+            title, description, progress(table), _sections(every, names, means, kinds)
         ),
         out / "summary.csv": means.to_csv(index=False, lineterminator="\n"),
     }
@@ -167,13 +183,16 @@ def _write_page(
     every: Sequence[Table],
     out: Path,
     records: Path | None,
+    kinds: Sequence[Kind],
     refresh: int | None = None,
 ) -> Path:
     """Whoever opens the page meanwhile finds the old one or the new one whole."""
     from bench.report.page import address, page
 
     where = None if records is None else address(records, out)
-    text = page(title, description, progress(table), cells, table, means, every, where, refresh)
+    text = page(
+        title, description, progress(table), cells, table, means, every, where, kinds, refresh
+    )
     path = out / "report.html"
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     beside.write_text(text, encoding="utf-8", newline="\n")
@@ -190,8 +209,7 @@ def _sections(
     all_tables: Sequence[Table],
     names: dict[str, str],
     means: pd.DataFrame,
-    against: Against | None,
-    brief: bool,
+    kinds: Sequence[Kind],
 ) -> list[str]:
     """The paragraphs of the page: for each pair its figures and tables."""
     sections = []
@@ -200,7 +218,7 @@ def _sections(
         own = [part for part in all_tables if part.pair == pair]
         sections.append(f"## {markdown.escape(pair)}")
         if pair in drawn:
-            sections += _links(name, own, against, brief)
+            sections += _links(name, means[means.pair == pair], kinds)
             sections += map(markdown.escape, gaps(means[means.pair == pair]))
         else:
             sections.append("No cell of this pair has a result yet, so there is no figure.")
@@ -208,10 +226,7 @@ def _sections(
     return sections
 
 
-def _links(name: str, own: Sequence[Table], against: Against | None, brief: bool) -> list[str]:
-    """Links to the figures of a pair, of which `own` are the tables."""
-    divided = any(part.kind == "phases" for part in own)
-    kinds = [*([against_kind(against)] if against else []), "accuracy", "time"]
-    kinds += ["phases"] if divided else []
-    kinds = list(brief_kinds(against)) if brief else kinds
-    return [f"![{kind}](figures/{name}-{kind}.png)" for kind in kinds]
+def _links(name: str, means: pd.DataFrame, kinds: Sequence[Kind]) -> list[str]:
+    """Links to the figures of a pair, of which `means` are the rows."""
+    linked = [kind.name for kind in kinds if kind.linked and kind.has_data(means)]
+    return [f"![{kind}](figures/{name}-{kind}.png)" for kind in linked]

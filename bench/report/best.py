@@ -8,7 +8,7 @@ import pandas as pd
 
 from bench.common.statistics.contest import contest
 from bench.common.statistics.inference import LEVEL
-from bench.report.frame import RESOURCES
+from bench.report.columns import RESOURCES
 
 _HASHES = ("checkpoint_sha256", "pair_sha256", "data_sha256")
 _EQUAL = (*(f"limit_{name}" for name in RESOURCES), *_HASHES)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 import pandas as pd
 
 from bench.common.statistics.contest import RULE
-from bench.report.frame import RESOURCES
+from bench.report.columns import RESOURCES
 from bench.report.gaps import exhausted, untimed
 
 

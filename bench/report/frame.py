@@ -7,53 +7,11 @@ import pandas as pd
 from pydantic import BaseModel
 
 from bench.common.errors import UserError
-from bench.jobs.budget import Budget
 from bench.jobs.findings import PHASES
 from bench.jobs.job import Job, canonical_json
+from bench.jobs.measure import Declared
 from bench.jobs.record import Record
-
-PANEL = ["pair", "allocation", "protocol"]
-GROUP = [*PANEL, "label", "sparsity"]
-
-PARTS = (*PHASES, "rest")
-"""What pruning seconds are divided into: the phases, and what lies outside them."""
-PART_SECONDS = tuple(f"{part}_seconds" for part in PARTS)
-
-_MEASURES = ("dense_accuracy", "dense_loss", "accuracy", "top5", "loss", "prune_seconds")
-_TRAINING = ("train_seconds", "emergent_sparsity")
-_COUNTS = (
-    *("nonzero", "prunable", "parameters", "test_examples"),
-    *("peak_bytes", "flops", "dense_flops"),
-    *("train_examples", "train_flops"),
-)
-RESOURCES = tuple(Budget.model_fields)
-_LIMITS = tuple(f"limit_{resource}" for resource in RESOURCES)
-_SPENT = tuple(f"spent_{resource}" for resource in RESOURCES)
-_IDENTITY = ("label", "key", "pair", "method", "allocation", "sparsity", "seed", "protocol")
-_ENVIRONMENT = ("processor", "device", "threads")
-_COLUMNS = (
-    *_IDENTITY,
-    *("control", "status", "reason"),
-    *_MEASURES,
-    *PART_SECONDS,
-    *_TRAINING,
-    *_COUNTS,
-    *("compression", "speedup"),
-    *_SPENT,
-    *_LIMITS,
-    *_ENVIRONMENT,
-    *(
-        "training",
-        "schedule",
-        "hyperparameters",
-        "notes",
-        "checkpoint_sha256",
-        "pair_sha256",
-        "data_sha256",
-        "source_sha256",
-        "finished",
-    ),
-)
+from bench.report.columns import GROUP, IDENTITY, PART_SECONDS, RESOURCES, Columns, columns
 
 
 class Cell(NamedTuple):
@@ -64,9 +22,17 @@ class Cell(NamedTuple):
     record: Record | None
 
 
+def record_type(cells: Sequence[Cell]) -> type[Record]:
+    """The type of a study's records, whose fields say which columns the frame has."""
+    return next((type(cell.record) for cell in cells if cell.record is not None), Record)
+
+
 def frame(cells: Sequence[Cell]) -> pd.DataFrame:
-    """`rows` of one study; raises `UserError` if two cells differ in nothing that tables show."""
-    table = rows(cells)
+    """The data frame of one study, see `frame_of_cells`.
+
+    Raises `UserError` if two cells differ in nothing that tables show.
+    """
+    table = frame_of_cells(cells)
     twins = table[table.duplicated([*GROUP, "seed"])]
     if len(twins):
         one = twins.iloc[0]
@@ -77,19 +43,22 @@ def frame(cells: Sequence[Cell]) -> pd.DataFrame:
     return table
 
 
-def rows(cells: Sequence[Cell]) -> pd.DataFrame:
-    """One row a cell, in the order given; a cell without a record has the status `missing`.
+def frame_of_cells(cells: Sequence[Cell]) -> pd.DataFrame:
+    """One row for each cell, in the order given; a cell without a record is `missing`.
 
+    The columns are those that the records' fields declare, see `bench.report.columns`.
     `compression` is parameters / nonzero parameters, where everything outside the prunable weights
     counts as kept; `speedup` is theoretical: dense FLOPs / FLOPs. Both are missing where nothing is
     left to divide by. The columns `PART_SECONDS` sum to `prune_seconds` where the record divides
     them, and are missing elsewhere.
     """
-    table = pd.DataFrame([_row(cell) for cell in cells], columns=list(_COLUMNS))
-    table = table.astype(
-        dict.fromkeys(("sparsity", *_MEASURES, *PART_SECONDS, *_TRAINING), "float64")
-    )
-    table = table.astype(dict.fromkeys(("seed", "threads", *_COUNTS, *_SPENT, *_LIMITS), "Int64"))
+    known = columns(record_type(cells))
+    table = pd.DataFrame([_row(cell, known) for cell in cells], columns=known.names)
+    fractional = [column.name for column in known.numbers]
+    table = table.astype(dict.fromkeys(("sparsity", *fractional), "float64"))
+    whole = [column.name for column in (*known.counts, *known.environment) if column.type is int]
+    budgets = [f"{kind}_{name}" for kind in ("spent", "limit") for name in RESOURCES]
+    table = table.astype(dict.fromkeys(("seed", *whole, *budgets), "Int64"))
     kept = table.parameters - table.prunable + table.nonzero
     table["compression"] = _ratio(table.parameters, kept)
     table["speedup"] = _ratio(table.dense_flops, table.flops)
@@ -101,28 +70,35 @@ def _ratio(whole: pd.Series, part: pd.Series) -> pd.Series:
     return (whole / part.where(part > 0)).astype("Float64")
 
 
-def _row(cell: Cell) -> dict[str, Any]:
+def _row(cell: Cell, known: Columns) -> dict[str, Any]:
     job, record = cell.job, cell.record
     row: dict[str, Any] = {"label": cell.label, "key": record.key if record else job.key}
-    row |= {name: getattr(job, name) for name in _IDENTITY[2:]}
+    row |= {name: getattr(job, name) for name in IDENTITY[2:]}
     row |= {"hyperparameters": canonical_json(job.hyperparameters), "control": job.control or ""}
     row |= {name: _said(getattr(job, name)) for name in ("training", "schedule")}
     row |= {f"limit_{name}": getattr(job.budget, name) for name in RESOURCES}
     if record is None:
         return row | {"status": "missing", "reason": ""}
-    row |= {name: getattr(record, name) for name in (*_MEASURES, *_TRAINING, *_COUNTS)}
+    every = (*known.numbers, *known.counts, *known.texts)
+    row |= {column.name: _value(record, column) for column in every}
     row |= _parts(record)
     row |= {f"spent_{name}": getattr(record.spent, name) for name in RESOURCES}
-    row |= {name: getattr(record.environment, name) for name in _ENVIRONMENT}
-    row |= {name: getattr(record, name) for name in _COLUMNS[-5:]}
-    row |= {"notes": "; ".join(record.notes)}
+    row |= {column.name: _value(record.environment, column) for column in known.environment}
     return row | dict(zip(("status", "reason"), _outcome(record), strict=True))
 
 
-def _parts(record: Record) -> dict[str, float]:
-    """The seconds of each part; nothing where the record doesn't divide them."""
+def _value(holder: BaseModel, column: Declared) -> Any:
+    """The value of a column; a list of texts is one text."""
+    value = getattr(holder, column.field)
+    if column.part:
+        return value.get(column.part)
+    return "; ".join(value) if column.type is list else value
+
+
+def _parts(record: Record) -> dict[str, float | None]:
+    """The seconds of each part; nothing is known where the record doesn't divide them."""
     if not record.phase_seconds or record.prune_seconds is None:
-        return {}
+        return dict.fromkeys(PART_SECONDS)
     seconds = [record.phase_seconds.get(phase, 0.0) for phase in PHASES]
     # Clocks are read one after the other: the rest is never less than nothing.
     rest = max(0.0, record.prune_seconds - sum(seconds))

@@ -5,28 +5,21 @@ import pandas as pd
 from bench.report.numerals import percent
 
 
-def timed(means: pd.DataFrame) -> pd.DataFrame:
-    """The rows that have a place on a logarithmic axis of pruning time."""
-    return means[(means.ok > 0) & (means.prune_seconds_median > 0).fillna(False).astype(bool)]
-
-
-def counted(means: pd.DataFrame) -> pd.DataFrame:
-    """The rows that have a place on a logarithmic axis of FLOPs."""
-    return means[(means.ok > 0) & (means.flops_mean > 0).fillna(False).astype(bool)]
-
-
 def gaps(means: pd.DataFrame) -> list[str]:
     """For each kind of figure that no result of a pair has a place in, a sentence that says why.
 
     `means` are the pair's rows of the summary. What can be drawn for some rows isn't here.
     """
-    found = []
-    if (means.ok > 0).any() and timed(means).empty:
+    found: list[str] = []
+    good = means[means.ok > 0]
+    if good.empty:
+        return found
+    if not (good.prune_seconds_median > 0).any():
         found.append(
             "Nothing is drawn against pruning time: no cell with a result has one above zero. What "
             "prunes in the course of a training has none of its own."
         )
-    if (means.ok > 0).any() and counted(means).empty:
+    if not (good.flops_mean > 0).any():
         found.append("There is no figure of FLOPs: no cell with a result has more than zero.")
     return found
 

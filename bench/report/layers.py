@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from bench.report.frame import GROUP, Cell
+from bench.report.columns import GROUP
+from bench.report.frame import Cell
 
 Key = tuple[str, str, str, str, float]
 

@@ -10,7 +10,7 @@ import pandas as pd
 from bench.common.errors import UserError
 from bench.jobs.packed import packed_studies
 from bench.jobs.record import DamagedRecord, Record, RecordStore
-from bench.report.frame import Cell, rows
+from bench.report.frame import Cell, frame_of_cells
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def load_records(results: str | Path = "results") -> pd.DataFrame:
         raise UserError(
             f"There are no records in {folder}. Give the folder that `run --results DIR` wrote to."
         )
-    table = rows(cells)
+    table = frame_of_cells(cells)
     table.insert(0, "study", studies)
     return table
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from bench.report.frame import PANEL
+from bench.jobs.record import Record
+from bench.report.columns import PANEL
 from bench.report.tables.costs import cost_table
 from bench.report.tables.phases import phase_table
 from bench.report.tables.tables import Table, accuracy_table
@@ -13,15 +14,22 @@ SIDE_BY_SIDE = ["pair", "allocation"]
 """Protocols share a table, since what a reader asks is whether training closes the gap."""
 
 
-def tables(cells: pd.DataFrame, over_seeds: pd.DataFrame) -> list[Table]:
+def tables(
+    cells: pd.DataFrame, over_seeds: pd.DataFrame, model: type[Record] = Record
+) -> list[Table]:
     """Tables of accuracy, of cost and, where it is known, of phases for every pair and allocation.
 
-    `cells` and `over_seeds` are the results of `frame` and `summary`.
+    `cells` and `over_seeds` are the results of `frame` and `summary`, `model` the type of the
+    records.
     """
     return [
         table
         for part, means in panels(cells, over_seeds, SIDE_BY_SIDE)
-        for table in (accuracy_table(part, means), cost_table(part, means), phase_table(part))
+        for table in (
+            accuracy_table(part, means),
+            cost_table(part, means, model),
+            phase_table(part),
+        )
         if table
     ]
 

@@ -4,40 +4,27 @@ from typing import Any
 
 import pandas as pd
 
-from bench.report.frame import GROUP, PANEL, PART_SECONDS
-
-_OVER_SEEDS: dict[str, tuple[str, str]] = {
-    "accuracy_mean": ("accuracy", "mean"),
-    "accuracy_std": ("accuracy", "std"),
-    "accuracy_min": ("accuracy", "min"),
-    "accuracy_max": ("accuracy", "max"),
-    "top5_mean": ("top5", "mean"),
-    "top5_std": ("top5", "std"),
-    "loss_mean": ("loss", "mean"),
-    "prune_seconds_median": ("prune_seconds", "median"),
-    **{f"{name}_median": (name, "median") for name in PART_SECONDS},
-    "peak_bytes_max": ("peak_bytes", "max"),
-    "compression_mean": ("compression", "mean"),
-    "speedup_mean": ("speedup", "mean"),
-    "flops_mean": ("flops", "mean"),
-    "ok": ("accuracy", "count"),
-    "expected": ("accuracy", "size"),
-}
+from bench.jobs.record import Record
+from bench.report.columns import GROUP, PANEL, columns
 
 
-def summary(table: pd.DataFrame) -> pd.DataFrame:
+def summary(table: pd.DataFrame, model: type[Record] = Record) -> pd.DataFrame:
     """One row for each pair, allocation, protocol, label and sparsity of `frame`'s result.
 
-    Figures are over the seeds that are ok: `accuracy_std` is the sample standard deviation (NaN for
-    one seed), time is the median, memory the maximum. `ok` of `expected` seeds have a result;
-    `status` is `ok`, `partial`, or what the cell came to instead, and `problems` says why.
-    Methods, pairs and allocations are in the order of their first appearance.
+    The columns `FIELD_STATISTIC` are what the fields of the records, which are of the type `model`,
+    declare to be taken over the seeds that are ok: `accuracy_std` is the sample standard deviation
+    (NaN for one seed). `ok` of `expected` seeds have a result; `status` is `ok`, `partial`, or what
+    the cell came to instead, and `problems` says why. Methods, pairs and allocations are in the
+    order of their first appearance.
     """
-    measured = list(dict.fromkeys(source for source, _ in _OVER_SEEDS.values()))
+    wanted: dict[str, tuple[str, str]] = {
+        name: (column, statistic) for name, column, statistic in columns(model).over_seeds
+    }
+    wanted |= {"ok": ("accuracy", "count"), "expected": ("accuracy", "size")}
+    measured = list(dict.fromkeys(source for source, _ in wanted.values()))
     good = table[measured].where(table.status == "ok")
     keys = [table[name] for name in GROUP]
-    groups = good.groupby(keys, sort=False, observed=True)
-    result = groups.agg(**_OVER_SEEDS)
+    result = good.groupby(keys, sort=False, observed=True).agg(**wanted)
     result["method"] = table.groupby(GROUP, sort=False).method.first()
     problems = _problems(table)
     result["status"] = [

@@ -10,8 +10,18 @@ from support.hostile import LABELS, hostile_cells
 from support.records import SPARSITIES, make_cell, make_grid, make_job
 
 from bench.report import Cell, frame
+from bench.report.figures.kind import Axis, Kind
+from bench.report.figures.kinds import KINDS
 
-browser = pytest.importorskip("browser", reason="playwright is not installed")
+LOSS = Kind(
+    "loss",
+    Axis("Cross-entropy (nats)", "loss_mean"),
+    Axis("Test accuracy (%)", "accuracy_mean", unit="%"),
+    form="points",
+    section="tradeoff",
+    choice="Loss",
+)
+browser = pytest.importorskip("support.browser", reason="playwright is not installed")
 chromium, open_page = browser.chromium, browser.open_page
 POINT = ".mark-symbol.role-mark path[aria-label]"
 
@@ -85,13 +95,22 @@ def test_pointing_at_a_result_shows_every_seed(open_page) -> None:
         assert re.search(rf"seed {seed}\s+{accuracy:.2f} %", text)
 
 
-@pytest.mark.parametrize("cost", ["flops", "bytes"])
+@pytest.mark.parametrize("cost", ["flops", "memory"])
 def test_the_cost_can_be_chosen_and_the_front_is_not_beaten(open_page, cost) -> None:
     page = open_page(make_grid())
     page.check(f"[value={cost}]", force=True)
     page.select_option("#tradeoff-sparsity", "")
     browser.sync.expect(page.locator(f"#tradeoff-chart {POINT}")).to_have_count(19)
     assert page.locator("#tradeoff-chart .mark-line path").count() == 1
+
+
+def test_a_new_kind_is_drawn_with_its_own_axis(open_page) -> None:
+    page = open_page(make_grid(), report={"kinds": [*KINDS, LOSS]})
+    page.check("[value=loss]", force=True)
+    title = page.locator("#tradeoff-chart .role-axis-title text").first
+    browser.sync.expect(title).to_have_text("Cross-entropy (nats)")
+    assert drawn(page, "tradeoff") == 4
+    assert page.locator("#tradeoff-chart .mark-line path").count() == 0
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -195,7 +214,7 @@ def test_bars_of_phases_are_shares_or_seconds_of_the_shown_methods(open_page) ->
     page.wait_for_selector("#phases-chart svg")
     assert page.locator(bars).count() == 4 * 5
     assert set(axis_labels(page, "phases")) == {"0", "20", "40", "60", "80", "100"}
-    page.check("[name=length][value=seconds]", force=True)
+    page.check("[value=phase-seconds]", force=True)
     title = page.locator("#phases-chart .role-axis-title text")
     browser.sync.expect(title).to_have_text("Pruning time (s)")
     redrawn(page, lambda: page.click("#legend button[data-label=obd]"))

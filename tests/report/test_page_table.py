@@ -3,7 +3,7 @@
 import pytest
 from support.records import make_grid
 
-browser = pytest.importorskip("browser", reason="playwright is not installed")
+browser = pytest.importorskip("support.browser", reason="playwright is not installed")
 chromium, open_page = browser.chromium, browser.open_page
 
 

@@ -7,7 +7,7 @@ from support.records import make_grid
 
 from bench.report import Cell, write_page
 
-browser = pytest.importorskip("browser", reason="playwright is not installed")
+browser = pytest.importorskip("support.browser", reason="playwright is not installed")
 chromium, open_page = browser.chromium, browser.open_page
 
 
@@ -16,7 +16,7 @@ def test_new_records_arrive_and_what_the_reader_chose_stays(open_page, tmp_path:
     half = [
         Cell(cell.label, cell.job, None if i % 2 else cell.record) for i, cell in enumerate(grid)
     ]
-    page = open_page(half, refresh=4)
+    page = open_page(half, report={"refresh": 4})
     page.select_option("#allocation", "layerwise")
     page.select_option("[data-filter=status]", "over-budget")
     page.click("#legend button[data-label=obd]")

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
+from support.drawn import draw
 from support.grids import SMALL
 from support.records import make_cell, make_job
 
 from bench.common.errors import UserError
-from bench.report import frame, summary, write_report
-from bench.report.figures.against import against_figure
-from bench.report.figures.canvas import settings
-from bench.report.figures.positions import places, written
+from bench.report import write_report
+from bench.report.figures.axis import places, written
+from bench.report.figures.kinds import against_kind
 from bench.study.figure import Against
 from bench.study.study import load_study
 
@@ -36,9 +36,7 @@ def grid():
 
 
 def drawn(**fields):
-    table = frame(grid())
-    with settings():
-        return against_figure(table, summary(table), 93.5, Against(x="damping", **fields))
+    return draw(against_kind(Against(x="damping", **fields)), grid())
 
 
 def panels(figure):

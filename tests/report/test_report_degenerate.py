@@ -8,22 +8,18 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from support.comparisons import gathered
+from support.drawn import draw
 from support.records import make_cell, make_job
 
 from bench.common.errors import UserError
 from bench.comparison import compare, comparison_text, write_comparison
-from bench.report import Cell, frame, summary, summary_text, write_report
+from bench.report import Cell, frame, summary_text, write_report
 from bench.report.figures import canvas
-from bench.report.figures.against import against_figure
-from bench.report.figures.curves import accuracy_figure
-from bench.report.figures.heat import layers_figure
-from bench.report.figures.palette import looks
+from bench.report.figures.kinds import against_kind
 from bench.report.gaps import exhausted, untimed
-from bench.report.layers import layer_means
 from bench.report.numerals import percent
 from bench.study.figure import Against
 
@@ -247,11 +243,7 @@ def test_rows_of_a_heat_map_keep_their_names_where_an_allocation_lacks_some() ->
     ):  # fmt: skip
         job = make_job(label, allocation=allocation)
         cells.append(make_cell(label, job, layer_sparsity={"a.weight": share}))
-    means = summary(frame(cells))
-    names, rows = layer_means(cells, means)
-    layers = pd.Series(rows, index=means.index, dtype="object")
-    with canvas.settings():
-        figure = layers_figure(means, layers, names["resnet20-cifar10"])
+    figure = draw("layers", cells)
     assert figure
     shown = [
         {
@@ -276,9 +268,7 @@ def test_protocols_and_controls_do_not_share_a_line_against_a_field() -> None:
             cells.append(make_cell(label, job, accuracy=accuracy + step))
             control = job.model_copy(update={"control": "shuffled mask"})
             cells.append(make_cell(f"{label} [shuffled mask]", control, accuracy=99.0))
-    table = frame(cells)
-    with canvas.settings():
-        figure = against_figure(table, summary(table), 93.5, Against(x="samples"))
+    figure = draw(against_kind(Against(x="samples")), cells)
     assert figure
     lines = [
         list(line.get_ydata())
@@ -307,9 +297,8 @@ def test_any_value_has_a_place_against_a_field(values: list[Any], tmp_path: Path
 
 def test_ratios_of_compression_leave_each_other_room() -> None:
     labels = ("magnitude", "obd", "kfac", "cbs", "obc", "set", "str", "gmp")
-    means = summary(frame(grid(labels, sparsities=(0.5, 0.9999))))
+    figure = draw("accuracy", grid(labels, sparsities=(0.5, 0.9999)))
     with canvas.settings():
-        figure = accuracy_figure(means, 93.5, looks((label, label) for label in labels))
         figure.draw_without_rendering()
     above = [axes for axes in figure.axes if axes.get_label() != "panel"]
     assert len(above) == 4

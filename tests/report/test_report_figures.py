@@ -1,7 +1,6 @@
 """Figures of a report, inspected before they are saved: what is drawn is what the summary says."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 from support.drawn import draw, lines, panels
@@ -9,18 +8,13 @@ from support.records import SPARSITIES, make_cell, make_grid, make_job
 
 from bench.jobs.budget import Budget
 from bench.report import Cell, frame, summary
-from bench.report.figures.canvas import settings
-from bench.report.figures.curves import accuracy_figure, flops_figure
-from bench.report.figures.heat import layers_figure
-from bench.report.figures.palette import _BUILT_IN, looks
-from bench.report.figures.spending import budget_figure
-from bench.report.figures.timing import spread_out, time_figure
-from bench.report.layers import layer_means
+from bench.report.figures.palette import _BUILT_IN
+from bench.report.figures.points import spread_out
 
 
 def test_lines_are_the_means_of_the_summary_with_gaps_as_gaps() -> None:
     means = summary(frame(make_grid()))
-    figure = draw(accuracy_figure, make_grid())
+    figure = draw("accuracy", make_grid())
     for axes, allocation in zip(panels(figure), ("global", "layerwise"), strict=True):
         for label, part in means[means.allocation == allocation].groupby("label"):
             line = lines(axes)[label]
@@ -31,7 +25,7 @@ def test_lines_are_the_means_of_the_summary_with_gaps_as_gaps() -> None:
 
 
 def test_a_cell_with_missing_seeds_is_hollow_and_not_also_solid() -> None:
-    axes = panels(draw(accuracy_figure, make_grid()))[0]
+    axes = panels(draw("accuracy", make_grid()))[0]
     hollow = [line for line in axes.lines if line.get_gid() == "partial" and len(line.get_xdata())]
     assert [list(line.get_xdata()) for line in hollow] == [[0.95]]
     assert hollow[0].get_markerfacecolor() == "none"
@@ -39,7 +33,7 @@ def test_a_cell_with_missing_seeds_is_hollow_and_not_also_solid() -> None:
 
 
 def test_panels_share_the_scale_and_name_the_axes() -> None:
-    first, second = panels(draw(accuracy_figure, make_grid()))
+    first, second = panels(draw("accuracy", make_grid()))
     assert first.get_ylabel() == "Test accuracy (%)"
     assert first.get_xlabel() == second.get_xlabel() == "Sparsity (% of prunable weights removed)"
     assert first.get_ylim() == second.get_ylim()
@@ -49,20 +43,20 @@ def test_panels_share_the_scale_and_name_the_axes() -> None:
 
 def test_high_sparsities_do_not_crowd() -> None:
     cells = [make_cell("a", make_job(sparsity=s)) for s in (0, 0.9, 0.99, 0.999)]
-    axes = panels(draw(accuracy_figure, cells))[0]
+    axes = panels(draw("accuracy", cells))[0]
     places = axes.transData.transform([(tick, 0) for tick in axes.get_xticks()])[:, 0]
     np.testing.assert_allclose(np.diff(places), np.diff(places)[0], rtol=1e-9)
 
 
 def test_labels_of_close_sparsities_are_thinned_and_both_ends_stay() -> None:
     cells = [make_cell("a", make_job(sparsity=s)) for s in (0.1, 0.11, 0.12, 0.9, 0.98)]
-    axes = panels(draw(accuracy_figure, cells))[0]
+    axes = panels(draw("accuracy", cells))[0]
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["10", "90", "98"]
 
 
 def test_time_figure_has_a_point_for_every_result_and_none_else() -> None:
     means = summary(frame(make_grid()))
-    figure = draw(time_figure, make_grid())
+    figure = draw("time", make_grid())
     assert len(panels(figure)) == 8
     chosen = means[(means.allocation == "layerwise") & (means.sparsity == 0.9)]
     points = lines(panels(figure)[5])
@@ -74,8 +68,8 @@ def test_time_figure_has_a_point_for_every_result_and_none_else() -> None:
 
 def test_a_study_without_times_or_with_one_cell_still_draws() -> None:
     for cell in (make_cell("a", make_job(), prune_seconds=None), make_cell("a", make_job())):
-        assert len(panels(draw(time_figure, [cell]))) == 1
-        assert len(panels(draw(accuracy_figure, [cell]))) == 1
+        assert len(panels(draw("time", [cell]))) == 1
+        assert len(panels(draw("accuracy", [cell]))) == 1
 
 
 def test_sparsities_of_the_time_figure_come_from_the_upper_part() -> None:
@@ -84,13 +78,13 @@ def test_sparsities_of_the_time_figure_come_from_the_upper_part() -> None:
 
 
 def test_colour_in_the_figure_is_the_methods_own() -> None:
-    for axes in panels(draw(accuracy_figure, make_grid())):
+    for axes in panels(draw("accuracy", make_grid())):
         assert to_hex(lines(axes)["obd"].get_color()) == _BUILT_IN["obd"].colour.lower()
 
 
 @pytest.mark.parametrize("label", ["a$b", "$x^$", "_hidden", "<b> & %"])
 def test_labels_are_text_and_not_mathematics(label: str) -> None:
-    figure = draw(accuracy_figure, [make_cell(label, make_job())])
+    figure = draw("accuracy", [make_cell(label, make_job())])
     figure.draw_without_rendering()
     assert [text.get_text() for text in figure.legends[0].texts] == [label.replace("$", r"\$")]
 
@@ -106,7 +100,7 @@ def crowd() -> list[Cell]:
 
 
 def test_many_methods_have_a_panel_each_with_the_others_faint_behind() -> None:
-    figure = draw(accuracy_figure, crowd())
+    figure = draw("accuracy", crowd())
     own = [set(lines(axes)) - {"partial"} for axes in panels(figure)]
     assert own == [{"a"}, {"b"}, {"c", "c 2"}, {"d", "d 2", "d 3"}, {"e"}, set(), set(), set()]
     faint = [line for line in panels(figure)[0].lines if not line.get_gid()]
@@ -116,7 +110,7 @@ def test_many_methods_have_a_panel_each_with_the_others_faint_behind() -> None:
 
 
 def test_one_legend_names_the_lines_that_share_a_panel_and_covers_none() -> None:
-    figure = draw(accuracy_figure, crowd())
+    figure = draw("accuracy", crowd())
     assert not [axes for axes in panels(figure) if axes.get_legend()]
     assert {t.get_text() for t in figure.legends[0].texts} == {"c", "c 2", "d", "d 2", "d 3"}
     assert [axes.get_title(loc="left") for axes in panels(figure)[:3]] == [
@@ -129,7 +123,7 @@ def test_one_legend_names_the_lines_that_share_a_panel_and_covers_none() -> None
 
 def test_panels_keep_their_room_under_long_legends() -> None:
     labels = [f"woodfisher, damping {number}" for number in range(20)]
-    figure = draw(accuracy_figure, [make_cell(label, make_job("woodfisher")) for label in labels])
+    figure = draw("accuracy", [make_cell(label, make_job("woodfisher")) for label in labels])
     figure.draw_without_rendering()
     for axes in panels(figure):
         assert axes.get_window_extent().height / figure.dpi > 0.9
@@ -137,7 +131,7 @@ def test_panels_keep_their_room_under_long_legends() -> None:
 
 def test_ticks_of_time_have_units_and_few_labels() -> None:
     cells = [make_cell(str(n), make_job(str(n)), prune_seconds=10.0**n) for n in range(-3, 3)]
-    axes = panels(draw(time_figure, cells))[0]
+    axes = panels(draw("time", cells))[0]
     texts = [tick.get_text() for tick in axes.get_xticklabels()]
     assert [text for text in texts if text] == ["100 µs", "100 ms", "100 s"]
     assert len(axes.get_xticks()) == 8
@@ -145,10 +139,7 @@ def test_ticks_of_time_have_units_and_few_labels() -> None:
 
 def test_the_linear_figure_has_equal_steps_of_sparsity() -> None:
     cells = [make_cell("a", make_job(sparsity=s)) for s in (0.2, 0.5, 0.8)]
-    means = summary(frame(cells))
-    with settings():
-        figure = accuracy_figure(means, 93.5, looks([("a", "obd")]), linear=True)
-    axes = panels(figure)[0]
+    axes = panels(draw("linear", cells))[0]
     places = axes.transData.transform([(tick, 0) for tick in (0.2, 0.5, 0.8)])[:, 0]
     np.testing.assert_allclose(np.diff(places), np.diff(places)[0], rtol=1e-9)
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["20", "50", "80"]
@@ -156,7 +147,7 @@ def test_the_linear_figure_has_equal_steps_of_sparsity() -> None:
 
 def test_compression_ratios_stand_above_the_sparsities_that_have_them() -> None:
     cells = [make_cell("a", make_job(sparsity=s)) for s in (0.5, 0.8, 0.9, 0.95)]
-    figure = draw(accuracy_figure, cells)
+    figure = draw("accuracy", cells)
     (above,) = [axes for axes in figure.axes if axes.get_label() != "panel"]
     texts = [tick.get_text() for tick in above.get_xticklabels()]
     assert texts == ["2×", "5×", "10×", "20×"]
@@ -170,42 +161,29 @@ def test_the_front_holds_what_nothing_cheaper_reaches() -> None:
         make_cell(name, make_job(name), prune_seconds=seconds, accuracy=accuracy)
         for name, (seconds, accuracy) in times.items()
     ]
-    front = lines(panels(draw(time_figure, cells))[0])["front"]
+    front = lines(panels(draw("time", cells))[0])["front"]
     assert (list(front.get_xdata()), list(front.get_ydata())) == ([1.0, 3.0], [80.0, 90.0])
 
 
 def test_flops_are_drawn_where_they_are_known_and_left_out_elsewhere() -> None:
     known = [make_cell("a", make_job(sparsity=s)) for s in (0.5, 0.9)]
     means = summary(frame(known))
-    assert list(lines(panels(draw(flops_figure, known))[0])["a"].get_xdata()) == list(
-        means.flops_mean
-    )
-    unknown = summary(frame([make_cell("a", make_job(), flops=None)]))
-    assert flops_figure(unknown, 93.5, looks([("a", "obd")])) is None
+    assert list(lines(panels(draw("flops", known))[0])["a"].get_xdata()) == list(means.flops_mean)
+    assert draw("flops", [make_cell("a", make_job(), flops=None)]) is None
 
 
 def test_bars_are_shares_of_the_limit_and_hatched_where_cells_went_over() -> None:
-    cells = make_grid()
-    table = frame(cells)
-    with settings():
-        figure = budget_figure(table, summary(table))
+    figure = draw("budget", make_grid())
     examples, passes = panels(figure)
     assert [bar.get_width() for bar in examples.patches] == [0, 0, 100, 100]
     assert [bar.get_width() for bar in passes.patches] == [0, 0, 20, 20]
     assert [bool(bar.get_hatch()) for bar in passes.patches] == [False, False, False, True]
-    free = frame([make_cell("a", make_job(budget=Budget()))])
-    assert budget_figure(free, summary(free)) is None
+    assert draw("budget", [make_cell("a", make_job(budget=Budget()))]) is None
 
 
 def test_the_heat_map_holds_the_layers_of_the_records() -> None:
-    cells = make_grid()
-    means = summary(frame(cells))
-    names, rows = layer_means(cells, means)
-    layers = pd.Series(rows, index=means.index, dtype="object")
-    with settings():
-        figure = layers_figure(means, layers, names["resnet20-cifar10"])
-    whole, layerwise = panels(figure)
+    whole, layerwise = panels(draw("layers", make_grid()))
     np.testing.assert_allclose(whole.images[0].get_array(), [[85.5, 95.0]] * 4)
     assert [text.get_text() for text in whole.texts[:2]] == ["85.5", "95.0"]
     assert len(layerwise.get_yticklabels()) == 4
-    assert layers_figure(means, layers.map(lambda _: None), []) is None
+    assert draw("layers", [make_cell("a", make_job(), layer_sparsity={})]) is None

@@ -5,7 +5,6 @@ from itertools import pairwise
 from support.drawn import draw, lines, panels
 from support.records import make_cell, make_job
 
-from bench.report.figures.curves import accuracy_figure
 from bench.report.figures.palette import _BUILT_IN, PART_COLOURS, looks
 from bench.study.grid import CONTROLS
 
@@ -40,7 +39,7 @@ def test_a_control_is_its_methods_line_in_dots_with_hollow_markers() -> None:
     assert len({own.line, *(control.line for control in controls)}) == 1 + len(CONTROLS)
     assert not found["wf [m=10]"].hollow
     cells = [make_cell(label, make_job("woodfisher")) for label in labels]
-    for axes in panels(draw(accuracy_figure, cells)):
+    for axes in panels(draw("accuracy", cells)):
         for control in CONTROLS:
             assert lines(axes)[f"wf [{control}]"].get_markerfacecolor() == "white"
 

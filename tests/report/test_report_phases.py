@@ -5,14 +5,13 @@ import statistics
 import numpy as np
 import pandas as pd
 import pytest
-from support.drawn import panels
+from support.drawn import draw, panels
 from support.pages import data, make_page, own
 from support.records import SHARES, make_cell, make_grid, make_job
 
+from bench.jobs.findings import PARTS
 from bench.report import Cell, frame, summary
-from bench.report.figures.bars import phases_figure
-from bench.report.figures.canvas import settings
-from bench.report.frame import PART_SECONDS, PARTS
+from bench.report.columns import PART_SECONDS
 from bench.report.tables.phases import phase_medians, phase_table
 
 HALVES = {"gradients": 0.5, "inverse": 0.25}
@@ -66,9 +65,7 @@ def test_the_table_shows_a_gap_as_a_gap_and_nothing_as_nothing() -> None:
 
 
 def test_bars_are_shares_of_the_time_with_the_whole_beside_them() -> None:
-    table = frame(make_grid())
-    with settings():
-        figure = phases_figure(table)
+    figure = draw("phases", make_grid())
     assert len(panels(figure)) == 2
     for axes in panels(figure):
         bars = pd.DataFrame(
@@ -82,9 +79,8 @@ def test_bars_are_shares_of_the_time_with_the_whole_beside_them() -> None:
 
 
 def test_a_method_whose_records_are_not_divided_says_so_in_the_figure() -> None:
-    with settings():
-        figure = phases_figure(frame([divided(**HALVES), make_cell("b", make_job("b"))]))
-        assert phases_figure(frame([make_cell("b", make_job("b"))])) is None
+    figure = draw("phases", [divided(**HALVES), make_cell("b", make_job("b"))])
+    assert draw("phases", [make_cell("b", make_job("b"))]) is None
     assert [text.get_text() for text in panels(figure)[0].texts] == ["1.0 s", "not divided"]
 
 

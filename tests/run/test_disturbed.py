@@ -13,7 +13,7 @@ from support.grids import run, study
 from bench.common.folders import data_folder
 from bench.jobs.job import canonical_json
 from bench.report import Cell
-from bench.report.frame import rows
+from bench.report.frame import frame_of_cells
 from bench.run import one_job as job_runner
 
 METHODS = {"magnitude": {}, "woodfisher": {"samples": 50}, "random": {}}
@@ -28,7 +28,7 @@ def calm(pairs, tmp_path_factory) -> pd.DataFrame:
 def table(records) -> pd.DataFrame:
     """All fields of the records that don't depend on the hour or the machine's load."""
     cells = [Cell(record.label, record.job(), record) for record in records.values()]
-    return settled(rows(cells))
+    return settled(frame_of_cells(cells))
 
 
 def settled(cells: pd.DataFrame) -> pd.DataFrame:

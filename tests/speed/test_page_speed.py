@@ -5,7 +5,7 @@ import time
 import pytest
 from support.hostile import many_cells
 
-browser = pytest.importorskip("browser", reason="playwright is not installed")
+browser = pytest.importorskip("support.browser", reason="playwright is not installed")
 chromium, open_page = browser.chromium, browser.open_page
 
 

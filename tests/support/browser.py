@@ -1,8 +1,10 @@
 """A headless Chromium of this machine, or the reason why there is none."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import pytest
 
@@ -40,11 +42,12 @@ def open_page(chromium: sync.Browser, tmp_path: Path) -> Iterator[Open]:
         cells: list[Cell],
         *,
         wait: str = "#curves-chart svg",
-        refresh: int | None = None,
+        report: Mapping[str, Any] = MappingProxyType({}),
         **context: object,
     ) -> sync.Page:
+        """`report` are settings of `write_page`."""
         records = tmp_path / "results" / "records"
-        write_page("Example", "", cells, tmp_path / "reports", records=records, refresh=refresh)
+        write_page("Example", "", cells, tmp_path / "reports", records=records, **report)
         page = chromium.new_context(**context).new_page()
         page.set_default_timeout(20_000)
         page.on("console", lambda said: troubles.append(f"console: {said.text}"))

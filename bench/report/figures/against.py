@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,8 +13,9 @@ from matplotlib.lines import Line2D
 
 from bench.jobs.job import canonical_json
 from bench.report.figures import canvas, marks
+from bench.report.figures.axis import Places, places
+from bench.report.figures.kind import Sheet
 from bench.report.figures.palette import Look, ramp
-from bench.report.figures.positions import Places, places
 from bench.report.numerals import percent
 from bench.study.figure import Against
 
@@ -25,28 +27,26 @@ _DOTTED = (0, (1, 1.2))
 
 
 class _Panel(NamedTuple):
-    """One panel: its title, its lines' rows with `x` and `place`, and all rows of its setting."""
+    """One panel: its title, the points of its lines, and all points of its setting."""
 
     title: str
     lines: pd.DataFrame
     setting: pd.DataFrame
 
 
-def against_figure(
-    cells: pd.DataFrame, means: pd.DataFrame, dense: float, against: Against
-) -> Figure | None:
-    """Accuracy against the hyper-parameter for one pair: a line a sparsity.
+def against_figure(sheet: Sheet, against: Against) -> Figure | None:
+    """Accuracy against the hyper-parameter for one pair: a line for each sparsity.
 
     A panel for each of the study's groups of labels, each allocation and each protocol. The band
     runs from the worst to the best seed; dotted levels are magnitude pruning at the same sparsity,
     by its first label. None where no label has the field.
     """
-    values = _values(cells, against.x)
+    values = _values(sheet.cells, against.x)
     scale = places(values.values())
-    panels = list(_panels(means, values, scale, against))
+    panels = list(_panels(sheet, values, scale, against))
     if not panels:
         return None
-    style = ramp([percent(sparsity) for sparsity in sorted(means.sparsity.unique())])
+    style = ramp([percent(sparsity) for sparsity in sorted(sheet.means.sparsity.unique())])
     rows = -(-len(panels) // _COLUMNS)
     figure, grid = canvas.panels(rows, -(-len(panels) // rows), 2.3, wide=True)
     for axes, panel in itertools.zip_longest(itertools.chain(*grid), panels):
@@ -54,9 +54,9 @@ def against_figure(
             axes.set_axis_off()
             continue
         _draw(axes, panel, style)
-        marks.dense_line(axes, dense)
-    scale.label(grid, against.x.replace("_", " "))
-    _finish(figure, grid, means, dense, style)
+        marks.dense_line(axes, sheet.dense)
+    scale.label(grid, sheet.kind.x.title)
+    _finish(figure, grid, sheet, style)
     return figure
 
 
@@ -72,8 +72,9 @@ def _values(cells: pd.DataFrame, field: str) -> dict[str, Any]:
 
 
 def _panels(
-    means: pd.DataFrame, values: dict[str, Any], scale: Places, against: Against
+    sheet: Sheet, values: dict[str, Any], scale: Places, against: Against
 ) -> Iterator[_Panel]:
+    means = sheet.kind.points(sheet.means.assign(place=np.nan))
     groups = against.panels or _by_method(means, values)
     settings = list(means.groupby(["allocation", "protocol"], sort=False))
     differing = [name for name in ("allocation", "protocol") if means[name].nunique() > 1]
@@ -83,7 +84,7 @@ def _panels(
             continue
         place = [scale.of[values[label]] for label in lines.label]
         names = [title, *(str(part[name].iloc[0]) for name in differing)]
-        yield _Panel(", ".join(names), lines.assign(place=place), part)
+        yield _Panel(", ".join(names), lines.assign(x=place), part)
 
 
 def _by_method(means: pd.DataFrame, values: dict[str, Any]) -> dict[str, list[str]]:
@@ -103,10 +104,10 @@ def _by_method(means: pd.DataFrame, values: dict[str, Any]) -> dict[str, list[st
 def _draw(axes: Axes, panel: _Panel, style: dict[str, Look]) -> None:
     axes.set_title(canvas.literal(panel.title), loc="left")
     levels = panel.setting[panel.setting.method == LEVEL].drop_duplicates("sparsity")
-    level = levels.set_index("sparsity").accuracy_mean
+    level = levels.set_index("sparsity").y
     for sparsity, line in panel.lines.groupby("sparsity"):
         name = percent(float(str(sparsity)))
-        marks.curve(axes, line.sort_values("place").assign(label=name), style[name], "place")
+        marks.curve(axes, line.sort_values("x").assign(label=name), style[name])
         if sparsity in level.index:
             axes.axhline(
                 level[sparsity], color=style[name].colour, linewidth=0.9, linestyle=_DOTTED
@@ -116,16 +117,16 @@ def _draw(axes: Axes, panel: _Panel, style: dict[str, Look]) -> None:
 def _finish(
     figure: Figure,
     grid: Sequence[Sequence[Axes]],
-    means: pd.DataFrame,
-    dense: float,
+    sheet: Sheet,
     style: dict[str, Look],
 ) -> None:
+    y = sheet.kind.y
     for row in grid:
-        row[0].set_ylabel(marks.ACCURACY if len(grid) == 1 else "Accuracy (%)")
+        row[0].set_ylabel(y.title if len(grid) == 1 else y.narrow)
     handles = [
         Line2D([], [], color=look.colour, marker=look.marker, linestyle=look.line)
         for look in style.values()
     ]
     canvas.legend(figure, handles, [f"{name} % sparsity" for name in style], handle=2.8)
-    levels = " Dotted: magnitude pruning." if (means.method == LEVEL).any() else ""
-    marks.footer(figure, means, dense, f"Shaded: worst to best seed.{levels}")
+    levels = " Dotted: magnitude pruning." if (sheet.means.method == LEVEL).any() else ""
+    marks.footer(figure, sheet.means, sheet.dense, f"Shaded: worst to best seed.{levels}")

@@ -1,6 +1,8 @@
-"""The scales of the figures: sparsity by what is left, time by its logarithm."""
+"""The scales of the figures: sparsity by what is left, time by its logarithm, values one by one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -8,10 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
+from bench.report.figures.kind import Axis
 from bench.report.numerals import percent
 
 _MOST_STEPS = 3
-_RATIOS = (2, 5, 10, 20, 50, 100, 200, 500, 1000)
+_MOST_TICKS = 6
 
 
 def sparsity_axis(axes: Axes, sparsities: Sequence[float], columns: int) -> None:
@@ -37,8 +40,8 @@ def linear_axis(axes: Axes, sparsities: Sequence[float], columns: int) -> None:
     axes.set_xticklabels([percent(sparsity) for sparsity in kept])
 
 
-def compression_axis(axes: Axes, means: pd.DataFrame, columns: int) -> None:
-    """A second scale above a sparsity axis: all parameters over those kept, at round ratios.
+def compression_axis(axes: Axes, means: pd.DataFrame, ratios: Axis, columns: int) -> None:
+    """A second scale above a sparsity axis: all parameters over those kept, at ticks of `ratios`.
 
     The records give the share p of the parameters that is prunable, by 1 / (1 - p s) at their
     highest sparsity s; there is no such scale where it can't be known or nothing is prunable.
@@ -50,7 +53,7 @@ def compression_axis(axes: Axes, means: pd.DataFrame, columns: int) -> None:
     top, ratio = known.sort_values("sparsity")[["sparsity", "compression_mean"]].iloc[-1]
     share = (1 - 1 / float(ratio)) / float(top)
     low, high = axes.get_xlim()
-    ticks = {(1 - 1 / round_) / share: f"{round_}×" for round_ in _RATIOS}
+    ticks = {(1 - 1 / round_) / share: f"{round_}{ratios.unit}" for round_ in ratios.few_ticks}
     ticks = {place: text for place, text in ticks.items() if max(low, 0) <= place <= min(high, 1)}
     ends = _removed(np.array([low, high]))
     ticks = _thinned(ticks, 0.04 * max(2, columns) * float(ends[1] - ends[0]))
@@ -127,3 +130,50 @@ def time_axis(axes: Axes, seconds: pd.Series) -> None:
     )
     # Minor ticks in every panel would take longer to draw than all that is measured.
     axes.xaxis.set_minor_locator(NullLocator())
+
+
+@dataclass(frozen=True)
+class Places:
+    """The place of each value, and the scale it is on."""
+
+    of: Mapping[Any, float]
+    scale: Literal["log", "linear", "names"]
+
+    def label(self, grid: Sequence[Sequence[Axes]], name: str) -> None:
+        """Scale, ticks at the values, and the name beneath the lowest panel of each column."""
+        axes = grid[0][0]
+        axes.set_xscale("log" if self.scale == "log" else "linear")
+        ticks = {place: written(value) for value, place in self.of.items()}
+        shown = dict(list(ticks.items())[:: -(-len(ticks) // _MOST_TICKS)])
+        axes.set_xticks(list(shown), list(shown.values()))
+        axes.xaxis.set_minor_locator(NullLocator())
+        for column in zip(*grid, strict=True):
+            lowest = [panel for panel in column if panel.axison][-1]
+            lowest.set_xlabel(name)
+            lowest.tick_params(axis="x", labelbottom=True, bottom=True)
+
+
+def places(values: Iterable[Any]) -> Places:
+    """A logarithmic scale for positive numbers that span a decade or more, else a linear one.
+
+    Values of which some are no numbers, such as a width or `full`, stand side by side in the order
+    given.
+    """
+    distinct = list(dict.fromkeys(values))
+    numbers = [value for value in distinct if isinstance(value, int | float)]
+    if len(numbers) < len(distinct):
+        return Places({value: float(place) for place, value in enumerate(distinct)}, "names")
+    ordered = {value: float(value) for value in sorted(numbers)}
+    wide = bool(ordered) and min(ordered.values()) > 0
+    wide = wide and max(ordered.values()) >= 10 * min(ordered.values())
+    return Places(ordered, "log" if wide else "linear")
+
+
+def written(value: Any) -> str:
+    """A value as a tick: powers of ten beyond a thousandth as such, the rest as they are."""
+    if not isinstance(value, int | float):
+        return str(value)
+    exponent = np.log10(value) if value > 0 else 0.0
+    if not 1e-3 < value < 1e5 and value > 0 and np.isclose(exponent, round(exponent)):
+        return f"$10^{{{round(exponent)}}}$"
+    return f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"

@@ -5,9 +5,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from bench.jobs.findings import PARTS
 from bench.report.figures import canvas, marks
+from bench.report.figures.kind import Sheet
 from bench.report.figures.palette import PART_COLOURS
-from bench.report.frame import PARTS
 from bench.report.numerals import seconds
 from bench.report.tables.phases import TOTAL, phase_medians
 
@@ -15,12 +16,15 @@ _EDGE = "#202020"
 _LETTERS = 24
 
 
-def phases_figure(cells: pd.DataFrame) -> Figure | None:
-    """Shares of the median times, a bar a label, a panel an allocation; None without phases.
+def phases_figure(sheet: Sheet) -> Figure | None:
+    """Shares of the median times: a bar for each label, a panel for each allocation.
+
+    None where no record divides its time.
 
     Times of methods lie decades apart, and stacked bars can't be read on a logarithmic axis: so
     bars are shares, and the whole stands beside each in seconds.
     """
+    cells = sheet.cells
     parts = [(name, phase_medians(part)) for name, part in marks.allocations(cells)]
     parts = [(name, medians) for name, medians in parts if medians[TOTAL].notna().any()]
     if not parts:
@@ -36,9 +40,9 @@ def phases_figure(cells: pd.DataFrame) -> Figure | None:
         axes.set_title(canvas.literal(name), loc="left")
         _bars(axes, medians, named=index % abreast == 0)
     for axes in grid[-1]:
-        axes.set_xlabel("Share of the pruning time (%)")
-    handles = [_patch(part) for part in PARTS]
-    canvas.legend(figure, handles, PARTS, handle=1.4)
+        axes.set_xlabel(sheet.kind.x.title)
+    names = list(sheet.kind.parts)
+    canvas.legend(figure, [_patch(part) for part in names], names, handle=1.4)
     canvas.footer(
         figure,
         f"{cells.pair.iloc[0]}. Medians over all sparsities and seeds; beside the bars the whole.",

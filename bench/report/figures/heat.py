@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from bench.report.figures import canvas, marks
-from bench.report.figures.timing import spread_out
+from bench.report.figures.kind import Sheet
+from bench.report.figures.points import spread_out
 from bench.report.numerals import percent
 
 _MOST_NUMBERS = 12
@@ -18,12 +18,13 @@ _WHITE_FROM = 0.55
 _LETTERS = 24
 
 
-def layers_figure(means: pd.DataFrame, layers: pd.Series, names: Sequence[str]) -> Figure | None:
-    """The sparsity of each layer (%), a row a label, a panel an allocation; None without layers.
+def layers_figure(sheet: Sheet) -> Figure | None:
+    """The sparsity of each layer (%): a row for each label, a panel for each allocation.
 
     It is drawn at a high sparsity of the study, where methods differ: the second from the top of
-    those that `spread_out` picks. `layers` holds a list in the order of `names` for each row.
+    those that `spread_out` picks. None where no record has layers.
     """
+    means, layers, names = sheet.means, sheet.layers, sheet.names
     known = means[layers.notna()]
     if known.empty or not names:
         return None

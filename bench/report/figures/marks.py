@@ -12,7 +12,6 @@ from matplotlib.lines import Line2D
 from bench.report.figures import canvas
 from bench.report.figures.palette import Look
 
-ACCURACY = "Test accuracy (%)"
 _FAINT, _GREY = "#D2D2D2", "#404040"
 
 
@@ -21,21 +20,23 @@ def allocations(means: pd.DataFrame) -> Sequence[tuple[str, pd.DataFrame]]:
     return [(str(name), part) for name, part in means.groupby("allocation", sort=False)]
 
 
-def curve(axes: Axes, line: pd.DataFrame, look: Look, x: str) -> None:
-    """Mean and band from the worst to the best seed; a gap in the data is a gap in the line."""
-    places = line[x].astype("float64")
+def curve(axes: Axes, line: pd.DataFrame, look: Look) -> None:
+    """Mean and band from the worst to the best seed; a gap in the data is a gap in the line.
+
+    `line` has the columns of `Kind.points`, as all that is drawn here.
+    """
     axes.fill_between(
-        places,
-        line.accuracy_min,
-        line.accuracy_max,
+        line.x,
+        line.low,
+        line.high,
         color=look.colour,
         alpha=0.18,
         linewidth=0,
     )
     partial = line.status == "partial"
     axes.plot(
-        places,
-        line.accuracy_mean,
+        line.x,
+        line.y,
         color=look.colour,
         linestyle=look.line,
         marker=look.marker,
@@ -47,8 +48,8 @@ def curve(axes: Axes, line: pd.DataFrame, look: Look, x: str) -> None:
         label=canvas.literal(str(line.label.iloc[0])),
     )
     axes.plot(
-        places[partial],
-        line.accuracy_mean[partial],
+        line.x[partial],
+        line.y[partial],
         color=look.colour,
         linestyle="none",
         marker=look.marker,
@@ -58,9 +59,9 @@ def curve(axes: Axes, line: pd.DataFrame, look: Look, x: str) -> None:
     )
 
 
-def faint(axes: Axes, line: pd.DataFrame, x: str) -> None:
+def faint(axes: Axes, line: pd.DataFrame) -> None:
     """A line that only shows where the others are."""
-    axes.plot(line[x].astype("float64"), line.accuracy_mean, color=_FAINT, linewidth=0.7, zorder=1)
+    axes.plot(line.x, line.y, color=_FAINT, linewidth=0.7, zorder=1)
 
 
 def dense_line(axes: Axes, dense: float) -> None:
@@ -69,14 +70,13 @@ def dense_line(axes: Axes, dense: float) -> None:
         axes.axhline(dense, color=_GREY, linewidth=0.7, linestyle=(0, (6, 3)), zorder=1)
 
 
-def front(axes: Axes, cost: pd.Series, accuracy: pd.Series) -> None:
-    """A step line through the points that nothing cheaper reaches in accuracy."""
-    points = pd.DataFrame({"cost": cost.astype("float64"), "accuracy": accuracy}).dropna()
-    points = points.sort_values(["cost", "accuracy"], ascending=[True, False])
-    best = points[points.accuracy > points.accuracy.cummax().shift(fill_value=-np.inf)]
+def front(axes: Axes, points: pd.DataFrame) -> None:
+    """A step line through the points that nothing with a smaller x reaches in y."""
+    points = points[["x", "y"]].dropna().sort_values(["x", "y"], ascending=[True, False])
+    best = points[points.y > points.y.cummax().shift(fill_value=-np.inf)]
     axes.plot(
-        best.cost,
-        best.accuracy,
+        best.x,
+        best.y,
         color="#606060",
         linewidth=0.8,
         linestyle=(0, (1, 1)),

@@ -1,19 +1,20 @@
 """What each method spent of its budget, as bars."""
 
-import pandas as pd
 from matplotlib.figure import Figure
 
+from bench.report.columns import RESOURCES
 from bench.report.figures import canvas
-from bench.report.frame import RESOURCES
+from bench.report.figures.kind import Sheet
 
 _BAR, _OVER = "#7F7F7F", "#D55E00"
 
 
-def budget_figure(cells: pd.DataFrame, means: pd.DataFrame) -> Figure | None:
-    """The most that one cell of each label spent, in percent of its limit: a panel a resource.
+def budget_figure(sheet: Sheet) -> Figure | None:
+    """The most that one cell of each label spent, in percent of its limit: a panel for each.
 
     Labels with cells over their budget are hatched. None where no resource has a limit.
     """
+    cells, means = sheet.cells, sheet.means
     allowed = [name for name in RESOURCES if (cells[f"limit_{name}"] > 0).any()]
     if not allowed:
         return None
@@ -31,7 +32,7 @@ def budget_figure(cells: pd.DataFrame, means: pd.DataFrame) -> Figure | None:
         axes.set_title(name.replace("_", " "), loc="left")
         axes.set_xlim(0, 105)
         axes.grid(visible=False, axis="y")
-        axes.set_xlabel("% of the limit")
+        axes.set_xlabel(sheet.kind.x.title)
     grid[0][0].set_yticks(range(len(labels)), [canvas.literal(label) for label in labels])
     grid[0][0].invert_yaxis()
     hatched = " Hatched: some cells went over their budget." if over else ""

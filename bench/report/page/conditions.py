@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from bench.jobs.job import canonical_json
-from bench.report.frame import PANEL, RESOURCES, Cell
+from bench.report.columns import PANEL, RESOURCES, Columns, heading
+from bench.report.frame import Cell
 from bench.report.numerals import percent
 from bench.report.panels import panels
 
@@ -111,23 +112,16 @@ def environments(cells: Sequence[Cell]) -> list[tuple[list[tuple[str, str]], int
     return [(list(environment), count) for environment, count in counts.most_common()]
 
 
-def facts(table: pd.DataFrame) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Pair by pair: checkpoint, dense accuracy, test images and sizes, as the records have them."""
-    return [(str(pair), _facts(part)) for pair, part in table.groupby("pair", sort=False)]
+def facts(table: pd.DataFrame, declared: Columns) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Pair by pair: what records say of it, such as dense accuracy, sizes and checkpoint."""
+    return [(str(pair), _facts(part, declared)) for pair, part in table.groupby("pair", sort=False)]
 
 
-def _facts(part: pd.DataFrame) -> list[tuple[str, str]]:
-    columns = {
-        "dense checkpoint (sha256)": part.checkpoint_sha256,
-        "dense accuracy (%)": part.dense_accuracy.round(4),
-        "test images": part.test_examples,
-        "prunable weights": part.prunable,
-        "parameters": part.parameters,
-        "dense FLOPs": part.dense_flops,
-    }
+def _facts(part: pd.DataFrame, declared: Columns) -> list[tuple[str, str]]:
     result = []
-    for name, values in columns.items():
-        known = list(values.dropna().unique())
+    for name, measure in declared.on_page("pair").items():
+        values = part[name]
+        known = list((values.round(4) if values.dtype == "float64" else values).dropna().unique())
         said = [f"{value:,}" if not isinstance(value, str) else value for value in known]
-        result.append((name, " or ".join(said[:5]) or "no record yet"))
+        result.append((heading(measure), " or ".join(said[:5]) or "no record yet"))
     return result

@@ -6,45 +6,47 @@ from typing import Any
 
 import pandas as pd
 
+from bench.jobs.measure import Measure
+from bench.report.columns import PANEL, columns, heading
+from bench.report.figures.kind import Kind
 from bench.report.figures.palette import PART_COLOURS, looks
-from bench.report.frame import PANEL, PART_SECONDS, RESOURCES, Cell
+from bench.report.frame import Cell, record_type
 from bench.report.layers import layer_means
 from bench.report.page.glyphs import glyph, shades
 
-_RECORD = (
-    *("label", *PANEL, "sparsity", "seed", "status", "reason", "accuracy", "top5", "loss"),
-    *("compression", "speedup", "flops", "prune_seconds", "peak_bytes", "nonzero"),
-    *PART_SECONDS,
-    *(f"spent_{name}" for name in RESOURCES),
-    *("notes", "key"),
-)
-_MEAN = (
-    *(*PANEL, "label", "sparsity", "status", "problems", "ok", "expected"),
-    *("accuracy_mean", "accuracy_std", "accuracy_min", "accuracy_max"),
-    *("compression_mean", "speedup_mean", "flops_mean", "prune_seconds_median", "peak_bytes_max"),
-    *(f"{name}_median" for name in PART_SECONDS),
-)
-_TEXT = {"label", *PANEL, "status", "reason", "problems", "notes"}
+_FIRST = ("label", *PANEL, "sparsity", "seed", "status", "reason")
 _DIGITS = 6
 
 
-def content(cells: Sequence[Cell], table: pd.DataFrame, means: pd.DataFrame) -> dict[str, Any]:
+def content(
+    cells: Sequence[Cell], table: pd.DataFrame, means: pd.DataFrame, kinds: Sequence[Kind]
+) -> dict[str, Any]:
     """Columns of records and of means over seeds, layers, looks and dense accuracies.
 
-    A column of text that repeats is a list of `values` and an index for each row.
+    Which columns there are follows from the declarations of the records' fields, as do the headings
+    and units of the table of records in `listed`; the charts follow from those of `kinds`. A column
+    of text that repeats is a list of `values` and an index for each row.
     """
     style = looks(zip(means.label, means.method, strict=True))
     names, rows = layer_means(cells, means)
     dense = table.groupby("pair", sort=False).dense_accuracy.mean()
+    known = columns(record_type(cells))
+    shown = [*_FIRST, *known.on_page("table", "data"), "key"]
     return {
-        "records": {name: _column(table[name], name) for name in _RECORD},
-        "means": {name: _column(means[name], name) for name in _MEAN},
+        "records": {name: _column(table[name]) for name in shown},
+        "listed": [_listed(*item) for item in known.on_page("table").items()],
+        "means": {name: _column(means[name]) for name in means},
+        "kinds": [kind.declaration() for kind in kinds if kind.form],
         "seeds": _seeds(table, means),
         "layers": {"names": names, "rows": rows},
         "looks": {label: glyph(look) for label, look in style.items()},
         "parts": {part: shades(colour) for part, (colour, _) in PART_COLOURS.items()},
         "dense": {str(pair): _number(value) for pair, value in dense.items()},
     }
+
+
+def _listed(name: str, measure: Measure) -> dict[str, str]:
+    return {"name": name, "heading": heading(measure), "unit": measure.unit}
 
 
 def inline(value: Any) -> str:
@@ -55,11 +57,14 @@ def inline(value: Any) -> str:
     return text
 
 
-def _column(values: pd.Series, name: str) -> Any:
-    if name not in _TEXT:
-        return [value if isinstance(value, str) else _number(value) for value in values]
-    codes, texts = pd.factorize(values.astype("object").where(values.notna(), ""))
-    return {"values": [str(text) for text in texts], "index": codes.tolist()}
+def _column(values: pd.Series) -> Any:
+    if pd.api.types.is_numeric_dtype(values):
+        return [_number(value) for value in values]
+    texts = [str(text) for text in values.astype("object").where(values.notna(), "")]
+    if texts and len(set(texts)) == len(texts):
+        return texts
+    codes, distinct = pd.factorize(pd.Series(texts, dtype="object"))
+    return {"values": list(distinct), "index": codes.tolist()}
 
 
 def _number(value: Any) -> float | int | None:

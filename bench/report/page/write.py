@@ -5,14 +5,18 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bench.report.answer import answers
+from bench.report.columns import columns
+from bench.report.figures.kind import Kind, Section
+from bench.report.figures.kinds import SECTIONS
 from bench.report.figures.palette import looks
-from bench.report.frame import Cell
+from bench.report.frame import Cell, record_type
 from bench.report.gaps import gaps
 from bench.report.numerals import percent
 from bench.report.page.bundle import chart_library
@@ -23,17 +27,10 @@ from bench.report.tables.tables import Table
 
 _HERE = Path(__file__).parent
 STYLES = ("base.css", "parts.css", "tables.css")
-SCRIPTS = (
-    *("data.js", "state.js", "chart.js", "curves.js", "tradeoff.js", "phases.js"),
-    *("layers.js", "records.js", "again.js", "start.js"),
-)
-
-_DRAWN = ("curves", "tradeoff", "layers")
-_SECTIONS = (
-    *(("curves", "Accuracy"), ("tradeoff", "Cost"), ("phases", "Time")),
-    *(("layers", "Layers"), ("tables", "Tables")),
-    *(("budget", "Budget"), ("problems", "Without result"), ("setup", "Configuration")),
-    ("records", "Records"),
+_FIRST, _LAST = ("data.js", "state.js", "chart.js"), ("records.js", "again.js", "start.js")
+_CONTENTS = (
+    *(("tables", "Tables"), ("budget", "Budget"), ("problems", "Without result")),
+    *(("setup", "Configuration"), ("records", "Records")),
 )
 
 
@@ -46,6 +43,7 @@ def page(
     means: pd.DataFrame,
     tables: Sequence[Table],
     records: str | None,
+    kinds: Sequence[Kind],
     refresh: int | None = None,
 ) -> str:
     """The whole HTML file; `records` is the address of the records' folder as seen from it.
@@ -53,12 +51,12 @@ def page(
     With `refresh` a browser loads it anew after so many seconds.
     """
     style = "\n".join((_HERE / "style" / name).read_text(encoding="utf-8") for name in STYLES)
-    own = "\n".join((_HERE / "script" / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    own = "\n".join(path.read_text(encoding="utf-8") for path in scripts_of_page())
     own = f'"use strict";\n(() => {{\n{own}}})();'
     drawn = bool((means.ok > 0).any()) if len(means) else False
-    divided = any(part.kind == "phases" for part in tables)
+    charts = _charts(means, kinds) if drawn else []
     scripts = [chart_library(), own] if drawn else [own]
-    data = content(cells, table, means) | {"title": title, "folder": records}
+    data = content(cells, table, means, kinds) | {"title": title, "folder": records}
     methods = dict(zip(means.label, means.method, strict=True))
     return (
         _template()
@@ -80,13 +78,14 @@ def page(
             ],
             configurations=configurations(cells),
             environments=environments(cells),
-            facts=facts(table),
+            facts=facts(table, columns(record_type(cells))),
             looks={label: glyph(look) for label, look in looks(methods.items()).items()},
-            drawn=drawn,
-            divided=divided,
+            charts=charts,
             data_rows=len(table),
             data_allocations=table.allocation.nunique(),
-            sections=_sections(drawn, divided) if cells else [],
+            contents=[*((c.section.name, c.section.contents) for c in charts), *_CONTENTS]
+            if cells
+            else [],
             style=style,
             scripts=scripts,
             data=inline(data),
@@ -95,11 +94,28 @@ def page(
     )
 
 
-def _sections(drawn: bool, divided: bool) -> list[tuple[str, str]]:
-    """Anchor and name of the sections that there are."""
-    absent = set() if drawn else {*_DRAWN, "phases"}
-    absent |= set() if divided else {"phases"}
-    return [section for section in _SECTIONS if section[0] not in absent]
+class Chart(NamedTuple):
+    """A section of the page that has a chart, and the kinds that it can show."""
+
+    section: Section
+    kinds: Sequence[Kind]
+
+
+def _charts(means: pd.DataFrame, kinds: Sequence[Kind]) -> list[Chart]:
+    """The charts of which some kind has something to show."""
+    found = []
+    for section in SECTIONS:
+        own = [kind for kind in kinds if kind.form and kind.section == section.name]
+        if any(kind.has_data(means) for kind in own):
+            found.append(Chart(section, own))
+    return found
+
+
+def scripts_of_page() -> list[Path]:
+    """The page's scripts in the order in which they are read: a form of charts is one of them."""
+    known = {path.name: path for path in sorted((_HERE / "script").glob("*.js"))}
+    forms = [name for name in known if name not in (*_FIRST, *_LAST)]
+    return [known[name] for name in (*_FIRST, *forms, *_LAST)]
 
 
 def address(folder: Path, page_folder: Path) -> str:

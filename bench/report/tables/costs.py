@@ -2,25 +2,30 @@
 
 import pandas as pd
 
+from bench.jobs.measure import Measure
+from bench.jobs.record import Record
 from bench.report.captions import cost_caption, only_protocol, setting
-from bench.report.frame import RESOURCES
+from bench.report.columns import RESOURCES, columns
 from bench.report.numerals import DASH, seconds
 from bench.report.tables.tables import Entry, Row, Table
 
 
-def cost_table(cells: pd.DataFrame, means: pd.DataFrame) -> Table:
-    """Time, memory and budget of each method over the cells that are ok, beneath the limits.
+def cost_table(cells: pd.DataFrame, means: pd.DataFrame, model: type[Record] = Record) -> Table:
+    """What records declare as costs, and the budget, of each method over the cells that are ok.
 
-    Where anything trains, its time and FLOPs stand beside the time of pruning.
+    `model` is the type of the records. What only some records know, such as the time of training,
+    has a column where one of these cells knows it. The budget stands beneath its limits.
     """
     limits = cells[[f"limit_{name}" for name in RESOURCES]].max()
     allowed = [name for name in RESOURCES if limits[f"limit_{name}"]]
-    trains = bool(cells.train_seconds.notna().any())
+    costs = {
+        name: measure
+        for name, measure in columns(model).costs.items()
+        if not measure.cost_if_known or cells[name].notna().any()
+    }
     labels = list(dict.fromkeys(means.label))
     parts = dict(iter(cells.groupby("label", sort=False)))
-    heads = ["cells\nok", "median\nseconds", "peak\nMiB"]
-    heads += ["training\nseconds", "training\nTFLOPs"] if trains else []
-    lead = [Entry("")] * len(heads)
+    lead = [Entry("")] * (1 + len(costs))
     lead += [Entry(f"{limits[f'limit_{name}']:,}") for name in allowed]
     return Table(
         pair=str(means.pair.iloc[0]),
@@ -28,30 +33,35 @@ def cost_table(cells: pd.DataFrame, means: pd.DataFrame) -> Table:
         setting=setting(cells),
         caption=cost_caption(cells),
         corner="method",
-        columns=[*heads, *(name.replace("_", "\n") for name in allowed)],
+        columns=[
+            "cells\nok",
+            *(measure.cost for measure in costs.values()),
+            *(name.replace("_", "\n") for name in allowed),
+        ],
         allocation=str(means.allocation.iloc[0]),
         protocol=only_protocol(cells),
         lead=[Row("limit", lead)],
-        rows=[Row(label, _cost(parts[label], allowed, trains)) for label in labels],
+        rows=[Row(label, _cost(parts[label], costs, allowed)) for label in labels],
     )
 
 
-def _cost(cells: pd.DataFrame, allowed: list[str], trains: bool) -> list[Entry]:
+def _cost(cells: pd.DataFrame, costs: dict[str, Measure], allowed: list[str]) -> list[Entry]:
     good = cells[cells.status == "ok"]
-    peak = good.peak_bytes.max()
     spent = [good[f"spent_{name}"].max() for name in allowed]
     return [
         Entry(f"{len(good)}/{len(cells)}"),
-        Entry(seconds(good.prune_seconds.median())),
-        Entry(DASH if pd.isna(peak) else f"{peak / 2**20:,.1f}"),
-        *(_training(good) if trains else []),
+        *(Entry(_written(good[name], measure)) for name, measure in costs.items()),
         *(Entry(DASH if pd.isna(count) else f"{count:,}") for count in spent),
     ]
 
 
-def _training(good: pd.DataFrame) -> list[Entry]:
-    flops = good.train_flops.max()
-    return [
-        Entry(seconds(good.train_seconds.median())),
-        Entry(DASH if pd.isna(flops) else f"{flops / 1e12:,.3g}"),
-    ]
+def _written(values: pd.Series, measure: Measure) -> str:
+    """What the values come to, in seconds, MiB, TFLOPs, or as they are."""
+    value = values.agg(measure.over_cells)
+    if measure.unit == "s":
+        return seconds(value)
+    if pd.isna(value):
+        return DASH
+    if measure.unit == "bytes":
+        return f"{value / 2**20:,.1f}"
+    return f"{value / 1e12:,.3g}" if measure.unit == "FLOPs" else f"{value:,.4g}"

@@ -2,8 +2,9 @@
 
 import pandas as pd
 
+from bench.jobs.findings import PARTS
 from bench.report.captions import only_protocol, setting, timed_on
-from bench.report.frame import PART_SECONDS, PARTS
+from bench.report.columns import PART_SECONDS
 from bench.report.numerals import DASH, seconds
 from bench.report.tables.tables import Entry, Row, Table
 

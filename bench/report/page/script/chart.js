@@ -1,6 +1,24 @@
 // What all charts share: embedding, theme, looks of the methods, tooltips and downloads.
 
 const charts = {};
+// How each form is drawn: (kind, legend) => a Vega-Lite specification, or null without data.
+const FORMS = {};
+
+// The kind that a section shows: the only one, or the one that the reader chose.
+function chosen(section) {
+  const kinds = source.kinds.filter((kind) => kind.section === section);
+  const name = document.querySelector(`[name=${section}-kind]:checked`)?.value;
+  return kinds.find((kind) => kind.name === name) ?? kinds[0];
+}
+
+const chosenSparsity = (kind) => document.getElementById(`${kind.section}-sparsity`).value;
+
+// Draws what a section shows now.
+const show = (section) =>
+  draw(section, (legend) => {
+    const kind = chosen(section);
+    return FORMS[kind.form](kind, legend);
+  });
 
 const tone = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 

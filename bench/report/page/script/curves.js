@@ -1,14 +1,20 @@
-// Accuracy against sparsity or compression: a line a method, a band from worst to best seed.
+// Points joined to lines, a line for each method, with a band from the worst to the best seed.
 
-const Y = { type: "quantitative", title: "Test accuracy (%)", scale: { zero: false, nice: true } };
+const upright = (kind) => ({
+  ...{ type: "quantitative", title: kind.y.title, scale: { zero: false, nice: true } },
+});
 
-function curveRow(row, x) {
+// A row of the summary as a point of this kind; x is null where the axis has no place for it.
+function point(kind, row) {
+  const value = row[kind.x.column];
+  const known = value !== null && (kind.x.scale !== "log" || value > 0);
+  const [low, high] = kind.band;
   return {
     label: row.label,
-    x,
-    y: row.accuracy_mean,
-    low: row.accuracy_min,
-    high: row.accuracy_max,
+    x: known ? +(value * kind.x.times).toPrecision(10) : null,
+    y: row[kind.y.column],
+    low: row[low],
+    high: row[high],
     partial: row.status === "partial",
     tip: tip(row),
   };
@@ -27,37 +33,23 @@ function tip(row) {
   ];
 }
 
-const AXES = {
-  sparsity: {
-    title: "Sparsity (% of prunable weights removed)",
-    of: (row) => +(100 * row.sparsity).toPrecision(10),
-    scale: { zero: false, padding: 14 },
-  },
-  compression: {
-    title: "Compression ratio (all parameters over those kept)",
-    of: (row) => row.compression_mean,
-    scale: { type: "log", nice: false, padding: 14 },
-    ticks: [1, 1.2, 1.5, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50, 70, 100, 200, 500, 1000],
-  },
-};
-
-function curves(legend) {
-  const axis = AXES[document.querySelector("[name=axis]:checked").value];
-  const rows = shownMeans().map((row) => curveRow(row, axis.of(row)));
+FORMS.curves = (kind, legend) => {
+  const rows = shownMeans().map((row) => point(kind, row));
   const known = rows.filter((row) => row.y !== null && row.x !== null);
   if (!known.length) return null;
   const labels = distinct(rows, "label");
-  const values = axis.ticks
-    ? within(axis.ticks, known.map((row) => row.x))
-    : distinct(rows, "x");
-  const expression = axis.ticks ? "datum.value + '×'" : "datum.value";
+  const { ticks, title, unit } = kind.x;
+  const values = ticks.length ? within(ticks, known.map((row) => row.x)) : distinct(rows, "x");
+  const expression = unit === "×" ? "datum.value + '×'" : "datum.value";
+  const scale = kind.x.scale === "log" ? { type: "log", nice: false } : { zero: false };
   const x = {
-    ...{ field: "x", type: "quantitative", title: axis.title, scale: axis.scale },
+    ...{ field: "x", type: "quantitative", title, scale: { ...scale, padding: 14 } },
     axis: { values, labelExpr: expression, labelOverlap: "greedy", labelFlush: false },
   };
+  const Y = upright(kind);
   const y = { field: "y", ...Y };
   return {
-    description: `Test accuracy of ${labels.join(", ")} on ${state.pair}, ${axis.title}`,
+    description: `${kind.y.name} of ${labels.join(", ")} on ${state.pair}, ${title}`,
     data: { values: gaps(rows) },
     params: [FOCUS],
     layer: [
@@ -89,10 +81,10 @@ function curves(legend) {
         ...points({ x, y }, labels, legend),
         transform: [{ filter: "datum.y !== null" }],
       },
-      ...dense(),
+      ...dense(kind),
     ],
   };
-}
+};
 
 const within = (ticks, values) =>
   ticks.filter((tick) => tick >= Math.min(...values) * 0.9 && tick <= Math.max(...values) * 1.1);
@@ -107,14 +99,14 @@ function gaps(rows) {
   });
 }
 
-function dense() {
+function dense(kind) {
   const value = source.dense[state.pair];
   if (value === null) return [];
   return [
     {
       data: { values: [{ y: value }] },
       mark: { type: "rule", strokeDash: [6, 4], color: tone("--quiet"), tooltip: null },
-      encoding: { y: { field: "y", ...Y } },
+      encoding: { y: { field: "y", ...upright(kind) } },
     },
   ];
 }

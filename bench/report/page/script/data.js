@@ -46,6 +46,19 @@ function lasting(seconds) {
 
 const mebibytes = (bytes) => (bytes === null ? "–" : `${+(bytes / 2 ** 20).toPrecision(3)} MiB`);
 
+// How values of a unit are written; whoever declares a field of a record names its unit.
+const WRITTEN = {
+  "%": fixed,
+  nats: (value) => fixed(value, 3),
+  "×": (value) => (value === null ? "–" : `${fixed(value)}×`),
+  s: lasting,
+  bytes: mebibytes,
+};
+const written = (unit) => (value) => {
+  if (typeof value === "string") return value;
+  return (WRITTEN[unit] ?? counted)(value);
+};
+
 // An element with text for a text and children for a list; never markup from data.
 function element(tag, content = "", attributes = {}) {
   const made = document.createElement(tag);

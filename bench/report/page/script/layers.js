@@ -1,16 +1,17 @@
 // The sparsity of each layer under each method.
 
-function layers(legend) {
-  const sparsity = Number(document.getElementById("layers-sparsity").value);
+FORMS.layers = (kind, legend) => {
+  const sparsity = Number(chosenSparsity(kind));
+  const { column, times, title } = kind.y;
   const names = source.layers.names[state.pair] ?? [];
   const rows = shownMeans()
-    .filter((row) => row.sparsity === sparsity && row.layers)
+    .filter((row) => row.sparsity === sparsity && row[column])
     .flatMap((row) =>
       names.map((layer, k) => ({
         label: row.label,
         layer,
-        y: row.layers[k] === null ? null : +(100 * row.layers[k]).toPrecision(6),
-        tip: [row.label, ["layer", layer], ["sparsity", `${fixed(100 * row.layers[k])} %`]],
+        y: row[column][k] === null ? null : +(times * row[column][k]).toPrecision(6),
+        tip: [row.label, ["layer", layer], ["sparsity", `${fixed(times * row[column][k])} %`]],
       })),
     )
     .filter((row) => row.y !== null);
@@ -22,11 +23,11 @@ function layers(legend) {
     axis: { labelAngle: names.length > 4 ? -40 : 0, labelLimit: 130, labelOverlap: "greedy" },
   };
   const y = {
-    ...{ field: "y", type: "quantitative", title: "Sparsity of the layer (%)" },
+    ...{ field: "y", type: "quantitative", title },
     scale: { zero: false, nice: true },
   };
   return {
-    description: `Sparsity of each layer of ${state.pair} at ${percent(sparsity)}`,
+    description: `${kind.y.name} in each layer of ${state.pair} at ${percent(sparsity)}`,
     data: { values: rows },
     params: [FOCUS],
     layer: [
@@ -42,10 +43,10 @@ function layers(legend) {
       },
       points({ x, y }, labels, legend),
       {
-        data: { values: [{ y: 100 * sparsity }] },
+        data: { values: [{ y: times * sparsity }] },
         mark: { type: "rule", strokeDash: [6, 4], color: tone("--quiet"), tooltip: null },
         encoding: { y },
       },
     ],
   };
-}
+};

@@ -1,4 +1,5 @@
-// The table of all records: filtered, sorted, a page at a time.
+// The table of all records: filtered, sorted, a page at a time. What is listed beside the identity
+// of a record is what the fields of records declare for it.
 
 const PAGE = 50;
 const COLUMNS = [
@@ -9,15 +10,7 @@ const COLUMNS = [
   ["sparsity", "sparsity", percent],
   ["seed", "seed", String],
   ["status", "status", (value) => (value === "missing" ? "has not run" : value)],
-  ["accuracy", "accuracy (%)", fixed],
-  ["top5", "top-5 (%)", fixed],
-  ["loss", "loss", (value) => fixed(value, 3)],
-  ["compression", "compression", (value) => (value === null ? "–" : `${fixed(value)}×`)],
-  ["speedup", "speed-up", (value) => (value === null ? "–" : `${fixed(value)}×`)],
-  ["prune_seconds", "time", lasting],
-  ["peak_bytes", "memory", mebibytes],
-  ["spent_calibration_examples", "examples", counted],
-  ["spent_backward_passes", "backward passes", counted],
+  ...source.listed.map(({ name, heading, unit }) => [name, heading, written(unit)]),
   ["reason", "reason and notes", String],
   ["key", "record", String],
 ];

@@ -4,24 +4,19 @@ function start() {
   startTheme();
   if (!records.length) return;
   startRecords();
+  const sections = [...document.querySelectorAll("[data-chart]")].map((box) => box.dataset.chart);
   listeners.push(
     choosePanel,
     chooseSparsities,
     drawLegend,
-    () => draw("curves", curves),
-    () => draw("tradeoff", tradeoff),
-    () => draw("phases", phases),
-    () => draw("layers", layers),
+    ...sections.map((section) => () => show(section)),
   );
   for (const name of PANEL) document.getElementById(name).addEventListener("change", changed);
-  const redraw = { axis: "curves", cost: "tradeoff", length: "phases" };
-  for (const input of document.querySelectorAll("input[type=radio]")) {
-    const name = redraw[input.name];
-    input.addEventListener("change", () => draw(name, charts[name].make));
-  }
-  for (const name of ["tradeoff", "phases", "layers"]) {
-    const select = document.getElementById(`${name}-sparsity`);
-    select?.addEventListener("change", () => draw(name, charts[name].make));
+  for (const section of sections) {
+    const choices = `[name=${section}-kind], #${section}-sparsity`;
+    for (const input of document.querySelectorAll(choices)) {
+      input.addEventListener("change", () => show(section));
+    }
   }
   for (const button of document.querySelectorAll("[data-save]")) {
     const { save: name, format } = button.dataset;

@@ -125,3 +125,16 @@ function glyph(label) {
   );
   return svg;
 }
+
+// The sparsities that a chart can show one at a time.
+function chooseSparsities() {
+  const sparsities = distinct(means.filter(inPanel), "sparsity").sort((a, b) => a - b);
+  const text = (value) => (value === "" ? "all" : percent(value));
+  for (const select of document.querySelectorAll("[data-sparsities]")) {
+    const all = select.dataset.sparsities === "one or all";
+    const fresh = !select.options.length;
+    fill(select, all ? [...sparsities, ""] : sparsities, text);
+    // Where methods part is more telling than where all of them still hold.
+    if (fresh) select.value = String(sparsities[Math.floor(sparsities.length * 0.6)]);
+  }
+}

@@ -1,16 +1,16 @@
-// What share of its time each method spends in each phase, or how long it takes in seconds.
+// Bars that are divided into parts: what share of the whole each part is, or how large it is.
 
-function phases() {
-  const sparsity = Number(document.getElementById("phases-sparsity").value);
-  const name = document.querySelector("[name=length]:checked").value;
+FORMS.bars = (kind) => {
+  const sparsity = Number(chosenSparsity(kind));
+  const [first] = Object.values(kind.parts);
   const means = shownMeans().filter(
-    (row) => row.sparsity === sparsity && row.gradients_seconds_median !== null && hasLength(row),
+    (row) => row.sparsity === sparsity && row[first] !== null && hasLength(kind, row),
   );
-  const rows = means.flatMap((row) => divided(row, name));
+  const rows = means.flatMap((row) => divided(kind, row));
   if (!rows.length) return null;
   const labels = distinct(means, "label");
-  const names = Object.keys(source.parts);
-  const title = { share: "Share of the pruning time (%)", seconds: "Pruning time (s)" }[name];
+  const names = Object.keys(kind.parts);
+  const { title } = kind.x;
   const y = { field: "label", type: "nominal", sort: labels, title: null, axis: { labelLimit: 260 } };
   const x = {
     ...{ field: "length", type: "quantitative", title },
@@ -20,7 +20,7 @@ function phases() {
     part === "rest" ? tone("--paper") : source.parts[part][isDark() ? "dark" : "light"],
   );
   return {
-    description: `Phases of the pruning time of ${labels.join(", ")} at ${percent(sparsity)}`,
+    description: `${title} of ${labels.join(", ")} at ${percent(sparsity)}, by ${names.join(", ")}`,
     height: 95 + 27 * labels.length,
     data: { values: rows },
     params: [FOCUS],
@@ -29,7 +29,7 @@ function phases() {
         mark: { type: "bar", stroke: tone("--quiet"), strokeWidth: 0.6, tooltip: { content: "data" } },
         encoding: {
           y,
-          x: { ...x, stack: "zero", scale: name === "share" ? { domain: [0, 100] } : {} },
+          x: { ...x, stack: "zero", scale: kind.share ? { domain: [0, 100] } : {} },
           order: { field: "order" },
           color: {
             ...{ field: "part", type: "nominal", scale: { domain: names, range } },
@@ -45,25 +45,24 @@ function phases() {
       },
     ],
   };
-}
+};
 
 // A bar of no length has no shares.
-const hasLength = (row) =>
-  Object.keys(source.parts).some((part) => row[`${part}_seconds_median`] > 0);
+const hasLength = (kind, row) => Object.values(kind.parts).some((column) => row[column] > 0);
 
 // A row for each part of a bar, with the whole at the end of the last one.
-function divided(row, name) {
-  const seconds = Object.keys(source.parts).map((part) => [part, row[`${part}_seconds_median`]]);
-  const sum = seconds.reduce((before, [, value]) => before + value, 0);
-  const scale = name === "share" ? 100 / sum : 1;
-  const shares = seconds.map(([part, value]) => [
+function divided(kind, row) {
+  const parts = Object.entries(kind.parts).map(([part, column]) => [part, row[column]]);
+  const sum = parts.reduce((before, [, value]) => before + value, 0);
+  const scale = kind.share ? 100 / sum : kind.x.times;
+  const shares = parts.map(([part, value]) => [
     part,
     `${lasting(value)}, ${Math.round((100 * value) / sum)} %`,
   ]);
-  const whole = lasting(row.prune_seconds_median);
-  return seconds.map(([part, value], order) => ({
+  const whole = lasting(row[kind.whole]);
+  return parts.map(([part, value], order) => ({
     ...{ label: row.label, part, order, length: value * scale, whole },
-    ...{ last: order === seconds.length - 1, end: sum * scale },
+    ...{ last: order === parts.length - 1, end: sum * scale },
     tip: [`${row.label}, ${percent(row.sparsity)}`, ["whole", whole], ...shares],
   }));
 }
