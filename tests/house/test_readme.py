@@ -125,6 +125,15 @@ def test_what_a_method_may_use_is_there() -> None:
     assert [name for name in names - own if not hasattr(Problem, name)] == []
 
 
+def test_what_a_method_may_define_is_there() -> None:
+    from methods.sparse_training import SparseTraining
+
+    table = PAGES["methods/README.md"].partition("## What a method may define")[2]
+    names = re.findall(r"(?m)^\| `(\w+)", table.partition("\n## ")[0])
+    assert len(names) >= 6
+    assert [name for name in names if not hasattr(SparseTraining, name)] == []
+
+
 def test_every_room_is_described() -> None:
     rooms = {path.parent.name for path in (ROOT / "bench").glob("*/__init__.py")}
     named = set(re.findall(r"`(\w+)/`", PAGES["bench/README.md"].partition("\n## ")[0]))

@@ -49,6 +49,8 @@ def value(source: str, cell: str, number: str) -> str:
         return f"{_published(source.partition('/')[2], cell):.{decimals}f}"
     if cell == "dense":
         return f"{_dense(source):.{decimals}f}"
+    if cell.startswith("t "):
+        return f"{_paired_t(source, *cell.removeprefix('t ').split(' - ')):.{decimals}f}"
     means = [_row(source, term) for term in cell.split(" - ")]
     mean = means[0]["accuracy_mean"] - sum(row["accuracy_mean"] for row in means[1:])
     spread = f" ± {means[0]['accuracy_std']:.{decimals}f}" if "±" in number else ""
@@ -102,9 +104,29 @@ def _measured(name: str, cell: str) -> float:
     return {"min": min, "max": max, "mean": statistics.mean}[how](values)
 
 
-def _dense(study: str) -> float:
+@cache
+def _records(study: str) -> list[Any]:
     from bench.jobs.record import RecordStore
 
     store = RecordStore(RESULTS, study)
-    records = [store.unpacked(key) for key in store.shown_keys()]
-    return statistics.mean(record.dense_accuracy for record in records if record)
+    return [store.unpacked(key) for key in store.shown_keys()]
+
+
+def _dense(study: str) -> float:
+    return statistics.mean(record.dense_accuracy for record in _records(study))
+
+
+def _paired_t(study: str, one: str, other: str) -> float:
+    """Student's t of the difference of two cells under the global allocation, paired by seed."""
+    first, second = (
+        {
+            record.seed: record.accuracy
+            for record in _records(study)
+            if f"{record.label} | {100 * record.sparsity:g}" == term
+            and record.allocation == "global"
+        }
+        for term in (one, other)
+    )
+    differences = [first[seed] - second[seed] for seed in first]
+    spread = statistics.stdev(differences) / len(differences) ** 0.5
+    return statistics.mean(differences) / spread
