@@ -22,7 +22,7 @@ from bench.check.verdicts import (
 )
 from bench.common import screen
 from bench.common.errors import UserError
-from bench.jobs.record import RecordStore
+from bench.jobs.store import RecordStore
 from bench.pairs import PAIRS
 from bench.pairs.preparing.identity import pair_sha256
 from bench.pairs.preparing.structure import built

@@ -31,7 +31,7 @@ def pack(
     from bench.common import screen
     from bench.common.errors import UserError
     from bench.jobs.packed import packed_path
-    from bench.jobs.record import DamagedRecord, RecordStore
+    from bench.jobs.store import DamagedRecord, RecordStore
 
     store = RecordStore(results, study)
     count = len(list(store.keys()))
@@ -76,7 +76,7 @@ def _redraw(name: str, results: Path, pool: Executor | None) -> None:
     """The report drawn from packed records alone, whatever lies in the folder of records."""
     from bench.cli.grid import load_grid
     from bench.common import screen
-    from bench.jobs.record import RecordStore
+    from bench.jobs.store import RecordStore
     from bench.report import Cell, write_report
 
     study, grid = load_grid(name, [], [])

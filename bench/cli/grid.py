@@ -5,7 +5,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 from bench.common import screen
-from bench.jobs.record import RecordStore
+from bench.jobs.store import RecordStore
 from bench.study.filters import overridden
 from bench.study.plugins import load_plugin
 from bench.study.study import Entry, Study, load_study

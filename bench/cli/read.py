@@ -40,7 +40,7 @@ def report(
     # Entered first: what draws gets ready while this process imports torch to read the study.
     with nullcontext() if watch else drawing() as pool:
         from bench.cli.grid import load_grid, report_grid
-        from bench.jobs.record import RecordStore
+        from bench.jobs.store import RecordStore
 
         loaded, grid = load_grid(study, set_ or [], plugin or [])
         store = RecordStore(results, loaded.name)
@@ -73,7 +73,7 @@ def compare(
     from bench import comparison
     from bench.cli.grid import load_grid
     from bench.common import screen
-    from bench.jobs.record import RecordStore
+    from bench.jobs.store import RecordStore
 
     loaded, grid = load_grid(study, set_ or [], plugin or [])
     gathered = comparison.gather(grid, RecordStore(results, loaded.name))
@@ -116,7 +116,7 @@ def check(
     from bench.check.check import Options
     from bench.check.check import check as judge
     from bench.cli.grid import load_grid
-    from bench.jobs.record import RecordStore
+    from bench.jobs.store import RecordStore
 
     loaded, grid = load_grid(study, set_ or [], plugin or [])
     options = Options(baselines, published, junit, out, update, strict)

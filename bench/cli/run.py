@@ -60,7 +60,7 @@ def run(
     from bench.cli.grid import load_grid, report_grid
     from bench.cli.running import run_entries
     from bench.executors.options import Options
-    from bench.jobs.record import RecordStore
+    from bench.jobs.store import RecordStore
     from bench.study.filters import Filters
 
     loaded, grid = load_grid(study, set_ or [], plugin or [])

@@ -10,7 +10,8 @@ from bench.executors.execute import Stopped, execute, prepare_possible, refuse
 from bench.executors.options import Options, driver_device, executor_for
 from bench.executors.task import Executor
 from bench.fingerprint import remember_suite
-from bench.jobs.record import Record, RecordStore
+from bench.jobs.record import Record
+from bench.jobs.store import RecordStore
 from bench.study.study import Entry
 
 

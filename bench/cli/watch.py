@@ -8,7 +8,8 @@ from pathlib import Path
 
 from bench.check.beside import published_beside
 from bench.common import screen
-from bench.jobs.record import Record, RecordStore
+from bench.jobs.record import Record
+from bench.jobs.store import RecordStore
 from bench.report import Cell, frame, progress, write_page
 from bench.study.study import Entry, Study
 

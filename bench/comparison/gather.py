@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.jobs.job import Job
-from bench.jobs.record import Record, RecordStore
+from bench.jobs.record import Record
+from bench.jobs.store import RecordStore
 from bench.report import Cell
 from bench.study.study import Entry
 

@@ -10,7 +10,8 @@ from bench.common.stopping import Stop
 from bench.executors.here import Here
 from bench.executors.perform import finished
 from bench.executors.task import Executor, Task, Work, need
-from bench.jobs.record import Record, RecordStore
+from bench.jobs.record import Record
+from bench.jobs.store import RecordStore
 from bench.pairs import PAIRS
 from bench.pairs.preparing.dense import Dense
 from bench.pairs.preparing.dense_training import Progress

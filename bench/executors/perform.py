@@ -8,7 +8,8 @@ import torch
 from bench.common.errors import UserError
 from bench.executors.claims import claim
 from bench.executors.task import Progress, Work
-from bench.jobs.record import Record, RecordStore
+from bench.jobs.record import Record
+from bench.jobs.store import RecordStore
 from bench.pairs.preparing.dense import Dense
 from bench.problem.cache import GradientCache
 from bench.run.environment import device_name

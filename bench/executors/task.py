@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Protocol
 
 from bench.common.stopping import Stop
-from bench.jobs.record import Record, RecordStore
+from bench.jobs.record import Record
+from bench.jobs.store import RecordStore
 from bench.pairs.preparing.dense import Dense
 from bench.study.study import Entry
 from methods import build

@@ -9,7 +9,8 @@ import pandas as pd
 
 from bench.common.errors import UserError
 from bench.jobs.packed import packed_studies
-from bench.jobs.record import DamagedRecord, Record, RecordStore
+from bench.jobs.record import Record
+from bench.jobs.store import DamagedRecord, RecordStore
 from bench.report.frame import Cell, frame_of_cells
 
 log = logging.getLogger(__name__)

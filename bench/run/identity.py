@@ -15,7 +15,7 @@ from bench.fingerprint import (
     outside_of,
     target_of,
 )
-from bench.jobs import findings, record
+from bench.jobs import findings, record, store
 from bench.jobs.allocation import ALLOCATIONS
 from bench.jobs.budget import Budget
 from bench.jobs.job import Job, canonical_json
@@ -40,7 +40,7 @@ from datasets.inputs.augmentation import AUGMENTATIONS
 from methods import METHODS, build
 
 _SET_ASIDE = SET_ASIDE | outside_of(
-    *(environment, pair_identity, findings, record, snapshot),
+    *(environment, pair_identity, findings, record, snapshot, store),
     *(Case._add_cost, Case.restore),
     *(_assert_accuracy, _assert_channels, _assert_classes, trained),
     *(soundness, validation),  # what refuses a pair changes no number

@@ -14,7 +14,8 @@ from bench.check.baseline import Result
 from bench.check.check import Options, check
 from bench.common import screen
 from bench.common.errors import UserError
-from bench.jobs.record import Record, RecordStore
+from bench.jobs.record import Record
+from bench.jobs.store import RecordStore
 from bench.pairs import PAIRS
 from bench.pairs.preparing.identity import pair_sha256
 from bench.run.one_job import source_of

@@ -114,7 +114,7 @@ def test_code_and_checkpoint_changes_make_records_stale(small_study, tmp_path, m
     import torch
 
     from bench.executors import execute, perform
-    from bench.jobs.record import RecordStore
+    from bench.jobs.store import RecordStore
     from bench.study.study import load_study
 
     study = load_study(str(small_study))

@@ -13,7 +13,7 @@ from support.checkout import ROOT
 from support.records import make_cell, make_job
 
 from bench.cli.watch import Arrivals
-from bench.jobs.record import RecordStore
+from bench.jobs.store import RecordStore
 from bench.study.study import Entry
 
 REFRESH = '<meta http-equiv="refresh" content="1">'

@@ -13,7 +13,7 @@ from bench.common.errors import UserError
 from bench.comparison import Comparison, compare, comparison_text, gather
 from bench.comparison.paired import AREA
 from bench.comparison.ranks import Ranks
-from bench.jobs.record import RecordStore
+from bench.jobs.store import RecordStore
 from bench.report import Cell
 from bench.study.study import Entry
 

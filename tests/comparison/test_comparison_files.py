@@ -17,7 +17,7 @@ from bench.common.errors import UserError
 from bench.common.statistics.inference import rank
 from bench.comparison import compare, write_comparison
 from bench.comparison.diagram import diagram
-from bench.jobs.record import RecordStore
+from bench.jobs.store import RecordStore
 from bench.report.figures.canvas import settings
 from bench.report.figures.palette import looks
 

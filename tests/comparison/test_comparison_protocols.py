@@ -10,7 +10,7 @@ from support.records import make_cell
 
 from bench.common.errors import UserError
 from bench.comparison import Comparison, compare, comparison_text, gather, write_comparison
-from bench.jobs.record import RecordStore
+from bench.jobs.store import RecordStore
 from bench.study.study import Entry, Study, load_study
 
 METHODS = ("magnitude", "obd", "random")

@@ -18,7 +18,8 @@ from bench.executors.claims import claim
 from bench.executors.execute import execute
 from bench.executors.options import Options, executor_for
 from bench.executors.pool import Pool
-from bench.jobs.record import Record, RecordStore
+from bench.jobs.record import Record
+from bench.jobs.store import RecordStore
 from bench.study.plugins import load_plugin
 from bench.study.study import load_study
 from methods import METHODS

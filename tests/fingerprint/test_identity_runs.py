@@ -13,7 +13,8 @@ from support.user_pairs import STUDY as FILES
 from bench.cli.grid import load_grid
 from bench.executors.execute import execute, prepare_pairs
 from bench.executors.perform import finished
-from bench.jobs.record import Record, RecordStore
+from bench.jobs.record import Record
+from bench.jobs.store import RecordStore
 from bench.pairs import PAIRS
 from bench.run.one_job import _snapshot
 from methods import METHODS

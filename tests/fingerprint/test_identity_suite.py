@@ -15,8 +15,9 @@ from bench.jobs.budget import Budget, Meter
 from bench.jobs.findings import Findings
 from bench.jobs.job import Job
 from bench.jobs.recipe import Recipe
-from bench.jobs.record import Record, RecordStore
+from bench.jobs.record import Record
 from bench.jobs.schedule import Gradual
+from bench.jobs.store import RecordStore
 from bench.pairs.batchnorm import recalibrate
 from bench.pairs.checkpoint import PublishedWeights, verify
 from bench.pairs.evaluate import evaluate

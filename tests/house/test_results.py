@@ -7,7 +7,7 @@ import pytest
 from support.checkout import ROOT
 
 from bench.jobs.packed import packed_studies
-from bench.jobs.record import RecordStore
+from bench.jobs.store import RecordStore
 from bench.report import Cell, frame, summary
 from bench.study.study import load_study
 

@@ -14,7 +14,8 @@ from bench.check.baseline import Result
 from bench.jobs.findings import Trial
 from bench.jobs.job import Job
 from bench.jobs.recipe import Recipe
-from bench.jobs.record import DamagedRecord, Record, RecordStore, _checksum
+from bench.jobs.record import Record
+from bench.jobs.store import DamagedRecord, RecordStore, _checksum
 from bench.report import load_records
 
 Change = Callable[[dict[str, Any]], None]

@@ -7,7 +7,7 @@ from support.records import make_grid
 
 from bench.common.errors import UserError
 from bench.jobs.packed import packed_path, packed_studies, read_packed, write_packed
-from bench.jobs.record import DamagedRecord, RecordStore
+from bench.jobs.store import DamagedRecord, RecordStore
 
 RECORDS = [cell.record for cell in make_grid() if cell.record][:30]
 

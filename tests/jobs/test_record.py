@@ -8,7 +8,7 @@ from support.records import make_cell, make_job
 
 from bench.common.errors import UserError
 from bench.jobs.job import Job
-from bench.jobs.record import DamagedRecord, RecordStore
+from bench.jobs.store import DamagedRecord, RecordStore
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from support.records import make_grid
 
 from bench.common.errors import UserError
-from bench.jobs.record import RecordStore
+from bench.jobs.store import RecordStore
 from bench.report import frame, load_records, summary
 from bench.report.load import write_parquet
 

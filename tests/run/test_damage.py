@@ -11,7 +11,7 @@ from bench.check import baseline
 from bench.check.check import Options, check
 from bench.executors.execute import execute, prepare_pairs
 from bench.jobs import allocation
-from bench.jobs.record import RecordStore
+from bench.jobs.store import RecordStore
 from bench.problem import selection
 from bench.run import contract
 from bench.study.study import Study

@@ -11,7 +11,7 @@ from bench.common.errors import MethodError, UserError
 from bench.jobs.budget import Budget
 from bench.jobs.job import Job
 from bench.jobs.recipe import Recipe
-from bench.jobs.record import RecordStore
+from bench.jobs.store import RecordStore
 from bench.pairs import PAIRS
 from bench.pairs.evaluate import Evaluation
 from bench.pairs.preparing.dense import Dense

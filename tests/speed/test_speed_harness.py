@@ -10,7 +10,8 @@ from support.grids import run, study
 
 from bench.executors.execute import execute
 from bench.jobs.budget import Meter
-from bench.jobs.record import Record, RecordStore
+from bench.jobs.record import Record
+from bench.jobs.store import RecordStore
 from bench.pairs.evaluate import evaluate
 from bench.problem.calibration import Calibration
 from bench.problem.problem import Problem, Target

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from support.records import make_cell, make_job
 
 from bench.common.errors import UserError
-from bench.jobs.record import DamagedRecord, Record, RecordStore, _checksum
+from bench.jobs.record import Record
+from bench.jobs.store import DamagedRecord, RecordStore, _checksum
 from bench.study.study import Study, load_study
 
 KNOWN = [*Study.model_fields, "samples", "damping", "epochs", "method", "margin"]

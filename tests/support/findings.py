@@ -106,7 +106,7 @@ def _measured(name: str, cell: str) -> float:
 
 @cache
 def _records(study: str) -> list[Any]:
-    from bench.jobs.record import RecordStore
+    from bench.jobs.store import RecordStore
 
     store = RecordStore(RESULTS, study)
     return [store.unpacked(key) for key in store.shown_keys()]

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from bench.executors.execute import execute
 from bench.executors.task import Executor
-from bench.jobs.record import Record, RecordStore
+from bench.jobs.record import Record
+from bench.jobs.store import RecordStore
 from bench.pairs.preparing.dense import Dense
 from bench.study.study import Study
 

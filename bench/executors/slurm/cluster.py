@@ -16,7 +16,8 @@ from bench.executors.perform import lost, unwritable
 from bench.executors.queue import sharing
 from bench.executors.slurm.array import Share
 from bench.executors.task import Task, Work
-from bench.jobs.record import DamagedRecord, Record, RecordStore
+from bench.jobs.record import Record
+from bench.jobs.store import DamagedRecord, RecordStore
 from bench.pairs.preparing.dense import Dense
 
 TICK = {"slurm": 5.0, "local": 0.2}
