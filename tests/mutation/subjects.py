@@ -249,7 +249,7 @@ ELSEWHERE = (
     *("bench/pairs/preparing/prepare.py", "bench/pairs/preparing/fitting.py"),
     *("bench/run/case.py", "bench/run/one_job.py", "bench/run/sharing.py", "bench/run/snapshot.py"),
     *("bench/run/protocols.py", "bench/run/retrain.py", "bench/common/layout.py"),
-    *("bench/check/pace.py", "bench/check/curves.py", "bench/common/yardstick.py"),
+    *("bench/check/timing.py", "bench/common/yardstick.py"),
     "bench/common/randomness.py",
 )
 """Pictures, processes, data and training: they are held by tests of whole runs, which take long."""
