@@ -234,7 +234,7 @@ def test_registering_more_makes_nothing_stale(tmp_path, base) -> None:
 
 def test_a_field_of_the_record_makes_nothing_stale(tmp_path, base) -> None:
     copy = Copy(tmp_path)
-    for model, name in ((Findings, "notes: list"), (Record, "source_sha256: str")):
+    for model, name in ((Findings, "notes:"), (Record, "source_sha256:")):
         copy.edit(
             model,
             lambda text, name=name: text.replace(f"    {name}", f"    one: int = 0\n    {name}"),

@@ -255,9 +255,14 @@ ELSEWHERE = (
     *("bench/problem/training/*.py", "bench/problem/weights.py", "bench/problem/stopwatch.py"),
     *("bench/pairs/pair.py", "bench/pairs/checkpoint.py", "bench/pairs/preparing/dense*.py"),
     *("bench/pairs/preparing/prepare.py", "bench/pairs/preparing/fitting.py"),
-    *("bench/run/case.py", "bench/run/one_job.py", "bench/run/sharing.py", "bench/run/snapshot.py"),
+    *(
+        "bench/run/case.py",
+        "bench/run/one_job.py",
+        "bench/run/snapshot.py",
+        "bench/problem/cache.py",
+    ),
     *("bench/run/protocols.py", "bench/run/retrain.py", "bench/common/layout.py"),
-    *("bench/check/pace.py", "bench/check/curves.py", "bench/common/machine/yardstick.py"),
+    *("bench/check/timing.py", "bench/common/machine/yardstick.py"),
     "bench/common/randomness.py",
 )
 """Pictures, processes, data and training: they are held by tests of whole runs, which take long."""

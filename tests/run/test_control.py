@@ -183,11 +183,11 @@ def test_a_study_puts_controls_beside_each_method(tmp_path) -> None:
 
 
 def test_controls_answer_for_no_published_value(tmp_path) -> None:
-    from bench.check.published import published
+    from bench.check.published import published_values
     from bench.report import Cell
 
     entries = load_study(str(study_file(tmp_path))).entries()
-    values = published().select(None, {"mlpnet-mnist"})
+    values = published_values().select(None, {"mlpnet-mnist"})
     cells = [Cell(entry.label, entry.job, None) for entry in entries]
     controls = [cell for cell in cells if cell.job.control]
     run_here = [v for v in judge(values, cells) if "has not run" in v.reason]
