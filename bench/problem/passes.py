@@ -142,14 +142,11 @@ class Passes:
     ) -> Iterator[dict[str, Signal]]:
         """Iterate over the layer inputs and output gradients of `samples` examples, chunk by chunk.
 
+        With `fisher` `empirical` the labels are the data's, with `true` they are drawn from the
+        model's own prediction, and with a number every example has this class. `layers` are the
+        prunable parameters wanted (default: all); the first `skip` examples are passed over.
         Charges skip + samples examples and one backward pass per example, however few layers are
         wanted.
-
-        Args:
-            fisher: `empirical` takes the data's labels, `true` draws them from the model's own
-                prediction, a number takes this class for every example.
-            layers: the names of the prunable parameters wanted; by default all.
-            skip: how many examples at the start of the calibration order are passed over.
         """
         modules = {name: self._prunable[name] for name in layers or self._prunable}
         chunks = self._calibration.chunks(samples, self.chunk, skip)
