@@ -262,7 +262,7 @@ ELSEWHERE = (
         "bench/problem/cache.py",
     ),
     *("bench/run/protocols.py", "bench/run/retrain.py", "bench/common/layout.py"),
-    *("bench/check/timing.py", "bench/common/machine/yardstick.py"),
+    *("bench/check/timing.py", "bench/check/tables.py", "bench/common/machine/yardstick.py"),
     "bench/common/randomness.py",
 )
 """Pictures, processes, data and training: they are held by tests of whole runs, which take long."""
