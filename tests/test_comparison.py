@@ -166,6 +166,25 @@ def test_the_baseline_is_chosen_or_refused() -> None:
         compare("x", gathered(lost), "obd")
 
 
+def test_where_the_baseline_has_no_result_is_said() -> None:
+    """The place among several, and the protocol alone where it is so in all of its places."""
+    trained = grid(protocol="fine-tune")
+    cells = [
+        make_cell(
+            cell.label,
+            cell.job,
+            "failed" if cell.label == "magnitude" and cell.job.allocation in lost else "ok",
+        )
+        for some, lost in ((grid(), {"layerwise"}), (trained, {"global", "layerwise"}))
+        for cell in some
+    ]
+    sentence = "There are no differences to magnitude under {}, as it has no result there{}."
+    assert [note for note in compare("x", gathered(cells)).notes if "differences" in note] == [
+        sentence.format("one-shot", " (resnet20-cifar10, layerwise)"),
+        sentence.format("fine-tune", ""),
+    ]
+
+
 def test_nothing_to_compare_is_one_sentence() -> None:
     with pytest.raises(UserError, match="no records of the study 'x'"):
         compare("x", gathered([Cell(cell.label, cell.job, None) for cell in grid()]))

@@ -109,7 +109,7 @@ def test_methods_know_whether_they_use_labels(name, variant) -> None:
         examples = problem._calibration._examples
         examples.labels = (examples.labels + move) % 3
         results.append(flatten(method.prune(problem)))
-    assert method.uses_labels is not torch.equal(*results)
+    assert method.uses_labels is (not torch.equal(*results))
 
 
 def test_a_control_has_its_methods_layers_budget_and_an_identity_of_its_own(dense) -> None:

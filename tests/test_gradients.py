@@ -51,6 +51,13 @@ def test_a_seed_changes_the_examples_and_nothing_else() -> None:
     assert all(torch.equal(one.weights[name], other.weights[name]) for name in one.weights)
 
 
+def test_the_examples_of_a_seed_are_those_of_earlier_records() -> None:
+    problem = tiny_problem(tiny_mlp(), seed=5)
+    everything = problem._calibration._examples.inputs
+    found = [int((everything == row).all(1).nonzero()) for row in problem.examples(6)[0]]
+    assert found == [15, 31, 18, 6, 0, 1]
+
+
 def test_large_seeds_are_different_seeds() -> None:
     one, other = (tiny_problem(tiny_mlp(), seed=seed) for seed in (1, 1 + 2**32))
     assert not torch.equal(one.examples(10)[0], other.examples(10)[0])

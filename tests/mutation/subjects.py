@@ -133,7 +133,7 @@ SUBJECTS: Sequence[Subject] = (
             *("methods/search.py", "methods/__init__.py"),
         ),
         (
-            *("test_baselines.py", *EVERY_METHOD),
+            *("test_baselines.py", "test_search.py", *EVERY_METHOD),
             "test_tuning.py::test_all_of_a_space_can_be_configured_and_budget_is_no_part_of_it",
             "test_tuning.py::test_masks_judged_by_their_loss_are_trials_already",
         ),
