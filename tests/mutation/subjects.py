@@ -51,6 +51,22 @@ EVERY_METHOD = (
 )
 """What every method keeps, whatever it does."""
 
+IDENTITY_OF_THE_SUITE = (
+    "test_what_only_speaks_may_change",
+    "test_the_text_of_an_error_may_change_but_not_its_type",
+    "test_what_is_logged_may_change",
+    "test_a_whole_package_may_move",
+    "test_a_definition_may_move",
+    "test_an_import_of_something_else_under_the_same_name_is_seen",
+    "test_registering_more_makes_nothing_stale",
+    "test_a_field_of_the_record_makes_nothing_stale",
+    "test_an_edit_makes_those_records_stale_that_come_to_it[Method.prune-]",
+    "test_an_edit_makes_those_records_stale_that_come_to_it[Case._add_cost-]",
+    "test_an_edit_makes_those_records_stale_that_come_to_it[Case.recalibrate-]",
+    "test_an_edit_makes_those_records_stale_that_come_to_it[Published.path-]",
+)
+"""Tests of how the suite's own code is followed; those of what is followed are many more."""
+
 SUBJECTS: Sequence[Subject] = (
     Subject("allocation", ("bench/allocation.py",), ("test_allocation.py", "test_control.py")),
     Subject("evaluation", ("bench/evaluate.py",), ("test_evaluate.py", "test_train.py")),
@@ -173,13 +189,28 @@ SUBJECTS: Sequence[Subject] = (
         ("test_bounds.py", "test_published_numbers.py", "test_reproduction.py"),
     ),
     Subject("tuning", ("bench/tuning.py",), ("test_tuning.py",)),
+    Subject("job", ("bench/job.py", "bench/environment.py"), ("test_bounds.py", "test_record.py")),
+    Subject("job identity", ("bench/job_identity.py",), ("test_identity_suite.py",)),
     Subject(
-        "identity",
-        ("bench/job.py", "bench/environment.py", "bench/*_identity.py", "bench/fingerprint/*.py"),
+        "pair identity",
+        ("bench/pair_identity.py",),
         (
-            *("test_bounds.py", "test_record.py", "test_identity_imports.py"),
-            *("test_identity_models.py", "test_identity_pair.py", "test_identity_suite.py"),
-            *("test_identity_user_code.py", "test_identity_ways.py", "test_user_code.py"),
+            *("test_identity_values.py", "test_identity_weights.py", "test_identity_models.py"),
+            "test_identity_pair.py",
+        ),
+    ),
+    Subject(
+        "fingerprint",
+        ("bench/fingerprint/*.py",),
+        (
+            *("test_identity_values.py", "test_identity_user_code.py", "test_identity_ways.py"),
+            *(
+                "test_identity_imports.py",
+                "test_identity_models.py",
+                "test_identity_pair.py",
+                "test_user_code.py",
+            ),
+            *(f"test_identity_suite.py::{name}" for name in IDENTITY_OF_THE_SUITE),
         ),
     ),
 )
