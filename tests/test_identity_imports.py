@@ -144,6 +144,26 @@ def test_the_version_of_a_package_counts_however_it_is_imported(
     assert len(hashes) == (2 if counts else 1)
 
 
+def test_texts_that_no_file_could_have_as_a_name_are_no_files(tmp_path) -> None:
+    for text in ('"x" * 3, "%s", "settings.json"' % ("long " * 100), '"%s.json"' % ("n" * 251),
+                 r'"\0.json"', r'"a\nb.json"'):  # fmt: skip
+        files = edited(FILES, ("plugin.py", "HALF = 0.5", f"HALF = len(str(({text})))"))
+        assert method_sha256(tmp_path, files) == method_sha256(tmp_path, files)
+
+
+def test_files_may_import_all_of_each_other(tmp_path) -> None:
+    files = edited(
+        FILES,
+        ("helper.py", "from deep import strength", "from deep import *"),
+        ("helper.py", "weight.abs() * factor", "weight.abs() * float(factor)"),
+        ("deep.py", "import math\n", "import math\nfrom helper import *\n"),
+    )
+    base = method_sha256(tmp_path, files)
+    assert method_sha256(tmp_path, files) == base
+    changed = edited(files, ("deep.py", "math.sqrt(", "math.log("))
+    assert method_sha256(tmp_path, changed) != base
+
+
 def test_a_file_with_the_longest_of_names_counts(tmp_path) -> None:
     longest = "n" * 250 + ".json"
     files = edited(FILES, ("plugin.py", "settings.json", longest))

@@ -189,7 +189,11 @@ SUBJECTS: Sequence[Subject] = (
         ("test_bounds.py", "test_published_numbers.py", "test_reproduction.py"),
     ),
     Subject("tuning", ("bench/tuning.py",), ("test_tuning.py",)),
-    Subject("job", ("bench/job.py", "bench/environment.py"), ("test_bounds.py", "test_record.py")),
+    Subject(
+        "job",
+        ("bench/job.py", "bench/environment.py"),
+        ("test_environment.py", "test_bounds.py", "test_record.py"),
+    ),
     Subject("job identity", ("bench/job_identity.py",), ("test_identity_suite.py",)),
     Subject(
         "pair identity",
