@@ -92,6 +92,18 @@ def test_blocks_need_a_result_of_every_method() -> None:
     assert ordered[0][1] == "woodfisher" and ordered[-1][1] == "random"
 
 
+def test_methods_without_a_seed_in_common_both_lack_it() -> None:
+    seeds = {"magnitude": (0, 1, 2), "obd": (0, 1), "woodfisher": (2,)}
+    cells = [
+        make_cell(cell.label, cell.job, "ok" if cell.job.seed in seeds[cell.label] else "failed")
+        if cell.job.sparsity == 0.8
+        else cell
+        for cell in grid()
+    ]
+    ranks = ranks_of(cells)
+    assert (ranks.blocks, ranks.dropped, ranks.lacking) == (4, 2, ("obd", "woodfisher"))
+
+
 def test_a_block_is_ranked_over_the_seeds_that_all_methods_have() -> None:
     # Over its own seeds obd would be ahead, over the common ones it isn't.
     cells = [

@@ -26,6 +26,18 @@ def test_mini_batch_gradients_are_means_also_across_chunks() -> None:
     torch.testing.assert_close(problem.gradients(5, batch=12), expected)
 
 
+def test_a_pass_is_of_fifty_examples_at_most() -> None:
+    """With chunks of another size, sums would be rounded in another way than in earlier records."""
+    problem = tiny_problem(tiny_mlp(), count=120)
+    sizes = []
+    hook = problem._model[0].register_forward_hook(
+        lambda layer, given, _: sizes.append(len(given[0]))
+    )
+    problem.gradients(120)
+    hook.remove()
+    assert [size for size in sizes if size > 1] == [50, 50, 20]
+
+
 def test_true_fisher_draws_labels_from_the_model() -> None:
     problem = tiny_problem(tiny_mlp(), count=4000)
     inputs, _ = problem.examples(4000)
@@ -99,6 +111,17 @@ def test_squares_of_grouped_convolutions_are_those_of_their_gradients() -> None:
 def test_one_matrix_of_inputs_for_a_grouped_convolution_is_a_skip(method) -> None:
     with pytest.raises(Skip, match="works in groups"):
         method.prune(tiny_problem(grouped()))
+
+
+def test_a_layer_that_is_never_called_is_said() -> None:
+    class Skipping(nn.Sequential):
+        def forward(self, inputs):
+            return self[2](self[1](self[0](inputs)))[:, :3]
+
+    problem = tiny_problem(Skipping(*tiny_mlp()))
+    for asked in (lambda: problem.gradients(4), lambda: list(problem.inputs(4))):
+        with pytest.raises(MethodError, match=r"layer 4 is never called"):
+            asked()
 
 
 def test_an_unsupported_layer_is_a_skip() -> None:

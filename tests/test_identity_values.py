@@ -118,7 +118,14 @@ def inside_itself(value):
     found.append(found)
     return found
 
+def typed(code):
+    found = {"__name__": "nowhere"}
+    exec(f"def f(x):\\n    return {code}", found)
+    return found["f"]
+
 DIFFERENT = {
+    "typed in": list(map(typed, ["x + 1", "x + 2", "x - 1", "x.real", "x.imag", "y",
+        "(lambda: x + 1)", "(lambda: x + 2)"])),
     "types": [1, 1.0, 1j, True, "1", b"1", None, ..., range(1), slice(1)],
     "numbers": [0.1, 0.2, 0.30000000000000004, 0.3],
     "sequences": [[1, 2], [2, 1], (1, 2), [1], []],
@@ -164,6 +171,7 @@ DIFFERENT = {
     "in itself": [inside_itself(1), inside_itself(2)],
 }
 SAME = {
+    "typed in": [typed("(lambda: x + 1)"), typed("(lambda: x + 1)")],
     "sets": [{"a", "b", "c"}, {"c", "b", "a"}, frozenset("bac")],
     "dicts": [{"a": 1, "b": 2}, {"b": 2, "a": 1}, types.MappingProxyType({"a": 1, "b": 2})],
     "tensors": [torch.arange(4.0), torch.arange(8.0)[:4], torch.arange(4.0).requires_grad_(),
@@ -330,12 +338,14 @@ PARTS = {
     ),
     "parts/__init__.py": "from parts.inner import *\n",
     "parts/inner.py": "DEEP = 3\nDEEP += 1\n\ndef starred(x):\n    return x // DEEP % 7\n",
+    "alone.py": "x = abs(x)\n",
     "fast.so": "no code that could be read",
 }
 RECORDED = {
     "code": "def52ff209a3b68a",
     "compiled": "6e21752c99ef4283",
-    "values": "6a11703cf16e3d21",
+    "alone": "7268b53d8be40686",
+    "values": "8041c3743908908e",
     "pair": "7fc6818108510d9e",
     "training": "5f9a1988dd3de7d1",
     "published": "cb2253f6578cecf7",
@@ -356,11 +366,12 @@ def test_records_of_before_stay_current(tmp_path, values) -> None:
     numbers: Any = (0.5, 0.25)
     pair = Pair("own", torch.nn.Sequential, "no data", numbers, ".*weight", recipe)
     supplied = dataclasses.replace(pair, dense=Supplied("own.safetensors", "a test"))
-    known = values.DIFFERENT.keys() - {"of torch", "lazy", "models"}  # of others' making
+    known = values.DIFFERENT.keys() - {"of torch", "lazy", "models", "typed in"}
     texts = [described(value) for kind in sorted(known) for value in values.DIFFERENT[kind]]
     found = {
         "code": closure((target,)).sha256,
         "compiled": closure((fast,)).sha256,
+        "alone": closure((Target(File(folder / "alone.py"), "x"),)).sha256,
         "values": hashlib.sha256("\n".join(texts).encode()).hexdigest(),
         "pair": pair_sha256(pair, model),
         "training": training_sha256(pair, model, "data", "code"),
