@@ -6,6 +6,7 @@ from tiny import slow_gradients, tiny_conv, tiny_mlp, tiny_problem
 from torch import nn
 
 from bench.errors import MethodError, Skip
+from bench.gradients import layer_positions
 from bench.passes import CHUNK
 from bench.problem import Problem
 from methods.curvature.diagonals import fisher_diagonal
@@ -122,6 +123,19 @@ def test_a_layer_that_is_never_called_is_said() -> None:
     for asked in (lambda: problem.gradients(4), lambda: list(problem.inputs(4))):
         with pytest.raises(MethodError, match=r"layer 4 is never called"):
             asked()
+
+
+def test_counting_uses_keeps_no_graph() -> None:
+    class Watched(nn.Linear):
+        def forward(self, inputs):
+            output = super().forward(inputs)
+            kept.append(output.requires_grad)
+            return output
+
+    kept: list[bool] = []
+    net = nn.Sequential(Watched(4, 4), Watched(4, 2))
+    assert layer_positions(net, ["0", "1"], torch.ones(1, 5, 4)) == {"0": 5, "1": 5}
+    assert kept == [False, False]
 
 
 def test_an_unsupported_layer_is_a_skip() -> None:

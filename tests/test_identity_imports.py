@@ -127,6 +127,7 @@ def test_a_variable_that_is_asked_for_counts_but_not_those_of_a_place(
         ("from scipy.stats import norm", True),
         ("def later():\n    import scipy", True),
         ("stats = importlib.import_module('scipy.stats')", True),
+        ("stats = __import__('scipy.stats')", True),
         ("import torch.nn, numpy, torchvision", False),
         ("import tqdm, json, xml.dom", False),
     ],

@@ -28,6 +28,7 @@ from bench.contract import check_weights, untouched
 from bench.dense_training import trained
 from bench.evaluate import evaluate
 from bench.files import replacing
+from bench.fingerprint import remember_suite, source
 from bench.folder_images import FolderImages
 from bench.images import Images, crop_flip, shift
 from bench.inputs import inputs_of
@@ -220,6 +221,12 @@ def test_an_import_of_something_else_under_the_same_name_is_seen(tmp_path, base)
     assert changed(copy, base, "plain") == {"plain"}
 
 
+def test_a_function_named_like_a_member_that_does_not_count_does(tmp_path, base) -> None:
+    copy = Copy(tmp_path)
+    copy.insert(Case.prune, "def restore(): return None")
+    assert changed(copy, base, "plain") == {"plain"}
+
+
 def test_registering_more_makes_nothing_stale(tmp_path, base) -> None:
     copy = Copy(tmp_path)
     copy.edit(
@@ -249,6 +256,18 @@ def test_a_field_of_the_record_makes_nothing_stale(tmp_path, base) -> None:
         ),
     )
     assert changed(copy, base) == set()
+
+
+def test_code_that_is_edited_in_mid_run_counts_as_it_was(tmp_path, monkeypatch) -> None:
+    files = [tmp_path / name for name in ("bench/a.py", "methods/inner/b.py", "datasets/c.py")]
+    for file in files:
+        file.parent.mkdir(parents=True)
+        file.write_text("before")
+    monkeypatch.setattr(source, "ROOT", tmp_path)
+    remember_suite()
+    for file in files:
+        file.write_text("after")
+    assert [source.text(file) for file in files] == [b"before"] * 3
 
 
 def test_ten_thousand_records_are_looked_up_at_once() -> None:
