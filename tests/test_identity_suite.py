@@ -222,9 +222,12 @@ def test_an_import_of_something_else_under_the_same_name_is_seen(tmp_path, base)
 
 
 def test_a_function_named_like_a_member_that_does_not_count_does(tmp_path, base) -> None:
-    copy = Copy(tmp_path)
-    copy.insert(Case.prune, "def restore(): return None")
-    assert changed(copy, base, "plain") == {"plain"}
+    for number, head in enumerate(("", "if self:\n            ")):
+        copy = Copy(tmp_path / str(number))
+        copy.insert(Case.prune, f"{head}def restore(): return 1")
+        before = copy.sha256(JOBS["plain"])
+        copy.edit(Case, lambda text: text.replace("return 1", "return 2"))
+        assert len({before, copy.sha256(JOBS["plain"]), base["plain"]}) == 3
 
 
 def test_registering_more_makes_nothing_stale(tmp_path, base) -> None:
