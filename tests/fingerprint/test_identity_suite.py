@@ -5,11 +5,28 @@ import time
 from collections.abc import Callable
 
 import pytest
+from bench.pairs.pair.batchnorm import recalibrate
+from bench.pairs.pair.checkpoint import PublishedWeights, verify
+from bench.pairs.pair.evaluate import evaluate
+from bench.pairs.pair.pair import Pair
+from bench.pairs.pair.preparing.dense_training import trained
+from bench.pairs.pair.preparing.prepare import prepare
+from bench.problem.problem.calibration import Calibration, seeded
+from bench.problem.problem.passes import Passes
+from bench.problem.problem.problem import Problem
+from bench.problem.problem.selection import keep_largest
+from bench.problem.problem.training.loop import Training
+from bench.problem.problem.training.optimizer import make_optimizer
+from bench.run.one_job.case import Case
+from bench.run.one_job.contract import check_weights, untouched
+from bench.run.one_job.one_job import _record, _run
+from bench.run.one_job.retrain import Retraining
 from support.suite_copies import Copy
 
 from bench.common.files import replacing
 from bench.common.machine import measure, yardstick
 from bench.executors import execute
+from bench.fingerprint import remember_suite, source
 from bench.jobs.allocation import pruned_total
 from bench.jobs.budget import Budget, Meter
 from bench.jobs.findings import Findings
@@ -18,25 +35,9 @@ from bench.jobs.recipe import Recipe
 from bench.jobs.record import Record
 from bench.jobs.schedule import Gradual
 from bench.jobs.store import RecordStore
-from bench.pairs.batchnorm import recalibrate
-from bench.pairs.checkpoint import PublishedWeights, verify
-from bench.pairs.evaluate import evaluate
-from bench.pairs.pair import Pair
-from bench.pairs.preparing.dense_training import trained
-from bench.pairs.preparing.prepare import prepare
-from bench.problem import stopwatch
-from bench.problem.calibration import Calibration, seeded
-from bench.problem.passes import Passes
-from bench.problem.problem import Problem
-from bench.problem.selection import keep_largest
-from bench.problem.training.loop import Training
-from bench.problem.training.optimizer import make_optimizer
-from bench.run import control, environment, protocols, tuning
-from bench.run.case import Case
-from bench.run.contract import check_weights, untouched
-from bench.run.one_job import _record, _run
-from bench.run.retrain import Retraining
-from bench.study import plugins
+from bench.problem.problem import stopwatch
+from bench.run.one_job import control, environment, protocols, tuning
+from bench.study.study import plugins
 from datasets import load
 from datasets.inputs.folder_images import FolderImages
 from datasets.inputs.images import Images, crop_flip, shift
@@ -83,6 +84,7 @@ USED: list[tuple[Callable[..., object], set[str]]] = [
     (protocols.one_shot, EVERY - TRAINED),
     (Magnitude.scores, EVERY - {"obd", "rigl"}),
     (OBD.scores, {"obd"}),
+    (Case.recalibrate, EVERY),  # a member of a class that all come to, behind some that don't count
     (recalibrate, {"renewed"}),
     (control.controlled, {"control"}),
     (control._shuffled, {"control"}),
@@ -110,7 +112,7 @@ USED: list[tuple[Callable[..., object], set[str]]] = [
 @pytest.fixture(scope="module")
 def base() -> dict[str, str]:
     """The hashes of the suite as it is."""
-    from bench.run.one_job import source_of
+    from bench.run.one_job.one_job import source_of
 
     return {name: source_of(job) for name, job in JOBS.items()}
 
@@ -189,7 +191,7 @@ def test_a_definition_may_move(tmp_path, base) -> None:
     copy.edit(keep_largest, lambda text: text.replace("keep_largest(", "largest.keep_largest("))
     for path in [*tmp_path.rglob("bench/run/control.py"), *tmp_path.rglob("methods/**/*.py")]:
         text = path.read_text().replace(
-            "from bench.problem.selection import keep_largest",
+            "from bench.problem.problem.selection import keep_largest",
             "from bench.largest import keep_largest",
         )
         path.write_text(text)
@@ -205,8 +207,8 @@ def test_an_import_of_something_else_under_the_same_name_is_seen(tmp_path, base)
     copy.edit(
         Case,
         lambda text: text.replace(
-            "from bench.run.contract import check_weights, untouched",
-            "from bench.run.contract import _check_model as check_weights, untouched",
+            "from bench.run.one_job.contract import check_weights, untouched",
+            "from bench.run.one_job.contract import _check_model as check_weights, untouched",
         ),
     )
     assert changed(copy, base, "plain") == {"plain"}
@@ -216,6 +218,15 @@ def test_an_import_of_something_else_under_the_same_name_is_seen(tmp_path, base)
         lambda text: text.replace("import torch.nn.functional as F", "from torch import nn as F"),
     )
     assert changed(copy, base, "plain") == {"plain"}
+
+
+def test_a_function_named_like_a_member_that_does_not_count_does(tmp_path, base) -> None:
+    for number, head in enumerate(("", "if self:\n            ")):
+        copy = Copy(tmp_path / str(number))
+        copy.insert(Case.prune, f"{head}def restore(): return 1")
+        before = copy.sha256(JOBS["plain"])
+        copy.edit(Case, lambda text: text.replace("return 1", "return 2"))
+        assert len({before, copy.sha256(JOBS["plain"]), base["plain"]}) == 3
 
 
 def test_registering_more_makes_nothing_stale(tmp_path, base) -> None:
@@ -248,8 +259,20 @@ def test_a_field_of_the_record_makes_nothing_stale(tmp_path, base) -> None:
     assert changed(copy, base) == set()
 
 
+def test_code_that_is_edited_in_mid_run_counts_as_it_was(tmp_path, monkeypatch) -> None:
+    files = [tmp_path / name for name in ("bench/a.py", "methods/inner/b.py", "datasets/c.py")]
+    for file in files:
+        file.parent.mkdir(parents=True)
+        file.write_text("before")
+    monkeypatch.setattr(source, "ROOT", tmp_path)
+    remember_suite()
+    for file in files:
+        file.write_text("after")
+    assert [source.text(file) for file in files] == [b"before"] * 3
+
+
 def test_ten_thousand_records_are_looked_up_at_once() -> None:
-    from bench.run.one_job import source_of
+    from bench.run.one_job.one_job import source_of
 
     source_of(PLAIN)
     began = time.perf_counter()

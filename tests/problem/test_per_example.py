@@ -2,17 +2,16 @@
 
 import pytest
 import torch
-from support.tiny import tiny_conv, tiny_mlp, tiny_problem
-
-from bench.problem.gradients.per_example import (
+from bench.problem.problem.gradients.per_example import (
     DenseGradients,
     Gradients,
     JoinedGradients,
     OuterGradients,
 )
-from bench.problem.gradients.sweep import GRADIENTS_MEMORY, SweptGradients
-from bench.problem.passes import Settings
-from bench.problem.problem import Problem
+from bench.problem.problem.gradients.sweep import GRADIENTS_MEMORY, SweptGradients
+from bench.problem.problem.passes import Settings
+from bench.problem.problem.problem import Problem
+from support.tiny import tiny_conv, tiny_mlp, tiny_problem
 
 M = 140  # more than one block of rows of the Gram matrix
 
@@ -44,6 +43,15 @@ def test_every_operation_is_that_of_the_matrix(rows: Gradients) -> None:
     wide, tall = torch.randn(matrix.shape[1]).double(), torch.randn(M).double()
     torch.testing.assert_close(rows.times(wide), matrix @ wide)
     torch.testing.assert_close(rows.transposed_times(tall), matrix.T @ tall)
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [(1, [3] * 5), (3, [3] * 5), (5, [3] * 5), (6, [6, 6, 3]), (14, [12, 3]), (99, [15])],
+)
+def test_columns_are_of_whole_units_within_the_width_or_of_one(width, expected) -> None:
+    gradients = OuterGradients(torch.ones(2, 5), torch.ones(2, 3))
+    assert [part.shape[1] for part in gradients.columns(width)] == expected
 
 
 def test_outer_products_are_row_major() -> None:

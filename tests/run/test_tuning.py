@@ -1,10 +1,16 @@
 """Tuning: as many trials for everybody, on validation images alone, the test split read once."""
 
+import time
 from dataclasses import dataclass
 from typing import Annotated
 
 import pytest
 import torch
+from bench.pairs.pair.evaluate import Evaluation
+from bench.pairs.pair.preparing.dense import Dense
+from bench.pairs.pair.preparing.prepare import prepare
+from bench.run.one_job.one_job import run_job
+from bench.study.study.study import load_study
 
 import datasets
 from bench.common.errors import MethodError, UserError
@@ -12,14 +18,9 @@ from bench.jobs.budget import Budget
 from bench.jobs.job import Job
 from bench.jobs.recipe import Recipe
 from bench.jobs.store import RecordStore
-from bench.pairs import PAIRS
-from bench.pairs.evaluate import Evaluation
-from bench.pairs.preparing.dense import Dense
-from bench.pairs.preparing.prepare import prepare
-from bench.run import one_job as run_module
-from bench.run import tuning
-from bench.run.one_job import run_job
-from bench.study.study import load_study
+from bench.pairs.pair import PAIRS
+from bench.run.one_job import one_job as run_module
+from bench.run.one_job import tuning
 from methods import METHODS, build, configuration
 from methods.magnitude import Magnitude
 from methods.search import Choice, Search, space
@@ -69,9 +70,12 @@ def seen(monkeypatch) -> list[object]:
 
 @pytest.mark.parametrize("method", ["magnitude", "obd", "l-obs", "kfac", "ekfac", "woodfisher"])
 def test_everybody_has_as_many_trials_and_the_test_split_is_read_once(dense, seen, method) -> None:
+    began = time.perf_counter()
     record = run(job(method), dense)
+    took = time.perf_counter() - began
     assert record.status == "ok", record.reason
     assert seen == [dense.validation] * TRIALS + [dense.test]
+    assert 0 < record.tuning_seconds < took
     assert record.spent.tuning_trials == len(record.trials) == TRIALS
     assert record.tuning_spent.tuning_trials == TRIALS
     assert record.chosen.keys() == METHODS[method]().space().keys()

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
+from bench.study.study.user_code import import_file
+
 from bench.fingerprint import closure, targets_of
-from bench.study.user_code import import_file
 
 FILES = {
     "plugin.py": '''
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bases
-from bench.problem.selection import keep_largest
+from bench.problem.problem.selection import keep_largest
 from helper import scaled as scaled_by_the_helper
 from torch.nn.functional import relu as bend
 
@@ -41,7 +42,9 @@ class Own(bases.Ranked):
         log.info("scoring %s", problem)
         if self.power < 0:
             raise ValueError(f"the power is {self.power}, below zero")
+        assert problem, "a problem"
         found = {}
+        word = "a word"
         for name, weight in problem.weights.items():
             found[name] = bend(scaled_by_the_helper(weight, HALF) + shift(weight)) * late.FACTOR
         return found
@@ -91,8 +94,8 @@ import functools
 import torch
 from dataclasses import dataclass
 from datasets.inputs.images import Normalisation
-from bench.pairs import PAIRS as KNOWN
-from bench.pairs.pair import Pair
+from bench.pairs.pair import PAIRS as KNOWN
+from bench.pairs.pair.pair import Pair
 from bench.jobs.recipe import Recipe
 from methods import METHODS as REGISTERED
 from methods import build
