@@ -3,12 +3,12 @@
 from math import sqrt
 
 import pytest
-from bench.check.check.published import Column
-from bench.check.check.reproduction import Ours, judge, tolerance
 from scipy.stats import ttest_ind_from_stats
 from support.published_values import value
 from support.records import make_cell, make_job
 
+from bench.check.published import Column
+from bench.check.reproduction import Ours, judge, tolerance
 from bench.report import Cell
 
 FIELDS = {"samples": 100, "damping": 1e-5}

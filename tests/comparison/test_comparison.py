@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bench.study.study.study import Entry
 from scipy import stats
 from support.comparisons import METHODS, gathered, grid
 from support.records import make_cell, make_grid, make_job
@@ -16,6 +15,7 @@ from bench.comparison.paired import AREA
 from bench.comparison.ranks import Ranks
 from bench.jobs.store import RecordStore
 from bench.report import Cell
+from bench.study.study import Entry
 
 
 def number(comparison: Comparison, label: str, sparsity: float, quantity: str = "accuracy") -> Any:

@@ -5,22 +5,6 @@ import time
 from collections.abc import Callable
 
 import pytest
-from bench.pairs.pair.batchnorm import recalibrate
-from bench.pairs.pair.checkpoint import PublishedWeights, verify
-from bench.pairs.pair.evaluate import evaluate
-from bench.pairs.pair.pair import Pair
-from bench.pairs.pair.preparing.dense_training import trained
-from bench.pairs.pair.preparing.prepare import prepare
-from bench.problem.problem.calibration import Calibration, seeded
-from bench.problem.problem.passes import Passes
-from bench.problem.problem.problem import Problem
-from bench.problem.problem.selection import keep_largest
-from bench.problem.problem.training.loop import Training
-from bench.problem.problem.training.optimizer import make_optimizer
-from bench.run.one_job.case import Case
-from bench.run.one_job.contract import check_weights, untouched
-from bench.run.one_job.one_job import _record, _run
-from bench.run.one_job.retrain import Retraining
 from support.suite_copies import Copy
 
 from bench.common.files import replacing
@@ -35,9 +19,25 @@ from bench.jobs.recipe import Recipe
 from bench.jobs.record import Record
 from bench.jobs.schedule import Gradual
 from bench.jobs.store import RecordStore
-from bench.problem.problem import stopwatch
-from bench.run.one_job import control, environment, protocols, tuning
-from bench.study.study import plugins
+from bench.pairs.batchnorm import recalibrate
+from bench.pairs.checkpoint import PublishedWeights, verify
+from bench.pairs.evaluate import evaluate
+from bench.pairs.pair import Pair
+from bench.pairs.preparing.dense_training import trained
+from bench.pairs.preparing.prepare import prepare
+from bench.problem import stopwatch
+from bench.problem.calibration import Calibration, seeded
+from bench.problem.passes import Passes
+from bench.problem.problem import Problem
+from bench.problem.selection import keep_largest
+from bench.problem.training.loop import Training
+from bench.problem.training.optimizer import make_optimizer
+from bench.run import control, environment, protocols, tuning
+from bench.run.case import Case
+from bench.run.contract import check_weights, untouched
+from bench.run.one_job import _record, _run
+from bench.run.retrain import Retraining
+from bench.study import plugins
 from datasets import load
 from datasets.inputs.folder_images import FolderImages
 from datasets.inputs.images import Images, crop_flip, shift
@@ -112,7 +112,7 @@ USED: list[tuple[Callable[..., object], set[str]]] = [
 @pytest.fixture(scope="module")
 def base() -> dict[str, str]:
     """The hashes of the suite as it is."""
-    from bench.run.one_job.one_job import source_of
+    from bench.run.one_job import source_of
 
     return {name: source_of(job) for name, job in JOBS.items()}
 
@@ -191,7 +191,7 @@ def test_a_definition_may_move(tmp_path, base) -> None:
     copy.edit(keep_largest, lambda text: text.replace("keep_largest(", "largest.keep_largest("))
     for path in [*tmp_path.rglob("bench/run/control.py"), *tmp_path.rglob("methods/**/*.py")]:
         text = path.read_text().replace(
-            "from bench.problem.problem.selection import keep_largest",
+            "from bench.problem.selection import keep_largest",
             "from bench.largest import keep_largest",
         )
         path.write_text(text)
@@ -207,8 +207,8 @@ def test_an_import_of_something_else_under_the_same_name_is_seen(tmp_path, base)
     copy.edit(
         Case,
         lambda text: text.replace(
-            "from bench.run.one_job.contract import check_weights, untouched",
-            "from bench.run.one_job.contract import _check_model as check_weights, untouched",
+            "from bench.run.contract import check_weights, untouched",
+            "from bench.run.contract import _check_model as check_weights, untouched",
         ),
     )
     assert changed(copy, base, "plain") == {"plain"}
@@ -272,7 +272,7 @@ def test_code_that_is_edited_in_mid_run_counts_as_it_was(tmp_path, monkeypatch) 
 
 
 def test_ten_thousand_records_are_looked_up_at_once() -> None:
-    from bench.run.one_job.one_job import source_of
+    from bench.run.one_job import source_of
 
     source_of(PLAIN)
     began = time.perf_counter()

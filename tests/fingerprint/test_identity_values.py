@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 import torch
-from bench.pairs.pair.checkpoint import Supplied
-from bench.pairs.pair.pair import Pair
-from bench.pairs.pair.preparing.identity import pair_sha256, training_sha256
-from bench.study.study.user_code import import_file
 from support.user_folders import imported, written
 
 from bench.fingerprint import Target, closure, describe, structure, target_of
 from bench.fingerprint.source import File
 from bench.jobs.job import canonical_json
 from bench.jobs.recipe import Recipe
+from bench.pairs.checkpoint import SuppliedWeights
+from bench.pairs.pair import Pair
+from bench.pairs.preparing.identity import pair_sha256, training_sha256
+from bench.study.user_code import import_file
 
 TEXT = """
 import argparse
@@ -370,7 +370,7 @@ def test_records_of_before_stay_current(tmp_path, values) -> None:
     # In place of a normalisation, with which code of the suite would be in the hash.
     numbers: Any = (0.5, 0.25)
     pair = Pair("own", torch.nn.Sequential, "no data", numbers, ".*weight", recipe)
-    supplied = dataclasses.replace(pair, dense=Supplied("own.safetensors", "a test"))
+    supplied = dataclasses.replace(pair, dense=SuppliedWeights("own.safetensors", "a test"))
     known = values.DIFFERENT.keys() - {"lazy", "models", "typed in"}
     texts = [described(value) for kind in sorted(known) for value in values.DIFFERENT[kind]]
     found = {

@@ -3,11 +3,11 @@
 import dataclasses
 
 import pytest
-from bench.pairs.pair.preparing.dense_training import trained_path
 from support.user_folders import HEAD, edited, imported
 from support.user_pairs import ANOTHER, FILES, THE_SAME
 
 import datasets
+from bench.pairs.preparing.dense_training import trained_path
 
 WEIGHTS = {
     "ReLU into tanh, two imports away": True,

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from bench.problem.problem.weights import flatten
 from support.tiny import tiny_conv, tiny_mlp, tiny_problem
 
 from bench.common.errors import UserError
+from bench.problem.weights import flatten
 from methods import build
 from methods.magnitude import Magnitude
 

@@ -4,11 +4,11 @@ import itertools
 
 import pytest
 import torch
-from bench.problem.problem.gradients.per_example import DenseGradients
-from bench.problem.problem.weights import flatten, unflatten
 from support.oracles import dense_fisher
 from support.tiny import slow_gradients, tiny_conv, tiny_mlp, tiny_problem
 
+from bench.problem.gradients.per_example import DenseGradients
+from bench.problem.weights import flatten, unflatten
 from methods import build
 from methods import chita as chita_module
 from methods.combinatorial import quadratic as quadratic_module

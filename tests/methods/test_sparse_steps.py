@@ -5,14 +5,14 @@ import math
 
 import pytest
 import torch
-from bench.problem.problem.problem import Target
-from bench.problem.problem.training.loop import Sparsifier, Training
 from support.tiny import TinyExamples
 from torch import Tensor, nn
 
 from bench.common.errors import UserError
 from bench.jobs.allocation import pruned_counts
 from bench.jobs.recipe import Recipe
+from bench.problem.problem import Target
+from bench.problem.training.loop import Sparsifier, Training
 from methods import build
 from methods.str import SoftThreshold
 

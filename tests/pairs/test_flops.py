@@ -3,8 +3,9 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from bench.pairs.pair.flops import forward_flops
 from torch import Tensor, nn
+
+from bench.pairs.flops import forward_flops
 
 
 class Functional(nn.Module):

@@ -3,15 +3,15 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from bench.pairs.pair.mlpnet import MLPNet
-from bench.pairs.pair.preparing.precision import input_dtype, rounded
-from bench.pairs.pair.preparing.prepare import prepare
-from bench.run.one_job.one_job import run_job
 from support.own_pairs import job_of, own, ready
 from torch import Tensor, nn
 
 from bench.common.errors import MethodError
-from bench.pairs.pair import PAIRS
+from bench.pairs import PAIRS
+from bench.pairs.mlpnet import MLPNet
+from bench.pairs.preparing.precision import input_dtype, rounded
+from bench.pairs.preparing.prepare import prepare
+from bench.run.one_job import run_job
 
 __all__ = ["own"]
 

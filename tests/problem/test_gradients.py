@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from bench.problem.problem.gradients.watch import layer_positions
-from bench.problem.problem.passes import CHUNK, Settings
-from bench.problem.problem.problem import Problem
 from support.tiny import slow_gradients, tiny_conv, tiny_mlp, tiny_problem
 from torch import nn
 
 from bench.common.errors import MethodError, Skip
+from bench.problem.gradients.watch import layer_positions
+from bench.problem.passes import CHUNK, Settings
+from bench.problem.problem import Problem
 from methods.curvature.diagonals import fisher_diagonal
 from methods.ekfac import EKFAC
 from methods.kfac import KFAC

@@ -2,16 +2,17 @@
 
 import pytest
 import torch
-from bench.problem.problem.gradients.per_example import (
+from support.tiny import tiny_conv, tiny_mlp, tiny_problem
+
+from bench.problem.gradients.per_example import (
     DenseGradients,
     Gradients,
     JoinedGradients,
     OuterGradients,
 )
-from bench.problem.problem.gradients.sweep import GRADIENTS_MEMORY, SweptGradients
-from bench.problem.problem.passes import Settings
-from bench.problem.problem.problem import Problem
-from support.tiny import tiny_conv, tiny_mlp, tiny_problem
+from bench.problem.gradients.sweep import GRADIENTS_MEMORY, SweptGradients
+from bench.problem.passes import Settings
+from bench.problem.problem import Problem
 
 M = 140  # more than one block of rows of the Gram matrix
 

@@ -2,22 +2,22 @@
 
 import pytest
 import torch
-from bench.check.check.reproduction import judge
-from bench.pairs.pair.preparing.dense import Dense
-from bench.pairs.pair.preparing.prepare import prepare
-from bench.problem.problem.weights import flatten
-from bench.run.one_job.control import ShuffledLabels, controlled
-from bench.run.one_job.one_job import run_job
-from bench.study.study.filters import Filters
-from bench.study.study.grid import CONTROLS
-from bench.study.study.study import load_study
 from support.tiny import tiny_mlp, tiny_problem
 
+from bench.check.reproduction import judge
 from bench.common.errors import Skip, UserError
 from bench.jobs.budget import Budget
 from bench.jobs.job import Job
 from bench.jobs.recipe import Recipe
-from bench.pairs.pair import PAIRS
+from bench.pairs import PAIRS
+from bench.pairs.preparing.dense import Dense
+from bench.pairs.preparing.prepare import prepare
+from bench.problem.weights import flatten
+from bench.run.control import ShuffledLabels, controlled
+from bench.run.one_job import run_job
+from bench.study.filters import Filters
+from bench.study.grid import CONTROLS
+from bench.study.study import load_study
 from methods import METHODS, build, configuration
 
 BUDGET = Budget(calibration_examples=50, backward_passes=50)
@@ -183,8 +183,7 @@ def test_a_study_puts_controls_beside_each_method(tmp_path) -> None:
 
 
 def test_controls_answer_for_no_published_value(tmp_path) -> None:
-    from bench.check.check.published import published_values
-
+    from bench.check.published import published_values
     from bench.report import Cell
 
     entries = load_study(str(study_file(tmp_path))).entries()

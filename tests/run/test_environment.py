@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from bench.run.one_job.environment import choose_device, device_name, environment
 from support.records import make_job
 
 from bench.common.errors import UserError
 from bench.jobs.recipe import Recipe
-from bench.run.one_job import environment as module
+from bench.run import environment as module
+from bench.run.environment import choose_device, device_name, environment
 
 CPU = torch.device("cpu")
 CACHED = (module._versions, module._processor_model, module._commit)

@@ -6,11 +6,6 @@ from typing import Annotated
 
 import pytest
 import torch
-from bench.pairs.pair.evaluate import Evaluation
-from bench.pairs.pair.preparing.dense import Dense
-from bench.pairs.pair.preparing.prepare import prepare
-from bench.run.one_job.one_job import run_job
-from bench.study.study.study import load_study
 
 import datasets
 from bench.common.errors import MethodError, UserError
@@ -18,9 +13,14 @@ from bench.jobs.budget import Budget
 from bench.jobs.job import Job
 from bench.jobs.recipe import Recipe
 from bench.jobs.store import RecordStore
-from bench.pairs.pair import PAIRS
-from bench.run.one_job import one_job as run_module
-from bench.run.one_job import tuning
+from bench.pairs import PAIRS
+from bench.pairs.evaluate import Evaluation
+from bench.pairs.preparing.dense import Dense
+from bench.pairs.preparing.prepare import prepare
+from bench.run import one_job as run_module
+from bench.run import tuning
+from bench.run.one_job import run_job
+from bench.study.study import load_study
 from methods import METHODS, build, configuration
 from methods.magnitude import Magnitude
 from methods.search import Choice, Search, space

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
-from bench.study.study.user_code import import_file
-
 from bench.fingerprint import closure, targets_of
+from bench.study.user_code import import_file
 
 FILES = {
     "plugin.py": '''
@@ -19,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bases
-from bench.problem.problem.selection import keep_largest
+from bench.problem.selection import keep_largest
 from helper import scaled as scaled_by_the_helper
 from torch.nn.functional import relu as bend
 
@@ -94,8 +93,8 @@ import functools
 import torch
 from dataclasses import dataclass
 from datasets.inputs.images import Normalisation
-from bench.pairs.pair import PAIRS as KNOWN
-from bench.pairs.pair.pair import Pair
+from bench.pairs import PAIRS as KNOWN
+from bench.pairs.pair import Pair
 from bench.jobs.recipe import Recipe
 from methods import METHODS as REGISTERED
 from methods import build
