@@ -123,7 +123,7 @@ def read(path: Path) -> dict[str, Result] | None:
 def write(path: Path, results: Iterable[Result]) -> None:
     """Write all results, in an order that makes small differences; raises `UserError`.
 
-    The first line holds the origins, each other one a job.
+    The first line holds the origins, and each other line one job.
     """
     ordered = sorted(results, key=_order)
     origins = list(dict.fromkeys(canonical_json(r.origin.model_dump()) for r in ordered))

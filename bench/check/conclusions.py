@@ -1,4 +1,4 @@
-"""What a published column and ours say of each other: a sentence derived from the verdicts."""
+"""One sentence per published method: where our results agree with it, derived from the verdicts."""
 
 from collections.abc import Sequence
 

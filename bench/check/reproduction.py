@@ -17,7 +17,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Ours:
-    """Our accuracies of one cell, in percent, a value a seed, on `examples` test images."""
+    """Our accuracies of one group of seeds, in percent, on `examples` test images."""
 
     label: str
     accuracies: Sequence[float]
@@ -133,7 +133,7 @@ def _accuracy(record: Record, value: Value) -> float | None:
 
 
 def _answering(value: Value, column: Column, cells: Sequence[Cell]) -> list[Cell]:
-    """The cells, one a seed, of the label that answers this value best."""
+    """The cells, one per seed, of the label that answers this value best."""
     found: dict[str, list[Cell]] = {}
     for cell in cells:
         job = cell.job

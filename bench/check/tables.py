@@ -9,7 +9,7 @@ from bench.check.regression import Change
 from bench.check.reproduction import CONFIDENCE, Reproduction
 from bench.common.statistics.gate import Gate
 from bench.report.numerals import DASH, percent
-from bench.report.tables.tables import Entry, Footnotes, Row, Table
+from bench.report.tables.tables import Footnotes, Row, Table, TableCell
 
 
 def published_tables(found: Sequence[Reproduction]) -> list[Table]:
@@ -58,12 +58,12 @@ def _published_row(item: Reproduction, footnotes: Footnotes) -> Row:
     return Row(
         value.method if same else f"{value.method} (here {ours.label})",
         [
-            Entry(percent(value.sparsity)),
-            Entry(f"{value.value:.2f}", "" if value.std is None else f"{value.std:.2f}"),
-            Entry(f"{ours.mean:.2f}", "" if ours.std is None else f"{ours.std:.2f}"),
-            Entry(f"{item.difference:+.2f}"),
-            Entry(f"{item.tolerance:.2f}"),
-            Entry(verdict, mark=mark),
+            TableCell(percent(value.sparsity)),
+            TableCell(f"{value.value:.2f}", "" if value.std is None else f"{value.std:.2f}"),
+            TableCell(f"{ours.mean:.2f}", "" if ours.std is None else f"{ours.std:.2f}"),
+            TableCell(f"{item.difference:+.2f}"),
+            TableCell(f"{item.tolerance:.2f}"),
+            TableCell(verdict, mark=mark),
         ],
     )
 
@@ -106,14 +106,14 @@ def _gate_row(item: Change, footnotes: Footnotes) -> Row:
     return Row(
         item.group.label,
         [
-            Entry(item.group.allocation),
-            Entry(sparsity_of(item)),
-            Entry(str(item.seeds)),
-            Entry(_number(item.before)),
-            Entry(_number(item.now)),
-            Entry(DASH if moved is None else f"{moved.mean:+.2f}"),
-            Entry(bounds),
-            Entry(item.verdict, mark=footnotes.mark(item.reason) if item.reason else ""),
+            TableCell(item.group.allocation),
+            TableCell(sparsity_of(item)),
+            TableCell(str(item.seeds)),
+            TableCell(_number(item.before)),
+            TableCell(_number(item.now)),
+            TableCell(DASH if moved is None else f"{moved.mean:+.2f}"),
+            TableCell(bounds),
+            TableCell(item.verdict, mark=footnotes.mark(item.reason) if item.reason else ""),
         ],
     )
 

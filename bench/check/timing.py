@@ -1,4 +1,8 @@
-"""Pruning times against the baseline's, in units of the yardstick and never in seconds."""
+"""Pruning times against those of the baseline.
+
+Machines differ in speed, so a time is measured in units of the time that a fixed piece of work,
+the yardstick, took in the same process (`calibration_seconds` of a record), and never in seconds.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

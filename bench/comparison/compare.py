@@ -21,12 +21,12 @@ BASELINE = "magnitude"
 
 @dataclass(frozen=True)
 class Ranked:
-    """The ranking of the methods that ran under one protocol, of whose `cells` it is."""
+    """The ranking of the methods that ran under one protocol, made from `cells`."""
 
     protocol: str
     cells: pd.DataFrame
     ranks: Ranks
-    findings: tuple[str, ...]
+    statements: tuple[str, ...]
     conditions: Conditions
 
 
@@ -48,13 +48,13 @@ class Comparison:
     notes: tuple[str, ...]
 
     @property
-    def findings(self) -> tuple[str, ...]:
+    def statements(self) -> tuple[str, ...]:
         """What the rankings say, each protocol by name where there are several."""
         several = len(self.ranked) > 1
         return tuple(
-            f"{one.protocol}: {finding}" if several else finding
+            f"{one.protocol}: {statement}" if several else statement
             for one in self.ranked
-            for finding in one.findings
+            for statement in one.statements
         )
 
 
@@ -83,7 +83,7 @@ def compare(
     ranked = tuple(_ranked(gathered, table, chosen, found))
     for one in ranked:
         title_of = one.protocol if len(ranked) > 1 else ""
-        table_of = rank_table(one.ranks, one.conditions.stamp(), one.findings, title_of)
+        table_of = rank_table(one.ranks, one.conditions.stamp(), one.statements, title_of)
         tables += [table_of] if table_of else []
     return Comparison(
         title,
@@ -124,22 +124,22 @@ def _without_baseline(gathered: Gathered, table: pd.DataFrame, method: str) -> l
     """A sentence for each protocol in which some panel has no differences."""
     found: dict[str, list[str]] = {}
     every: dict[str, int] = {}
-    for place, part in table.groupby(PANEL, sort=False):
-        pair, allocation, protocol = map(str, place)
+    for panel, part in table.groupby(PANEL, sort=False):
+        pair, allocation, protocol = map(str, panel)
         every[protocol] = every.get(protocol, 0) + 1
         if _row_of(gathered, part, method) is None:
             found.setdefault(protocol, []).append(f"{pair}, {allocation}")
     return [
         f"There are no differences to {method} under {protocol}, as it has no result there"
-        + (f" ({'; '.join(places)})." if len(places) < every[protocol] else ".")
-        for protocol, places in found.items()
+        + (f" ({'; '.join(panels_of)})." if len(panels_of) < every[protocol] else ".")
+        for protocol, panels_of in found.items()
     ]
 
 
 def _ranked(
     gathered: Gathered, table: pd.DataFrame, method: str, whole: Conditions
 ) -> Iterator[Ranked]:
-    """One ranking a protocol, in the order of the study."""
+    """One ranking per protocol, in the order of the study."""
     for protocol, part in table.groupby("protocol", sort=False):
         ranks = rank_methods(part)
         own = _row_of(gathered, part, method)

@@ -45,19 +45,19 @@ def conditions(cells: Sequence[Cell]) -> Conditions:
     recorded = [(cell.label, cell.record) for cell in cells if cell.record]
     panels: dict[tuple[str, str, str], list[tuple[str, Record]]] = {}
     for label, record in recorded:
-        place = record.pair, record.allocation, record.protocol
-        panels.setdefault(place, []).append((label, record))
-    tables = {", ".join(place): _values(rows) for place, rows in panels.items()}
+        panel = record.pair, record.allocation, record.protocol
+        panels.setdefault(panel, []).append((label, record))
+    tables = {", ".join(panel): _values(rows) for panel, rows in panels.items()}
     unequal: dict[str, list[str]] = {}
     for where, table in tables.items():
         for condition, values in table.items():
             if len(values) > 1 and condition != _STEPS:
                 what = f"rows differ in {_name(condition)} ({_who(values)})"
                 unequal.setdefault(what, []).append(where)
-    binding = [f"{what} in {_first(places)}" for what, places in unequal.items()]
+    binding = [f"{what} in {_first(where)}" for what, where in unequal.items()]
     steps = [
-        f"In {place}, the training steps taken differ ({_who(table[_STEPS])})."
-        for place, table in tables.items()
+        f"In {where}, the training steps taken differ ({_who(table[_STEPS])})."
+        for where, table in tables.items()
         if len(table.get(_STEPS, ())) > 1
     ]
     return Conditions(
@@ -142,10 +142,10 @@ def _who(values: Mapping[str, list[str]]) -> str:
     return "; ".join(f"{value} for {_some(labels)}" for value, labels in values.items())
 
 
-def _first(places: Sequence[str]) -> str:
+def _first(named: Sequence[str]) -> str:
     """The first of several tables, and how many more there are."""
-    more = len(places) - 1
-    return places[0] + (f" and {more} more table{'s' * (more > 1)}" if more else "")
+    more = len(named) - 1
+    return named[0] + (f" and {more} more table{'s' * (more > 1)}" if more else "")
 
 
 def _some(labels: Sequence[str]) -> str:
@@ -189,9 +189,9 @@ def _environments(records: Iterable[Record]) -> list[str]:
     """Environments may move a result by a little: said, not refused."""
     found: dict[str, dict[str, None]] = {}
     for record in records:
-        place = record.environment
-        parts = {"processor": place.processor, "device": place.device, "threads": place.threads}
-        for name, value in {**parts, **place.versions}.items():
+        there = record.environment
+        parts = {"processor": there.processor, "device": there.device, "threads": there.threads}
+        for name, value in {**parts, **there.versions}.items():
             found.setdefault(name, {})[str(value)] = None
     parts_differ = [
         f"{name} ({', '.join(values)})" for name, values in found.items() if len(values) > 1

@@ -1,4 +1,4 @@
-"""The critical-difference diagram: mean ranks on a scale, bars over what can't be told apart."""
+"""The critical-difference diagram: mean ranks on a scale, bars over methods that don't differ."""
 
 import textwrap
 from collections.abc import Mapping
@@ -37,10 +37,10 @@ def diagram(
     names = [textwrap.shorten(label, 2 * _LETTERS, placeholder=" …") for label in labels]
     lines = [len(textwrap.wrap(name, _LETTERS)) or 1 for name in names]
     order = sorted(range(len(labels)), key=lambda index: ranking.ranks[index])
-    places, row = {order[0]: first}, first
+    positions, row = {order[0]: first}, first
     for above, index in pairwise(order):
         row += (lines[above] + lines[index]) / 2
-        places[index] = row
+        positions[index] = row
     depth = row + 0.6
     figure, [[axes]] = canvas.panels(1, 1, height=_ROW_INCHES * (depth + 1.6) + 0.3)
     axes.set_ylim(depth, -1.6)
@@ -49,9 +49,9 @@ def diagram(
     for number, (low, high) in enumerate(bars):
         axes.plot([low - 0.03, high + 0.03], [0.6 + 0.5 * number] * 2, color=_LINE, linewidth=2.6,
                   solid_capstyle="butt", gid="clique", zorder=3)  # fmt: skip
-    for index, place in places.items():
-        _method(axes, float(ranking.ranks[index]), place, style[labels[index]])
-    _names(axes, {places[i]: (names[i], float(ranking.ranks[i])) for i in order})
+    for index, position in positions.items():
+        _method(axes, float(ranking.ranks[index]), position, style[labels[index]])
+    _names(axes, {positions[i]: (names[i], float(ranking.ranks[i])) for i in order})
     canvas.footer(figure, note)
     return figure
 
@@ -85,11 +85,11 @@ def _distance(axes: Axes, distance: float) -> None:
     )
 
 
-def _method(axes: Axes, rank: float, place: float, look: Look) -> None:
+def _method(axes: Axes, rank: float, position: float, look: Look) -> None:
     """From the scale down to the method's row, and from there to its name on the left."""
     left = axes.get_xlim()[0]
-    axes.plot([rank, rank, left], [0, place, place], color=_LINE, linewidth=0.6, zorder=1)
-    axes.plot([rank], [place], color=look.colour, marker=look.marker, markersize=4.6, zorder=2)
+    axes.plot([rank, rank, left], [0, position, position], color=_LINE, linewidth=0.6, zorder=1)
+    axes.plot([rank], [position], color=look.colour, marker=look.marker, markersize=4.6, zorder=2)
     axes.plot([rank], [0], color=look.colour, marker="|", markersize=5, zorder=2, clip_on=False)
 
 

@@ -10,7 +10,8 @@ from bench.jobs.store import RecordStore
 from bench.report import Cell
 from bench.study.study import Entry
 
-Place = tuple[Any, ...]
+GridCell = tuple[Any, ...]
+"""What makes two records the same cell of a study's grid, whatever they ran under."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,13 @@ def gather(entries: Iterable[Entry], store: RecordStore) -> Gathered:
     every = list(entries)
     wanted = [entry for entry in every if entry.job.control is None]
     own = {entry.job.key for entry in wanted}
-    others: dict[Place, list[Record]] = {}
+    others: dict[GridCell, list[Record]] = {}
     for key, other in records.items():
         if key not in own:
-            others.setdefault(_place(other.label, other.job()), []).append(other)
+            others.setdefault(_grid_cell(other.label, other.job()), []).append(other)
     cells, contested = [], 0
     for entry in wanted:
-        candidates = others.get(_place(entry.label, entry.job), [])
+        candidates = others.get(_grid_cell(entry.label, entry.job), [])
         record = records.get(entry.job.key)
         if record is None and candidates:
             contested += len(candidates) > 1
@@ -66,6 +67,6 @@ def gather(entries: Iterable[Entry], store: RecordStore) -> Gathered:
     return Gathered(cells, contested, len(records) - shown, len(controls), families)
 
 
-def _place(label: str, job: Job) -> Place:
-    """What makes two records the same cell of a table."""
+def _grid_cell(label: str, job: Job) -> GridCell:
+    """The cell of the grid that a record with this label and job fills."""
     return label, job.pair, job.allocation, job.protocol, job.sparsity, job.seed

@@ -27,7 +27,7 @@ def common_sparsities(cells: pd.DataFrame) -> list[float]:
 
 
 def areas(cells: pd.DataFrame, sparsities: Sequence[float]) -> pd.DataFrame:
-    """The area under each curve, a row a seed, a column a label; in percent of accuracy.
+    """The area under each curve [seeds, labels], in percent of accuracy.
 
     The trapezoids over `sparsities` divided by their range. A seed without a result at one of them
     has no area.

@@ -49,11 +49,15 @@ def rank_methods(cells: pd.DataFrame) -> Ranks:
 
 
 def blocks(cells: pd.DataFrame) -> tuple[pd.DataFrame, int, list[str]]:
-    """Mean accuracies, a row a complete block; how many others there are, and who lacks in them."""
+    """Mean accuracies of the complete blocks, and what the others lack.
+
+    Returns a frame with one row per complete block and one column per method, the number of blocks
+    that were dropped, and the methods without a result in one of these.
+    """
     good = cells[cells.status == "ok"]
     labels = [label for label in cells.label.unique() if (good.label == label).any()]
     rows, lacking, dropped = [], set[str](), 0
-    for place, here in cells[cells.sparsity > 0].groupby([*PANEL, "sparsity"], sort=False):
+    for block, here in cells[cells.sparsity > 0].groupby([*PANEL, "sparsity"], sort=False):
         ok = here[here.status == "ok"]
         table = ok.pivot(index="seed", columns="label", values="accuracy").reindex(columns=labels)
         shared = table.dropna()
@@ -61,7 +65,7 @@ def blocks(cells: pd.DataFrame) -> tuple[pd.DataFrame, int, list[str]]:
             dropped += 1
             lacking |= set(table.columns[table.isna().any()])
         else:
-            rows.append(shared.mean().rename(str(place)))
+            rows.append(shared.mean().rename(str(block)))
     return pd.DataFrame(rows, columns=labels), dropped, [name for name in labels if name in lacking]
 
 
@@ -82,10 +86,10 @@ def sentences(ranks: Ranks, baseline: str | None) -> list[str]:
             f"{ranks.blocks} blocks and {len(ranks.labels)} methods.",
             *left,
         ]
-    return [*_findings(ranks, ranks.ranking, baseline), *left]
+    return [*_statements(ranks, ranks.ranking, baseline), *left]
 
 
-def _findings(ranks: Ranks, ranking: Ranking, baseline: str | None) -> list[str]:
+def _statements(ranks: Ranks, ranking: Ranking, baseline: str | None) -> list[str]:
     differs = "the ranks differ" if ranking.p < 0.05 else "no differences of ranks are shown"
     found = [
         f"Friedman's test over {ranking.blocks} blocks (pair × allocation × sparsity): "

@@ -12,7 +12,7 @@ from bench.comparison.ranks import Ranks
 from bench.report.captions import denominator, rank_sentence, setting, spread, test_images
 from bench.report.columns import RESOURCES
 from bench.report.numerals import DASH, percent
-from bench.report.tables.tables import Entry, Footnotes, Row, Table, accuracy_table
+from bench.report.tables.tables import Footnotes, Row, Table, TableCell, accuracy_table
 
 _SIGNIFICANT = f"differs from 0, p < {LEVEL:g} after Holm's correction over the methods of a column"
 
@@ -37,7 +37,7 @@ def _accuracies(cells: pd.DataFrame, means: pd.DataFrame, stamp: str) -> Table:
     caption = [
         f"Top-1 test accuracy in percent of {setting(cells)}:",
         spread(cells),
-        rank_sentence([entry.rank for row in table.rows for entry in row.entries], cells),
+        rank_sentence([entry.rank for row in table.rows for entry in row.table_cells], cells),
         denominator(cells),
         test_images(cells),
     ]
@@ -84,14 +84,16 @@ def _areas(cells: pd.DataFrame, rows: pd.DataFrame, baseline: str | None, stamp:
         for name in RESOURCES
         if cells[f"limit_{name}"].max() or (good[f"spent_{name}"] > 0).any()
     ]
-    limits = [Entry(_range(good[f"limit_{name}"])) for name in shown]
+    limits = [TableCell(_range(good[f"limit_{name}"])) for name in shown]
     body, footnotes = [], Footnotes()
     for label in _labels(cells):
         row, own = known.get(label), good[good.label == label]
         against = (
-            [Entry("") if label == baseline else _difference(row, footnotes)] if baseline else []
+            [TableCell("") if label == baseline else _difference(row, footnotes)]
+            if baseline
+            else []
         )
-        spent = [Entry(_range(own[f"spent_{name}"])) for name in shown]
+        spent = [TableCell(_range(own[f"spent_{name}"])) for name in shown]
         body.append(Row(label, [_area(row), *against, *spent]))
     caption = [
         f"Area under the accuracy-sparsity curve of {setting(cells)}, and what was spent.",
@@ -109,14 +111,14 @@ def _areas(cells: pd.DataFrame, rows: pd.DataFrame, baseline: str | None, stamp:
             *(["minus\n" + baseline] if baseline else []),
             *(name.replace("_", "\n") for name in shown),
         ],
-        lead=[Row("allowed", [*[Entry("")] * (2 if baseline else 1), *limits])],
+        lead=[Row("allowed", [*[TableCell("")] * (2 if baseline else 1), *limits])],
         rows=body,
         notes=footnotes.listed(dash=False),
     )
 
 
 def rank_table(ranks: Ranks, stamp: str, found: Iterable[str], protocol: str = "") -> Table | None:
-    """Mean ranks, best first, with the findings in the caption; None where there is no ranking.
+    """Mean ranks, best first, with what it says in the caption; None where there is no ranking.
 
     `protocol` is given where there are rankings of several.
     """
@@ -131,7 +133,7 @@ def rank_table(ranks: Ranks, stamp: str, found: Iterable[str], protocol: str = "
         caption=_text([f"Mean ranks over {ranks.blocks} blocks{where}; 1 is best.", *found], stamp),
         corner="method",
         columns=["mean rank"],
-        rows=[Row(label, [Entry(f"{value:.2f}")]) for value, label in ordered],
+        rows=[Row(label, [TableCell(f"{value:.2f}")]) for value, label in ordered],
     )
 
 
@@ -151,20 +153,20 @@ def _seeds(rows: pd.DataFrame) -> str:
     return f"{ends} pairs"
 
 
-def _difference(row: Any, footnotes: Footnotes) -> Entry:
+def _difference(row: Any, footnotes: Footnotes) -> TableCell:
     """A signed difference with half its interval, and a footnote where it is significant."""
     if row is None or pd.isna(row.difference):
-        return Entry(DASH)
+        return TableCell(DASH)
     half = "" if pd.isna(row.high) else f"{(row.high - row.low) / 2:.2f}"
     mark = footnotes.mark(_SIGNIFICANT) if row.significant else ""
-    return Entry(signed(row.difference), half, mark)
+    return TableCell(signed(row.difference), half, mark)
 
 
-def _area(row: Any) -> Entry:
+def _area(row: Any) -> TableCell:
     if row is None or pd.isna(row.mean):
-        return Entry(DASH)
+        return TableCell(DASH)
     spread_ = "" if pd.isna(row.std) else f"{row.std:.2f}"
-    return Entry(f"{row.mean:.2f}", spread_, rank=str(row.standing))
+    return TableCell(f"{row.mean:.2f}", spread_, rank=str(row.standing))
 
 
 def signed(number: float) -> str:

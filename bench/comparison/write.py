@@ -19,7 +19,7 @@ _DIAGRAM = "critical-difference"
 
 
 def comparison_text(comparison: Comparison) -> str:
-    """The tables and findings as plain text for a terminal."""
+    """The tables and what the rankings say as plain text for a terminal."""
     titles = {
         "compare-accuracy": "top-1 test accuracy (%), mean ± std; *best*, _second_",
         "compare-difference": f"difference to {comparison.baseline}, ± half the 95 % interval",
@@ -30,7 +30,7 @@ def comparison_text(comparison: Comparison) -> str:
         f"{table.setting}: {titles[table.kind]}\n\n{markdown.plain(table)}"
         for table in comparison.tables
     ]
-    ending = [*comparison.findings, comparison.conditions.stamp(), *comparison.notes]
+    ending = [*comparison.statements, comparison.conditions.stamp(), *comparison.notes]
     return "\n\n".join([*parts, *map(markdown.printable, ending)])
 
 
@@ -90,7 +90,7 @@ def _draw(comparison: Comparison, one: Ranked, path: Path) -> list[Path]:
             *warnings(one.conditions.differing),
             f"Mean rank over {ranks.blocks} blocks ({spans(one.cells)}); best on top. Bars join "
             "methods that Nemenyi's test doesn't tell apart at 5 %.",
-            *one.findings[:1],
+            *one.statements[:1],
             f"Held equal: {one.conditions.held}.",
         ]
     )
@@ -106,7 +106,7 @@ def _page(comparison: Comparison) -> str:
     sections += [
         f"![critical-difference diagram](figures/{name}.png)" for name in _diagrams(comparison)
     ]
-    sections.append(" ".join(markdown.escape(part) for part in comparison.findings))
+    sections.append(" ".join(markdown.escape(part) for part in comparison.statements))
     return markdown.document(
         f"Comparison: {comparison.title}",
         "",

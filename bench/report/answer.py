@@ -1,4 +1,4 @@
-"""The study's answer in one sentence a pair: who is ahead where, and where that is noise."""
+"""The answer of a study, one sentence per pair and protocol: who is best at which sparsity."""
 
 import itertools
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Which method is ahead, and whether by more than its seeds scatter, in each column of a table."""
+"""Which method has the highest mean in each column of a table, and whether by more than noise."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What a reader must know beside the numbers, taken from the records and never typed in."""
+"""The captions of tables: the conditions of their numbers, taken from the records."""
 
 from collections.abc import Collection, Iterable
 

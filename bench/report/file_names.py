@@ -1,4 +1,4 @@
-"""The names of a report's files: one a pair, whatever the pair is called."""
+"""The names of a report's files: one per pair, whatever the pair is called."""
 
 import re
 from collections.abc import Iterable

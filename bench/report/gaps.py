@@ -1,4 +1,4 @@
-"""What a report can't show of a pair, and why: times nobody took, ratios that are infinite."""
+"""Sentences on what a report can't show of a pair, and why: unknown times, infinite ratios."""
 
 import pandas as pd
 
@@ -8,7 +8,7 @@ from bench.report.numerals import percent
 def gaps(means: pd.DataFrame) -> list[str]:
     """For each kind of figure that no result of a pair has a place in, a sentence that says why.
 
-    `means` are the pair's rows of the summary. What can be drawn for some rows isn't here.
+    `means` are the pair's rows of the summary. A figure that can be drawn for some has no sentence.
     """
     found: list[str] = []
     good = means[means.ok > 0]

@@ -1,4 +1,4 @@
-"""The sparsity of each layer, as records have it: the mean over seeds."""
+"""The sparsity of each layer in the records, as the mean over seeds."""
 
 from collections.abc import Sequence
 

@@ -19,12 +19,12 @@ from bench.jobs.store import RecordStore
 from bench.pairs import PAIRS
 from bench.pairs.preparing.identity import pair_sha256
 from bench.run.one_job import source_of
-from bench.study.study import Entry, Study, load_study
+from bench.study.study import Study, TableCell, load_study
 
-Make = Callable[[Entry], Record]
+Make = Callable[[TableCell], Record]
 
 
-def record(entry: Entry, status: str = "ok", **changes: Any) -> Record:
+def record(entry: TableCell, status: str = "ok", **changes: Any) -> Record:
     results = {"accuracy": 90.0 + entry.job.seed} if status == "ok" else {"reason": "because"}
     made = make_cell(entry.label, entry.job, status, **results).record
     assert made
@@ -93,7 +93,7 @@ def test_a_baseline_that_nothing_answers_is_nothing(checked, study: Study, tmp_p
 
 
 def test_failures_on_both_sides_are_nothing(checked, study: Study, tmp_path: Path) -> None:
-    def skipped(entry: Entry) -> Record:
+    def skipped(entry: TableCell) -> Record:
         return record(entry, "skipped")
 
     accept(study, tmp_path, skipped)

@@ -18,7 +18,7 @@ from bench.check.verdicts import (
     timing_lines,
 )
 from bench.common.statistics.gate import Gate, Shift
-from bench.report.tables.tables import Entry
+from bench.report.tables.tables import TableCell
 
 GROUP = Group("mlpnet-mnist", "one-shot", "global", "wf, few", 0.95)
 MOVED = Shift("regressed", -1.25, -2.0, -0.5)
@@ -43,7 +43,7 @@ ABSENT = Reproduction(value(method="SNIP"), "not run", "there is no SNIP here")
 
 
 def entries(row) -> list[tuple[str, str]]:
-    return [(entry.text, entry.spread) for entry in row.entries]
+    return [(entry.text, entry.spread) for entry in row.table_cells]
 
 
 def test_a_published_table_by_hand() -> None:
@@ -67,9 +67,9 @@ def test_a_published_table_by_hand() -> None:
         ("reproduced", ""),
     ]
     assert entries(table.rows[1])[:3] == [("7", ""), ("90.00", ""), ("93.00", "")]
-    assert table.rows[1].entries[-1] == Entry("not comparable, beyond", mark="a")
-    assert table.rows[2].entries[-1] == Entry("not comparable, within", mark="a")
-    assert table.rows[0].entries[-1].mark == ""
+    assert table.rows[1].table_cells[-1] == TableCell("not comparable, beyond", mark="a")
+    assert table.rows[2].table_cells[-1] == TableCell("not comparable, within", mark="a")
+    assert table.rows[0].table_cells[-1].mark == ""
     assert ("a", "another floor") in table.notes
     assert table.notes[-1] == ("–", "SNIP: not run, there is no SNIP here (2)")
 
@@ -98,26 +98,26 @@ def test_a_table_of_the_gate_by_hand() -> None:
     ]
     worse, new = first.rows
     assert (worse.heading, new.heading) == ("wf, few", "kfac")
-    assert [entry.text for entry in worse.entries] == [
+    assert [entry.text for entry in worse.table_cells] == [
         *("global", "95", "3", "90.00", "88.75", "-1.25", "-2.00 to -0.50", "regressed")
     ]
-    assert [entry.text for entry in new.entries] == [
+    assert [entry.text for entry in new.table_cells] == [
         *("global", "95", "0", "–", "–", "–", "–", "new")
     ]
     assert first.notes == [("a", "worse"), ("b", "the baseline has nothing of it")]
     (alone,) = second.rows
-    assert [entry.text for entry in alone.entries] == [
+    assert [entry.text for entry in alone.table_cells] == [
         *("global", "all", "1", "90.00", "90.50", "+0.50", "–", "inconclusive")
     ]
-    assert [entry.mark for entry in alone.entries] == [*[""] * 7, "a"]
+    assert [entry.mark for entry in alone.table_cells] == [*[""] * 7, "a"]
 
 
 def test_bounds_stand_in_their_order() -> None:
     """A deterministic fall has bounds that rounding may have put in either."""
     tight = Change(GROUP, "pass", "", 3, 90.0, 90.0, Shift("pass", 0.0, 0.5, -0.5))
     (table,) = gate_tables([tight], Gate())
-    assert table.rows[0].entries[6].text == "-0.50 to +0.50"
-    assert table.rows[0].entries[7].mark == ""
+    assert table.rows[0].table_cells[6].text == "-0.50 to +0.50"
+    assert table.rows[0].table_cells[7].mark == ""
     assert table.notes == []
 
 

@@ -39,7 +39,7 @@ def emphasis(found: Table) -> dict[tuple[str, str], str]:
     return {
         (row.heading, column): entry.rank
         for row in found.rows
-        for column, entry in zip(found.columns, row.entries, strict=True)
+        for column, entry in zip(found.columns, row.table_cells, strict=True)
         if entry.rank
     }
 

@@ -136,7 +136,7 @@ def test_dense_blocks_are_not_ranked() -> None:
 def test_too_few_blocks_or_methods_are_a_sentence(cells: list[Cell], words: str) -> None:
     comparison = compare("x", gathered(cells))
     assert ranks_of(cells).ranking is None
-    assert words in comparison.findings[0]
+    assert words in comparison.statements[0]
     assert words in comparison_text(comparison)
 
 
@@ -144,16 +144,16 @@ def test_a_method_without_any_result_is_left_out_and_said() -> None:
     cells = [*grid(), make_cell("str", make_job("str"), "over-budget", reason="too many steps")]
     comparison = compare("x", gathered(cells))
     assert ranks_of(cells).ranking
-    assert "Without any result and left out: str." in comparison.findings
+    assert "Without any result and left out: str." in comparison.statements
     assert "over-budget" in comparison_text(comparison)
 
 
 def test_what_was_spent_stands_beside_the_areas() -> None:
     table = compare("x", gathered(grid())).tables[2]
     assert list(table.columns[2:]) == ["calibration\nexamples", "backward\npasses"]
-    spent = {row.heading: [entry.text for entry in row.entries[2:]] for row in table.rows}
+    spent = {row.heading: [entry.text for entry in row.table_cells[2:]] for row in table.rows}
     assert spent == {"magnitude": ["0", "0"], "obd": ["1,000"] * 2, "woodfisher": ["1,000"] * 2}
-    assert [entry.text for entry in table.lead[0].entries[2:]] == ["1,000", "5,000"]
+    assert [entry.text for entry in table.lead[0].table_cells[2:]] == ["1,000", "5,000"]
 
 
 def test_one_seed_has_no_intervals_and_says_so() -> None:
@@ -170,7 +170,7 @@ def test_the_baseline_is_chosen_or_refused() -> None:
     assert compare("x", gathered(grid(methods=("obd", "woodfisher")))).baseline == "obd"
     chosen = compare("x", gathered(grid()), "obd")
     assert number(chosen, "magnitude", 0.8).difference < 0
-    assert "Ranked significantly better than obd" in " ".join(chosen.findings)
+    assert "Ranked significantly better than obd" in " ".join(chosen.statements)
     with pytest.raises(UserError, match="no method of this study called 'magnitud'.*'magnitude'"):
         compare("x", gathered(grid()), "magnitud")
     lost = [make_cell(c.label, c.job, "failed" if c.label == "obd" else "ok") for c in grid()]

@@ -140,7 +140,7 @@ def test_nothing_is_bold_where_the_rows_are_not_comparable() -> None:
     for cells, bold in ((grid(), True), (altered(grid(), "obd", data_sha256="b" * 64), False)):
         found = compare("x", gathered(cells), anyway=True)
         ranks = {
-            entry.rank for table in found.tables for row in table.rows for entry in row.entries
+            entry.rank for table in found.tables for row in table.rows for entry in row.table_cells
         }
         assert ("best" in ranks) is bold
         assert ("best" in set(found.numbers.standing)) is bold
@@ -149,7 +149,7 @@ def test_nothing_is_bold_where_the_rows_are_not_comparable() -> None:
 def test_a_significant_difference_has_a_footnote_and_is_not_bold() -> None:
     found = compare("x", gathered(grid()))
     tables = [table for table in found.tables if table.kind == "compare-difference"]
-    entries = [entry for table in tables for row in table.rows for entry in row.entries]
+    entries = [entry for table in tables for row in table.rows for entry in row.table_cells]
     assert {entry.rank for entry in entries} == {""}
     at_sparsities = found.numbers[found.numbers.quantity == "accuracy"]
     marked = sum(entry.mark == "a" for entry in entries)

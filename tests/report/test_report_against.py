@@ -8,7 +8,7 @@ from support.records import make_cell, make_job
 
 from bench.common.errors import UserError
 from bench.report import write_report
-from bench.report.figures.axis import places, written
+from bench.report.figures.axis import positions, written
 from bench.report.figures.kinds import against_kind
 from bench.study.figure import Against
 from bench.study.study import load_study
@@ -72,10 +72,10 @@ def test_panels_are_those_that_the_study_asks_for() -> None:
 
 
 def test_scales_follow_the_values() -> None:
-    assert places([0.0, 0.1, 1.0]).scale == "linear"
-    assert places([3, 1, 10]).of == {1: 1.0, 3: 3.0, 10: 10.0}
-    assert places([3, 1, 10]).scale == "log"
-    named = places([10, 1000, "layer", "full"])
+    assert positions([0.0, 0.1, 1.0]).scale == "linear"
+    assert positions([3, 1, 10]).of == {1: 1.0, 3: 3.0, 10: 10.0}
+    assert positions([3, 1, 10]).scale == "log"
+    named = positions([10, 1000, "layer", "full"])
     assert named.scale == "names" and named.of["full"] == 3.0
     assert [written(value) for value in (1e-5, 0.05, 10_000, 1e6, "full")] == [
         "$10^{-5}$",

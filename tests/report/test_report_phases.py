@@ -56,10 +56,10 @@ def test_medians_leave_out_what_failed_and_what_is_not_divided() -> None:
 
 def test_the_table_shows_a_gap_as_a_gap_and_nothing_as_nothing() -> None:
     table = phase_table(frame([divided(**HALVES), make_cell("b", make_job("b"))]))
-    assert [entry.text for entry in table.rows[0].entries] == [
+    assert [entry.text for entry in table.rows[0].table_cells] == [
         *("1.0", "0.50", "0.25", "0", "0", "0.25")
     ]
-    assert {entry.text for entry in table.rows[1].entries} == {"–"}
+    assert {entry.text for entry in table.rows[1].table_cells} == {"–"}
     assert table.notes == [("–", "no record that divides its time")]
     assert phase_table(frame([make_cell("b", make_job("b"))])) is None
 

@@ -27,7 +27,7 @@ def make_tables(cells: list[Cell]) -> list[Table]:
 
 def entry(table: Table, label: str, column: str) -> tuple[str, str, str]:
     row = next(row for row in table.rows if row.heading == label)
-    return tuple(row.entries[list(table.columns).index(column)][:3])
+    return tuple(row.table_cells[list(table.columns).index(column)][:3])
 
 
 def test_latex_of_the_grid_is_the_golden_one() -> None:
@@ -84,7 +84,7 @@ def test_unequal_conditions_are_said_and_not_averaged_in_silence() -> None:
     table = make_tables(cells)[0]
     assert "budgets of these cells differ" in table.caption
     assert "dense checkpoints differ" in table.caption
-    assert table.lead[0].entries[0].text == "92.00–93.50"
+    assert table.lead[0].table_cells[0].text == "92.00–93.50"
 
 
 def test_the_cost_table_has_medians_maxima_and_limits_of_what_is_ok() -> None:
@@ -93,8 +93,8 @@ def test_the_cost_table_has_medians_maxima_and_limits_of_what_is_ok() -> None:
     cells.append(make_cell("a", make_job(seed=3), "failed", prune_seconds=1000.0))
     cells.append(make_cell("b", make_job(), None))
     table = make_tables(cells)[1]
-    assert [entry.text for entry in table.lead[0].entries] == ["", "", "", "1,000", "5,000"]
-    texts = {row.heading: [entry.text for entry in row.entries] for row in table.rows}
+    assert [entry.text for entry in table.lead[0].table_cells] == ["", "", "", "1,000", "5,000"]
+    texts = {row.heading: [entry.text for entry in row.table_cells] for row in table.rows}
     assert texts["a"] == ["3/4", "2.0", "30.0", "1,000", "1,000"]
     assert texts["b"] == ["0/1", "–", "–", "–", "–"]
 

@@ -7,5 +7,5 @@ forms `curves`, `points`, `bars`, `heat`, `spending` and `against`, of which `ma
 declarations, by the forms in `bench/report/page/script`.
 
 To add a kind that a form can draw, touch `kinds.py` and a test. To add a form too, touch one module
-here, and one script of the page that sets `FORMS.NAME`, with its name in `kind.Form`.
+here that draws a sheet, and one script of the page that sets `FORMS.NAME`.
 """

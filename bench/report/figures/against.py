@@ -1,4 +1,4 @@
-"""Accuracy against one hyper-parameter of a method: a line a sparsity, magnitude as the level."""
+"""Accuracy against one hyper-parameter of a method: one line per sparsity, magnitude as a level."""
 
 import itertools
 import json
@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from bench.jobs.job import canonical_json
 from bench.report.figures import canvas, marks
-from bench.report.figures.axis import Places, places
+from bench.report.figures.axis import Positions, positions
 from bench.report.figures.kind import Sheet
 from bench.report.figures.palette import Look, ramp
 from bench.report.numerals import percent
@@ -42,7 +42,7 @@ def against_figure(sheet: Sheet, against: Against) -> Figure | None:
     by its first label. None where no label has the field.
     """
     values = _values(sheet.cells, against.x)
-    scale = places(values.values())
+    scale = positions(values.values())
     panels = list(_panels(sheet, values, scale, against))
     if not panels:
         return None
@@ -72,9 +72,9 @@ def _values(cells: pd.DataFrame, field: str) -> dict[str, Any]:
 
 
 def _panels(
-    sheet: Sheet, values: dict[str, Any], scale: Places, against: Against
+    sheet: Sheet, values: dict[str, Any], scale: Positions, against: Against
 ) -> Iterator[_Panel]:
-    means = sheet.kind.points(sheet.means.assign(place=np.nan))
+    means = sheet.kind.points(sheet.means.assign(position=np.nan))
     groups = against.panels or _by_method(means, values)
     settings = list(means.groupby(["allocation", "protocol"], sort=False))
     differing = [name for name in ("allocation", "protocol") if means[name].nunique() > 1]
@@ -82,9 +82,9 @@ def _panels(
         lines = part[part.label.isin(labels)]
         if lines.empty:
             continue
-        place = [scale.of[values[label]] for label in lines.label]
+        position = [scale.of[values[label]] for label in lines.label]
         names = [title, *(str(part[name].iloc[0]) for name in differing)]
-        yield _Panel(", ".join(names), lines.assign(x=place), part)
+        yield _Panel(", ".join(names), lines.assign(x=position), part)
 
 
 def _by_method(means: pd.DataFrame, values: dict[str, Any]) -> dict[str, list[str]]:

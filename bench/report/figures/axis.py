@@ -54,7 +54,11 @@ def compression_axis(axes: Axes, means: pd.DataFrame, ratios: Axis, columns: int
     share = (1 - 1 / float(ratio)) / float(top)
     low, high = axes.get_xlim()
     ticks = {(1 - 1 / round_) / share: f"{round_}{ratios.unit}" for round_ in ratios.few_ticks}
-    ticks = {place: text for place, text in ticks.items() if max(low, 0) <= place <= min(high, 1)}
+    ticks = {
+        position: text
+        for position, text in ticks.items()
+        if max(low, 0) <= position <= min(high, 1)
+    }
     ends = _removed(np.array([low, high]))
     ticks = _thinned(ticks, 0.04 * max(2, columns) * float(ends[1] - ends[0]))
     above = axes.twiny()
@@ -69,19 +73,21 @@ def _thinned(ticks: dict[float, str], gap: float) -> dict[float, str]:
     """From the first on, those whose labels don't run into the one before."""
     kept: dict[float, str] = {}
     last = -np.inf
-    for place, text in ticks.items():
-        here = float(_removed(np.array(place)))
+    for position, text in ticks.items():
+        here = float(_removed(np.array(position)))
         if here - last >= gap:
-            kept[place], last = text, here
+            kept[position], last = text, here
     return kept
 
 
-def _apart(sparsities: Sequence[float], least: float, places: NDArray[np.float64]) -> list[float]:
+def _apart(
+    sparsities: Sequence[float], least: float, positions: NDArray[np.float64]
+) -> list[float]:
     """The sparsities whose labels don't run into one another: both ends, then from the top down."""
-    gap = least * float(places[-1] - places[0])
+    gap = least * float(positions[-1] - positions[0])
     kept = [len(sparsities) - 1]
     for index in reversed(range(1, len(sparsities) - 1)):
-        if min(places[kept[-1]] - places[index], places[index] - places[0]) >= gap:
+        if min(positions[kept[-1]] - positions[index], positions[index] - positions[0]) >= gap:
             kept.append(index)
     ends = [0] if len(sparsities) > 1 else []
     return [sparsities[index] for index in [*ends, *reversed(kept)]]
@@ -133,8 +139,8 @@ def time_axis(axes: Axes, seconds: pd.Series) -> None:
 
 
 @dataclass(frozen=True)
-class Places:
-    """The place of each value, and the scale it is on."""
+class Positions:
+    """The position of each value, and the scale it is on."""
 
     of: Mapping[Any, float]
     scale: Literal["log", "linear", "names"]
@@ -143,7 +149,7 @@ class Places:
         """Scale, ticks at the values, and the name beneath the lowest panel of each column."""
         axes = grid[0][0]
         axes.set_xscale("log" if self.scale == "log" else "linear")
-        ticks = {place: written(value) for value, place in self.of.items()}
+        ticks = {position: written(value) for value, position in self.of.items()}
         shown = dict(list(ticks.items())[:: -(-len(ticks) // _MOST_TICKS)])
         axes.set_xticks(list(shown), list(shown.values()))
         axes.xaxis.set_minor_locator(NullLocator())
@@ -153,7 +159,7 @@ class Places:
             lowest.tick_params(axis="x", labelbottom=True, bottom=True)
 
 
-def places(values: Iterable[Any]) -> Places:
+def positions(values: Iterable[Any]) -> Positions:
     """A logarithmic scale for positive numbers that span a decade or more, else a linear one.
 
     Values of which some are no numbers, such as a width or `full`, stand side by side in the order
@@ -162,11 +168,13 @@ def places(values: Iterable[Any]) -> Places:
     distinct = list(dict.fromkeys(values))
     numbers = [value for value in distinct if isinstance(value, int | float)]
     if len(numbers) < len(distinct):
-        return Places({value: float(place) for place, value in enumerate(distinct)}, "names")
+        return Positions(
+            {value: float(position) for position, value in enumerate(distinct)}, "names"
+        )
     ordered = {value: float(value) for value in sorted(numbers)}
     wide = bool(ordered) and min(ordered.values()) > 0
     wide = wide and max(ordered.values()) >= 10 * min(ordered.values())
-    return Places(ordered, "log" if wide else "linear")
+    return Positions(ordered, "log" if wide else "linear")
 
 
 def written(value: Any) -> str:

@@ -52,25 +52,25 @@ def phases_figure(sheet: Sheet) -> Figure | None:
 
 def _bars(axes: Axes, medians: pd.DataFrame, *, named: bool) -> None:
     """Bars from the top down in the order of the rows."""
-    places = list(range(len(medians)))
+    positions = list(range(len(medians)))
     shares = medians[[*PARTS]].div(medians[[*PARTS]].sum(axis=1, min_count=1), axis=0) * 100
     left = pd.Series(0.0, index=medians.index)
     for part in PARTS:
         width = shares[part].fillna(0.0)
         colour, hatch = PART_COLOURS[part]
         axes.barh(
-            places, width, left=left, height=0.66, color=colour, hatch=hatch, label=part,
+            positions, width, left=left, height=0.66, color=colour, hatch=hatch, label=part,
             edgecolor=_EDGE, linewidth=0.4,
         )  # fmt: skip
         left += width
-    for place, total in zip(places, medians[TOTAL], strict=True):
+    for position, total in zip(positions, medians[TOTAL], strict=True):
         text = "not divided" if pd.isna(total) else f"{seconds(total)} s"
-        axes.text(102 if left.iloc[place] else 2, place, text, va="center", fontsize=7)
+        axes.text(102 if left.iloc[position] else 2, position, text, va="center", fontsize=7)
     axes.set_xlim(0, 100)
-    axes.set_ylim(len(places) - 0.4, -0.6)
+    axes.set_ylim(len(positions) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
     if named:
-        axes.set_yticks(places, [canvas.literal(str(label)) for label in medians.index])
+        axes.set_yticks(positions, [canvas.literal(str(label)) for label in medians.index])
         axes.tick_params(axis="y", length=0)
 
 

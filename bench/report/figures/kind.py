@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 Scale = Literal["linear", "log", "kept"]
 """`kept` has equal steps where what is left of a fraction falls by equal factors."""
-Form = Literal["curves", "points", "bars", "layers"]
 
 
 @dataclass(frozen=True)
@@ -55,8 +54,8 @@ class Kind:
     Print: `printed` makes the figure of a sheet, or None where the records hold nothing for it;
     `linked` figures stand in the Markdown report. `above` is a second scale above the x axis.
 
-    Page: `form` is the drawing in `page/script` that draws it in the section of this name, and
-    `choice` what a reader chooses it by among the kinds of that section.
+    Page: `form` is the name of the `FORMS` in `page/script` by which it is drawn in the section of
+    this name, and `choice` what a reader chooses it by among the kinds of that section.
     """
 
     name: str
@@ -71,7 +70,7 @@ class Kind:
     printed: "Callable[[Sheet], Figure | None] | None" = None
     linked: bool = False
     above: Axis | None = None
-    form: Form | None = None
+    form: str = ""
     section: str = ""
     choice: str = ""
 

@@ -182,4 +182,4 @@ def against_kind(against: Against, kinds: Sequence[Kind] = KINDS) -> Kind:
     name = against.x if against.x not in taken else f"{against.x}-field"
     title = against.x.replace("_", " ")
     draw = functools.partial(against_figure, against=against)
-    return Kind(name, Axis(title, "place"), _ACCURACY, printed=draw, linked=True)
+    return Kind(name, Axis(title, "position"), _ACCURACY, printed=draw, linked=True)

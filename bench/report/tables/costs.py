@@ -7,7 +7,7 @@ from bench.jobs.record import Record
 from bench.report.captions import cost_caption, only_protocol, setting
 from bench.report.columns import RESOURCES, columns
 from bench.report.numerals import DASH, seconds
-from bench.report.tables.tables import Entry, Row, Table
+from bench.report.tables.tables import Row, Table, TableCell
 
 
 def cost_table(cells: pd.DataFrame, means: pd.DataFrame, model: type[Record] = Record) -> Table:
@@ -25,8 +25,8 @@ def cost_table(cells: pd.DataFrame, means: pd.DataFrame, model: type[Record] = R
     }
     labels = list(dict.fromkeys(means.label))
     parts = dict(iter(cells.groupby("label", sort=False)))
-    lead = [Entry("")] * (1 + len(costs))
-    lead += [Entry(f"{limits[f'limit_{name}']:,}") for name in allowed]
+    lead = [TableCell("")] * (1 + len(costs))
+    lead += [TableCell(f"{limits[f'limit_{name}']:,}") for name in allowed]
     return Table(
         pair=str(means.pair.iloc[0]),
         kind="cost",
@@ -45,13 +45,13 @@ def cost_table(cells: pd.DataFrame, means: pd.DataFrame, model: type[Record] = R
     )
 
 
-def _cost(cells: pd.DataFrame, costs: dict[str, Measure], allowed: list[str]) -> list[Entry]:
+def _cost(cells: pd.DataFrame, costs: dict[str, Measure], allowed: list[str]) -> list[TableCell]:
     good = cells[cells.status == "ok"]
     spent = [good[f"spent_{name}"].max() for name in allowed]
     return [
-        Entry(f"{len(good)}/{len(cells)}"),
-        *(Entry(_written(good[name], measure)) for name, measure in costs.items()),
-        *(Entry(DASH if pd.isna(count) else f"{count:,}") for count in spent),
+        TableCell(f"{len(good)}/{len(cells)}"),
+        *(TableCell(_written(good[name], measure)) for name, measure in costs.items()),
+        *(TableCell(DASH if pd.isna(count) else f"{count:,}") for count in spent),
     ]
 
 

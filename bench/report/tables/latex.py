@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from bench.report.tables.markdown import printable
-from bench.report.tables.tables import Entry, Row, Table
+from bench.report.tables.tables import Row, Table, TableCell
 
 # Stands between two hyphens, which would be set as one dash.
 _APART = "\0"
@@ -124,20 +124,20 @@ def _head(text: str) -> str:
 
 
 def _row(row: Row, columns: range) -> str:
-    if len(row.entries) == 1:
-        only = _entry(row.entries[0])
+    if len(row.table_cells) == 1:
+        only = _written(row.table_cells[0])
         return rf"{escape(row.heading)} & \multicolumn{{{len(columns)}}}{{c}}{{{only}}} \\"
-    entries = (_entry(row.entries[index]) for index in columns)
-    return " & ".join([escape(row.heading), *entries]) + r" \\"
+    table_cells = (_written(row.table_cells[index]) for index in columns)
+    return " & ".join([escape(row.heading), *table_cells]) + r" \\"
 
 
-def _entry(entry: Entry) -> str:
-    text = escape(entry.text)
-    spread = rf"{{\scriptsize$\,\pm\,${escape(entry.spread)}}}" if entry.spread else ""
+def _written(cell: TableCell) -> str:
+    text = escape(cell.text)
+    spread = rf"{{\scriptsize$\,\pm\,${escape(cell.spread)}}}" if cell.spread else ""
     # The mark takes no room, so that digits stay under digits.
-    mark = rf"\rlap{{$^{{\mathrm{{{entry.mark}}}}}$}}" if entry.mark else ""
+    mark = rf"\rlap{{$^{{\mathrm{{{cell.mark}}}}}$}}" if cell.mark else ""
     marked = {"best": rf"\textbf{{{text}}}", "second": rf"\underline{{{text}}}"}
-    return marked.get(entry.rank, text) + spread + mark
+    return marked.get(cell.rank, text) + spread + mark
 
 
 def _notes(notes: Sequence[tuple[str, str]]) -> str:

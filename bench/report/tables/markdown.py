@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
-from bench.report.tables.tables import Entry, Row, Table
+from bench.report.tables.tables import Row, Table, TableCell
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _PLAIN = {"best": "*%s*", "second": "_%s_", "": "%s"}
@@ -39,20 +39,20 @@ def _corner(table: Table) -> str:
 
 
 def _row(row: Row, columns: int) -> list[str]:
-    return [escape(row.heading), *(_entry(entry) for entry in _repeated(row, columns))]
+    return [escape(row.heading), *(_written(cell) for cell in _repeated(row, columns))]
 
 
-def _repeated(row: Row, columns: int) -> Sequence[Entry]:
-    """The entries of a row; one that holds for all columns stands in each, as cells can't span."""
-    return list(row.entries) * columns if len(row.entries) == 1 else row.entries
+def _repeated(row: Row, columns: int) -> Sequence[TableCell]:
+    """The cells of a row; one that holds for all columns is repeated, as none can span."""
+    return list(row.table_cells) * columns if len(row.table_cells) == 1 else row.table_cells
 
 
-def _entry(entry: Entry) -> str:
-    spread = f" ± {escape(entry.spread)}" if entry.spread else ""
-    mark = f"<sup>{entry.mark}</sup>" if entry.mark else ""
-    text = escape(entry.text)
+def _written(cell: TableCell) -> str:
+    spread = f" ± {escape(cell.spread)}" if cell.spread else ""
+    mark = f"<sup>{cell.mark}</sup>" if cell.mark else ""
+    text = escape(cell.text)
     marked = {"best": f"**{text}**", "second": f"<ins>{text}</ins>"}
-    return marked.get(entry.rank, text) + spread + mark
+    return marked.get(cell.rank, text) + spread + mark
 
 
 def _note(mark: str, text: str) -> str:
@@ -71,13 +71,13 @@ def plain(table: Table) -> str:
 
 
 def _plain_row(row: Row, columns: int) -> list[str]:
-    entries = (
-        _PLAIN[entry.rank] % entry.text
-        + (f" ± {entry.spread}" if entry.spread else "")
-        + (f" [{entry.mark}]" if entry.mark else "")
-        for entry in _repeated(row, columns)
+    table_cells = (
+        _PLAIN[cell.rank] % cell.text
+        + (f" ± {cell.spread}" if cell.spread else "")
+        + (f" [{cell.mark}]" if cell.mark else "")
+        for cell in _repeated(row, columns)
     )
-    return [printable(row.heading), *entries]
+    return [printable(row.heading), *table_cells]
 
 
 def document(title: str, description: str, status: str, sections: Sequence[str]) -> str:

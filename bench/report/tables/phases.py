@@ -6,7 +6,7 @@ from bench.jobs.findings import PARTS
 from bench.report.captions import only_protocol, setting, timed_on
 from bench.report.columns import PART_SECONDS
 from bench.report.numerals import DASH, seconds
-from bench.report.tables.tables import Entry, Row, Table
+from bench.report.tables.tables import Row, Table, TableCell
 
 TOTAL = "total"
 
@@ -14,7 +14,7 @@ TOTAL = "total"
 def phase_medians(cells: pd.DataFrame) -> pd.DataFrame:
     """Median seconds of each part, over the cells of a label that are ok and divide their time.
 
-    A row a label, in the order of `cells`, and the columns `PARTS` and `total`, which is the median
+    One row per label, in the order of `cells`; the columns are `PARTS` and `total`, the median
     of the whole and so not quite the sum. NaN where nothing is known.
     """
     known = cells[(cells.status == "ok") & cells[PART_SECONDS[0]].notna()]
@@ -31,7 +31,7 @@ def phase_table(cells: pd.DataFrame) -> Table | None:
         return None
     first = cells.iloc[0]
     rows = [
-        Row(str(label), [Entry(DASH if pd.isna(value) else seconds(value)) for value in values])
+        Row(str(label), [TableCell(DASH if pd.isna(value) else seconds(value)) for value in values])
         for label, *values in medians[[TOTAL, *PARTS]].itertuples(name=None)
     ]
     return Table(

@@ -14,9 +14,10 @@ _NOT_RUN = "has not run"
 _LONGEST_NOTE = 240
 
 
-class Entry(NamedTuple):
-    """What stands in one cell of a table: a value, its spread, and the mark of a footnote.
+class TableCell(NamedTuple):
+    """One cell of a table: the text of a value, its spread, and the mark of a footnote.
 
+    A `Cell` without more is one of a study's grid, a job with its record.
     `rank` is `best` or `second` where the best of a column is ahead by more than noise.
     """
 
@@ -27,10 +28,10 @@ class Entry(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A row's heading and its entries, one a column, or a single one that holds for all columns."""
+    """A row's heading and its cells: one for each column, or a single one that holds for all."""
 
     heading: str
-    entries: Sequence[Entry]
+    table_cells: Sequence[TableCell]
 
 
 @dataclass(frozen=True)
@@ -87,22 +88,22 @@ def dense_accuracy(cells: pd.DataFrame) -> str:
 
 
 def accuracy_table(cells: pd.DataFrame, means: pd.DataFrame) -> Table:
-    """Top-1 accuracy, mean and sample standard deviation: a row a method, a column a sparsity."""
+    """Top-1 accuracy, mean and sample standard deviation, by method (rows) and sparsity."""
     footnotes = Footnotes()
     sparsities = sorted(means.sparsity.unique())
     ranks = ranking(cells)
     rows = []
     for label, method in means.groupby("label", sort=False):
         known = {row.sparsity: row for row in method.itertuples()}
-        entries = [
+        found = [
             _accuracy(known.get(sparsity), footnotes)._replace(
                 rank=ranks.get((sparsity, label), "")
             )
             for sparsity in sparsities
         ]
-        rows.append(Row(str(label), entries))
-    dense = Row("dense", [Entry(dense_accuracy(cells))])
-    gaps = any(entry.text == DASH for row in rows for entry in row.entries)
+        rows.append(Row(str(label), found))
+    dense = Row("dense", [TableCell(dense_accuracy(cells))])
+    gaps = any(cell.text == DASH for row in rows for cell in row.table_cells)
     return Table(
         pair=str(means.pair.iloc[0]),
         kind="accuracy",
@@ -119,17 +120,17 @@ def accuracy_table(cells: pd.DataFrame, means: pd.DataFrame) -> Table:
     )
 
 
-def _accuracy(cell: Any, footnotes: Footnotes) -> Entry:
-    """One row of the summary as an entry; None is a sparsity that this method isn't asked for."""
-    if cell is None:
-        return Entry("")
-    if not cell.ok:
-        if cell.status == "missing":
-            return Entry(DASH)
-        return Entry(cell.status, mark=footnotes.mark(cell.problems))
-    spread = "" if pd.isna(cell.accuracy_std) else f"{cell.accuracy_std:.2f}"
+def _accuracy(mean: Any, footnotes: Footnotes) -> TableCell:
+    """One row of the summary as a cell; None is a sparsity that this method isn't asked for."""
+    if mean is None:
+        return TableCell("")
+    if not mean.ok:
+        if mean.status == "missing":
+            return TableCell(DASH)
+        return TableCell(mean.status, mark=footnotes.mark(mean.problems))
+    spread = "" if pd.isna(mean.accuracy_std) else f"{mean.accuracy_std:.2f}"
     mark = ""
-    if cell.ok < cell.expected:
-        text = f"{cell.ok} of {cell.expected} seeds; {cell.problems}"
+    if mean.ok < mean.expected:
+        text = f"{mean.ok} of {mean.expected} seeds; {mean.problems}"
         mark = footnotes.mark(text)
-    return Entry(f"{cell.accuracy_mean:.2f}", spread, mark)
+    return TableCell(f"{mean.accuracy_mean:.2f}", spread, mark)
