@@ -1,1 +1,1 @@
-"""The harness: studies in, records out, tables and figures drawn from records."""
+"""The benchmark's harness: studies are expanded to jobs, jobs give records, reports show them."""

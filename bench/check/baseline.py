@@ -125,7 +125,7 @@ def write(path: Path, results: Iterable[Result]) -> None:
 
     The first line holds the origins, each other one a job.
     """
-    ordered = sorted(results, key=_place)
+    ordered = sorted(results, key=_order)
     origins = list(dict.fromkeys(canonical_json(r.origin.model_dump()) for r in ordered))
     head = {"schema_version": SCHEMA, "origins": [json.loads(origin) for origin in origins]}
     lines = [json.dumps(head)]
@@ -140,7 +140,7 @@ def write(path: Path, results: Iterable[Result]) -> None:
         raise UserError(f"The baseline can't be written to {path}: {error.strerror}.") from error
 
 
-def _place(result: Result) -> tuple[str, str, str, str, float, int, str]:
+def _order(result: Result) -> tuple[str, str, str, str, float, int, str]:
     return (
         *(result.pair, result.protocol, result.allocation, result.label),
         *(result.sparsity, result.seed, result.key),

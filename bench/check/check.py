@@ -10,14 +10,13 @@ from bench.check import baseline
 from bench.check.baseline import Result, baseline_path
 from bench.check.judgement import Check, judge_all
 from bench.check.junit import Case, write_junit
-from bench.check.published import published
+from bench.check.published import published_values
+from bench.check.tables import gate_tables, published_tables
 from bench.check.verdicts import (
     CSV_COLUMNS,
     cases,
     counted,
     csv_rows,
-    gate_tables,
-    published_tables,
     timing_lines,
 )
 from bench.common import screen
@@ -52,7 +51,7 @@ def check(study: Study, grid: Sequence[Entry], store: RecordStore, options: Opti
     all. It isn't passed where nothing was compared. With `options.update` the baseline is rewritten
     after what changes is shown, and the gate is passed if there was a result to take.
     """
-    values = published().select(options.table, set(study.pairs))
+    values = published_values().select(options.table, set(study.pairs))
     cells = [Cell(entry.label, entry.job, store.recover(entry.job.key)) for entry in grid]
     if not any(cell.record for cell in cells):
         raise UserError(

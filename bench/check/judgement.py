@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.check.baseline import Result
-from bench.check.curves import compare_curves
-from bench.check.pace import Timing, timings
 from bench.check.published import Column, Value
-from bench.check.regression import FAILING, Comparison, compare, judged
+from bench.check.regression import FAILING, Change, compare, compare_curves, judged
 from bench.check.reproduction import Reproduction, judge
+from bench.check.timing import Timing, timings
 from bench.check.verdicts import counted
 from bench.report import Cell
 from bench.study.study import Study
@@ -24,7 +23,7 @@ class Check:
     study: Study
     table: str | None
     reproduced: Sequence[Reproduction]
-    compared: Sequence[Comparison]
+    compared: Sequence[Change]
     timed: Sequence[Timing]
     stale: int
     gone: int
@@ -52,7 +51,7 @@ class Check:
     def failed(self, strict: bool) -> bool:
         """Whether something regressed or nothing was compared.
 
-        `strict` wants every comparison to pass, and a baseline.
+        `strict` wants every verdict to be a pass, and a baseline.
         """
         slow = self.study.gate.slowdown is not None and any(
             item.verdict == "slower" for item in self.timed

@@ -66,7 +66,7 @@ class Column(BaseModel):
     differences: list[str] = []
 
 
-class Published:
+class PublishedValues:
     """All published values of a folder, each with its column."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
@@ -101,9 +101,9 @@ class Published:
 
 
 @functools.cache
-def published() -> Published:
+def published_values() -> PublishedValues:
     """The numbers that come with the suite."""
-    return Published()
+    return PublishedValues()
 
 
 def _values(path: Path) -> list[Value]:

@@ -1,4 +1,4 @@
-"""What changed since the baseline: one verdict for each method at each sparsity, over its seeds."""
+"""What changed since the baseline: a verdict for each method at each sparsity, and on its curve."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ Verdict = Literal[
 FAILING: tuple[Verdict, ...] = ("regressed", "changed")
 
 
-class Place(NamedTuple):
-    """What the seeds of one comparison share; the sparsity None is the mean over all of them."""
+class Group(NamedTuple):
+    """What the seeds of one verdict share; the sparsity None is the mean over all of them."""
 
     pair: str
     protocol: str
@@ -26,10 +26,13 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """A verdict with its reason; accuracies in percent, means over the paired seeds."""
+class Change:
+    """What changed for one group: a verdict with its reason.
 
-    place: Place
+    Accuracies are in percent, means over the paired seeds.
+    """
+
+    group: Group
     verdict: Verdict
     reason: str = ""
     seeds: int = 0
@@ -38,24 +41,24 @@ class Comparison:
     shift: Shift | None = None
 
 
-def judged(comparison: Comparison) -> bool:
+def judged(change: Change) -> bool:
     """Whether results were compared: not where one is missing, or both are without accuracy."""
-    if comparison.verdict in ("new", "not run", "not comparable"):
+    if change.verdict in ("new", "not run", "not comparable"):
         return False
-    return comparison.verdict != "pass" or comparison.now is not None
+    return change.verdict != "pass" or change.now is not None
 
 
 Pairs = Sequence[tuple[Result, Result]]
 
 
-def compare(cells: Sequence[Cell], baseline: Mapping[str, Result], gate: Gate) -> list[Comparison]:
-    """The verdict of each place of the study's grid; seeds are paired by the key of their job."""
-    groups: dict[Place, list[Cell]] = {}
+def compare(cells: Sequence[Cell], baseline: Mapping[str, Result], gate: Gate) -> list[Change]:
+    """The verdict of each group of the study's grid; seeds are paired by the key of their job."""
+    groups: dict[Group, list[Cell]] = {}
     for cell in cells:
         job = cell.job
-        place = Place(job.pair, job.protocol, job.allocation, cell.label, job.sparsity)
-        groups.setdefault(place, []).append(cell)
-    return [_group(place, part, baseline, gate) for place, part in groups.items()]
+        group = Group(job.pair, job.protocol, job.allocation, cell.label, job.sparsity)
+        groups.setdefault(group, []).append(cell)
+    return [_group(group, part, baseline, gate) for group, part in groups.items()]
 
 
 def paired(cells: Sequence[Cell], baseline: Mapping[str, Result]) -> list[tuple[Result, Result]]:
@@ -68,24 +71,24 @@ def paired(cells: Sequence[Cell], baseline: Mapping[str, Result]) -> list[tuple[
 
 
 def _group(
-    place: Place, cells: Sequence[Cell], baseline: Mapping[str, Result], gate: Gate
-) -> Comparison:
+    group: Group, cells: Sequence[Cell], baseline: Mapping[str, Result], gate: Gate
+) -> Change:
     if not any(cell.job.key in baseline for cell in cells):
-        return Comparison(place, "new", "the baseline has nothing of it")
+        return Change(group, "new", "the baseline has nothing of it")
     pairs = paired(cells, baseline)
     if not pairs:
-        return Comparison(place, "not run", "has not run, or not with today's code")
+        return Change(group, "not run", "has not run, or not with today's code")
     if broken := _broken(pairs):
-        return Comparison(place, "regressed", broken, len(pairs))
+        return Change(group, "regressed", broken, len(pairs))
     both = [pair for pair in pairs if all(result.accuracy is not None for result in pair)]
     if not both:
         old, new = pairs[0]
         if new.status == "ok":
-            return Comparison(place, "improved", f"was {old.status}", len(pairs))
-        return Comparison(place, "pass", f"still {new.status}", len(pairs))
+            return Change(group, "improved", f"was {old.status}", len(pairs))
+        return Change(group, "pass", f"still {new.status}", len(pairs))
     missing = sum(cell.job.key in baseline for cell in cells) - len(pairs)
     notes = [f"{missing} seeds not run"] * bool(missing) + _savings(both)
-    return _accuracies(place, both, gate, notes)
+    return _accuracies(group, both, gate, notes)
 
 
 def _broken(pairs: Pairs) -> str:
@@ -113,7 +116,7 @@ def _savings(pairs: Pairs) -> list[str]:
     ]
 
 
-def _accuracies(place: Place, pairs: Pairs, gate: Gate, notes: Sequence[str]) -> Comparison:
+def _accuracies(group: Group, pairs: Pairs, gate: Gate, notes: Sequence[str]) -> Change:
     """First the bits, where the environments are equal; then the statistics."""
     before = [old.accuracy or 0.0 for old, _ in pairs]
     now = [new.accuracy or 0.0 for _, new in pairs]
@@ -121,7 +124,7 @@ def _accuracies(place: Place, pairs: Pairs, gate: Gate, notes: Sequence[str]) ->
     judged = shift(differences, gate)
     verdict, reason = _verdict(pairs, judged, differences, gate)
     means = fmean(before), fmean(now)
-    return Comparison(place, verdict, "; ".join([reason, *notes]), len(pairs), *means, judged)
+    return Change(group, verdict, "; ".join([reason, *notes]), len(pairs), *means, judged)
 
 
 def _verdict(
@@ -136,10 +139,10 @@ def _verdict(
     within = judged.verdict in ("pass", "inconclusive")
     if same and gate.exact and within:
         seeds = f"seed{'s' * (len(other) > 1)} {', '.join(other)}"
-        return "changed", f"other bits in an equal environment ({seeds}): {words(judged, gate)}"
+        return "changed", f"other bits in an equal environment ({seeds}): {_words(judged, gate)}"
     if judged.verdict == "inconclusive":
-        return "inconclusive", "run more seeds" + how_many(differences, gate)
-    return judged.verdict, words(judged, gate)
+        return "inconclusive", "run more seeds" + _how_many(differences, gate)
+    return judged.verdict, _words(judged, gate)
 
 
 def identical(old: Result, new: Result) -> bool:
@@ -152,7 +155,7 @@ def identical(old: Result, new: Result) -> bool:
     )
 
 
-def words(judged: Shift, gate: Gate) -> str:
+def _words(judged: Shift, gate: Gate) -> str:
     """What a verdict says of the margin."""
     if judged.verdict == "regressed":
         return f"worse by more than the margin of {gate.margin:g}"
@@ -163,7 +166,7 @@ def words(judged: Shift, gate: Gate) -> str:
     return f"within the margin of {gate.margin:g}"
 
 
-def how_many(differences: Sequence[float], gate: Gate) -> str:
+def _how_many(differences: Sequence[float], gate: Gate) -> str:
     """How many seeds would settle it, as the end of a sentence."""
     if len(differences) < 2:
         return ": one tells nothing of the spread"
@@ -172,3 +175,42 @@ def how_many(differences: Sequence[float], gate: Gate) -> str:
         return ": unchanged code would have passed with these nine times of ten"
     count = f"about {needed}" if needed else "hundreds"
     return f": with this spread unchanged code needs {count}"
+
+
+def compare_curves(
+    cells: Sequence[Cell], baseline: Mapping[str, Result], gate: Gate
+) -> list[Change]:
+    """The verdict on each label's accuracies, averaged over its sparsities, paired by seed.
+
+    Damage that three noisy seeds can't show at any one sparsity often shows here. Takes part only
+    who has at least two sparsities, each with the same seeds before and now, from the same dense
+    checkpoint.
+    """
+    curves: dict[Group, list[tuple[Result, Result]]] = {}
+    for old, new in paired(cells, baseline):
+        group = Group(new.pair, new.protocol, new.allocation, new.label, None)
+        curves.setdefault(group, []).append((old, new))
+    judged = (_judge_curve(group, pairs, gate) for group, pairs in curves.items())
+    return [change for change in judged if change is not None]
+
+
+def _judge_curve(group: Group, pairs: Sequence[tuple[Result, Result]], gate: Gate) -> Change | None:
+    before: dict[int, list[float]] = {}
+    now: dict[int, list[float]] = {}
+    for old, new in pairs:
+        if old.origin.checkpoint_sha256 != new.origin.checkpoint_sha256:
+            return None
+        if old.accuracy is not None and new.accuracy is not None:
+            before.setdefault(new.seed, []).append(old.accuracy)
+            now.setdefault(new.seed, []).append(new.accuracy)
+    lengths = {len(accuracies) for accuracies in now.values()}
+    if len(lengths) != 1 or lengths == {1}:
+        return None
+    means = [[fmean(part[seed]) for seed in now] for part in (before, now)]
+    differences = [b - a for a, b in zip(*means, strict=True)]
+    found = shift(differences, gate)
+    reason = f"over all sparsities {_words(found, gate)}"
+    if found.verdict == "inconclusive":
+        reason = "run more seeds" + _how_many(differences, gate)
+    was, becomes = map(fmean, means)
+    return Change(group, found.verdict, reason, len(now), was, becomes, found)

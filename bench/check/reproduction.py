@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Literal
 
-from bench.check.published import Column, Value
+from bench.check.published import Column, Value, published_values
 from bench.jobs.record import Record
 from bench.pairs import PAIRS
 from bench.report import Cell
@@ -93,6 +93,12 @@ def judge(values: Sequence[tuple[Value, Column]], cells: Sequence[Cell]) -> list
     hyper-parameters differ least from the published ones.
     """
     return [_judge(value, column, cells) for value, column in values]
+
+
+def answered(cells: Sequence[Cell]) -> list[Reproduction]:
+    """A verdict for each published value of the cells' pairs that has a result of ours."""
+    values = published_values().select(None, {cell.job.pair for cell in cells})
+    return [item for item in judge(values, cells) if item.ours is not None]
 
 
 def _judge(value: Value, column: Column, cells: Sequence[Cell]) -> Reproduction:

@@ -98,12 +98,13 @@ def _report_folder(results: Path, name: str) -> Path:
 
 def _write_published(study: "Study", cells: "Sequence[Cell]", out: Path) -> None:
     """`published.md`: the verdicts on published values, where the study answers any."""
-    from bench.check.published import published
+    from bench.check.published import published_values
     from bench.check.reproduction import judge
-    from bench.check.verdicts import counted, published_tables
+    from bench.check.tables import published_tables
+    from bench.check.verdicts import counted
     from bench.report.tables import markdown
 
-    found = judge(published().select(None, set(study.pairs)), cells)
+    found = judge(published_values().select(None, set(study.pairs)), cells)
     if not any(item.ours for item in found):
         return
     status = f"Published values: {counted(item.verdict for item in found)}."

@@ -42,7 +42,8 @@ def report_grid(
     With `published`, values of papers stand beside those that answer them. Figures are drawn in the
     processes of `pool`, or here. The page links to the files of records where each has one.
     """
-    from bench.check.beside import published_beside
+    from bench.check.reproduction import answered
+    from bench.check.tables import published_tables
     from bench.report import Cell, summary_text, write_report
 
     cells = {
@@ -57,7 +58,7 @@ def report_grid(
         records=store.folder if files else None,
         against=study.figure,
         pool=pool,
-        verdicts=published_beside(list(cells.values())) if published else None,
+        published=published_tables(answered(list(cells.values()))) if published else [],
     )
     screen.results.print(summary_text([cells[entry.job.key] for entry in shown]), markup=False)
     screen.results.print(f"Page to open in a browser: {out / 'report.html'}", markup=False)

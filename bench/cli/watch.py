@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.check.beside import published_beside
+from bench.check.reproduction import answered
+from bench.check.tables import published_tables
 from bench.common import screen
 from bench.jobs.record import Record
 from bench.jobs.store import RecordStore
@@ -77,7 +78,7 @@ def watch_grid(
             cells,
             out,
             records=store.folder,
-            verdicts=published_beside(cells) if published else None,
+            published=published_tables(answered(cells)) if published else [],
             refresh=refresh,
         )
         screen.messages.print(progress(frame(cells)), markup=False)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from bench.common.statistics.contest import contest
 from bench.common.statistics.inference import LEVEL, area, holm, paired_difference
+from bench.report.best import fair
 from bench.report.columns import PANEL
 
 AREA = "area"
@@ -48,12 +49,12 @@ def compare_panel(cells: pd.DataFrame, baseline: str | None) -> pd.DataFrame:
     parts = []
     for sparsity, here in good.groupby("sparsity"):
         values = here.pivot(index="seed", columns="label", values="accuracy")
-        rows = compare_column(_in_order(values, cells), baseline)
+        rows = compare_column(_in_order(values, cells), baseline, comparable=fair(here))
         parts.append(rows.assign(quantity="accuracy", sparsity=float(str(sparsity))))
     sparsities = common_sparsities(cells)
     curves = areas(cells, sparsities) if len(sparsities) > 1 else pd.DataFrame()
     if len(curves):
-        rows = compare_column(curves, baseline)
+        rows = compare_column(curves, baseline, comparable=fair(good))
         parts.append(rows.assign(quantity=AREA, sparsity=float("nan")))
     if not parts:
         return pd.DataFrame(columns=list(COLUMNS))
@@ -61,14 +62,16 @@ def compare_panel(cells: pd.DataFrame, baseline: str | None) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True).assign(**where).reindex(columns=list(COLUMNS))
 
 
-def compare_column(values: pd.DataFrame, baseline: str | None) -> pd.DataFrame:
-    """One row a method of `values` (a row a seed, a column a label, gaps are NaN).
+def compare_column(
+    values: pd.DataFrame, baseline: str | None, *, comparable: bool = True
+) -> pd.DataFrame:
+    """One row for each method of `values` [seeds, labels], in which gaps are NaN.
 
     `difference` to the baseline has a two-sided 95 % t interval over the seeds that both have;
     `p_holm` is corrected over the methods of this column. `standing` is `best` where the method
     with the highest mean is ahead of every other one by the rule of `contest`, as in
     the report (`p_best` is the greatest of those corrected p-values), then `second` for the next
-    mean.
+    mean. Nobody is where the results aren't `comparable`, such as under unequal budgets.
     """
     rows = []
     for label in values:
@@ -78,7 +81,7 @@ def compare_column(values: pd.DataFrame, baseline: str | None) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     table["p_holm"] = holm(list(table.p))
     table["significant"] = table.p_holm < LEVEL
-    return table.assign(**_standing(values))
+    return table.assign(**_standing(values, comparable))
 
 
 def _against(values: pd.DataFrame, label: Hashable, baseline: str | None) -> dict[str, Any]:
@@ -94,13 +97,13 @@ def _against(values: pd.DataFrame, label: Hashable, baseline: str | None) -> dic
     return {"baseline": baseline, **dict(zip(keys, numbers, strict=True))}
 
 
-def _standing(values: pd.DataFrame) -> dict[str, list[Any]]:
+def _standing(values: pd.DataFrame, comparable: bool) -> dict[str, list[Any]]:
     """Who is ahead of every other method, and who follows."""
     found = contest(values.to_numpy(dtype="float64").T)
     p_best, standing = [float("nan")] * len(found.order), [""] * len(found.order)
     if found.p_values:
         p_best[found.order[0]] = float(pd.Series(found.p_values).max(skipna=False))
-    if found.clear:
+    if found.clear and comparable:
         standing[found.order[0]], standing[found.order[1]] = "best", "second"
     return {"p_best": p_best, "standing": standing}
 

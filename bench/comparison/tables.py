@@ -12,7 +12,9 @@ from bench.comparison.ranks import Ranks
 from bench.report.captions import denominator, rank_sentence, setting, spread, test_images
 from bench.report.columns import RESOURCES
 from bench.report.numerals import DASH, percent
-from bench.report.tables.tables import Entry, Row, Table, accuracy_table
+from bench.report.tables.tables import Entry, Footnotes, Row, Table, accuracy_table
+
+_SIGNIFICANT = f"differs from 0, p < {LEVEL:g} after Holm's correction over the methods of a column"
 
 
 def panel_tables(
@@ -23,34 +25,23 @@ def panel_tables(
     `cells` and `means` are the report's frame and summary, `rows` what `compare_panel` returned.
     `baseline` is the label of the panel's own, if it has one.
     """
-    found = [_accuracies(cells, means, rows, stamp)]
+    found = [_accuracies(cells, means, stamp)]
     if baseline is not None:
         found.append(_differences(cells, means, rows, baseline, stamp))
     return [*found, _areas(cells, rows, baseline, stamp)]
 
 
-def _accuracies(cells: pd.DataFrame, means: pd.DataFrame, rows: pd.DataFrame, stamp: str) -> Table:
+def _accuracies(cells: pd.DataFrame, means: pd.DataFrame, stamp: str) -> Table:
+    """The report's table of accuracies, with the same values in bold, under another caption."""
     table = accuracy_table(cells, means)
-    standing = {(row.label, row.sparsity): str(row.standing) for row in rows.itertuples()}
-    sparsities = sorted(means.sparsity.unique())
-    emphasised = [
-        Row(
-            row.heading,
-            [
-                entry._replace(rank=standing.get((row.heading, sparsity), ""))
-                for entry, sparsity in zip(row.entries, sparsities, strict=True)
-            ],
-        )
-        for row in table.rows
-    ]
     caption = [
         f"Top-1 test accuracy in percent of {setting(cells)}:",
         spread(cells),
-        rank_sentence(standing.values(), cells),
+        rank_sentence([entry.rank for row in table.rows for entry in row.entries], cells),
         denominator(cells),
         test_images(cells),
     ]
-    return replace(table, kind="compare-accuracy", rows=emphasised, caption=_text(caption, stamp))
+    return replace(table, kind="compare-accuracy", caption=_text(caption, stamp))
 
 
 def _differences(
@@ -62,8 +53,8 @@ def _differences(
         f"Difference to {baseline} in percentage points of top-1 test accuracy, {setting(cells)}: "
         "mean over seeds, paired by seed, ± half the width of the two-sided 95 % t interval",
         f"({_seeds(rows)}).",
-        f"Bold: differs from 0 ({_level()} after Holm's correction over the methods of a column).",
     ]
+    footnotes = Footnotes()
     return Table(
         pair=str(cells.pair.iloc[0]),
         kind="compare-difference",
@@ -73,10 +64,14 @@ def _differences(
         columns=[percent(sparsity) for sparsity in sparsities],
         over="sparsity (%)",
         rows=[
-            Row(label, [_difference(known.get((label, sparsity))) for sparsity in sparsities])
+            Row(
+                label,
+                [_difference(known.get((label, sparsity)), footnotes) for sparsity in sparsities],
+            )
             for label in _labels(cells)
             if label != baseline
         ],
+        notes=footnotes.listed(dash=False),
         abreast=4,
     )
 
@@ -90,10 +85,12 @@ def _areas(cells: pd.DataFrame, rows: pd.DataFrame, baseline: str | None, stamp:
         if cells[f"limit_{name}"].max() or (good[f"spent_{name}"] > 0).any()
     ]
     limits = [Entry(_range(good[f"limit_{name}"])) for name in shown]
-    body = []
+    body, footnotes = [], Footnotes()
     for label in _labels(cells):
         row, own = known.get(label), good[good.label == label]
-        against = [Entry("") if label == baseline else _difference(row)] if baseline else []
+        against = (
+            [Entry("") if label == baseline else _difference(row, footnotes)] if baseline else []
+        )
         spent = [Entry(_range(own[f"spent_{name}"])) for name in shown]
         body.append(Row(label, [_area(row), *against, *spent]))
     caption = [
@@ -114,6 +111,7 @@ def _areas(cells: pd.DataFrame, rows: pd.DataFrame, baseline: str | None, stamp:
         ],
         lead=[Row("allowed", [*[Entry("")] * (2 if baseline else 1), *limits])],
         rows=body,
+        notes=footnotes.listed(dash=False),
     )
 
 
@@ -141,10 +139,6 @@ def _labels(cells: pd.DataFrame) -> list[str]:
     return [str(label) for label in cells.label.unique()]
 
 
-def _level() -> str:
-    return f"p < {LEVEL:g}"
-
-
 def _text(parts: Iterable[str], stamp: str) -> str:
     return " ".join(part for part in (*parts, stamp) if part)
 
@@ -157,12 +151,13 @@ def _seeds(rows: pd.DataFrame) -> str:
     return f"{ends} pairs"
 
 
-def _difference(row: Any) -> Entry:
-    """A signed difference with half its interval; bold where it is significant."""
+def _difference(row: Any, footnotes: Footnotes) -> Entry:
+    """A signed difference with half its interval, and a footnote where it is significant."""
     if row is None or pd.isna(row.difference):
         return Entry(DASH)
     half = "" if pd.isna(row.high) else f"{(row.high - row.low) / 2:.2f}"
-    return Entry(signed(row.difference), half, rank="best" if row.significant else "")
+    mark = footnotes.mark(_SIGNIFICANT) if row.significant else ""
+    return Entry(signed(row.difference), half, mark)
 
 
 def _area(row: Any) -> Entry:

@@ -22,8 +22,7 @@ def comparison_text(comparison: Comparison) -> str:
     """The tables and findings as plain text for a terminal."""
     titles = {
         "compare-accuracy": "top-1 test accuracy (%), mean ± std; *best*, _second_",
-        "compare-difference": f"difference to {comparison.baseline}, ± half the 95 % interval; "
-        "*significant*",
+        "compare-difference": f"difference to {comparison.baseline}, ± half the 95 % interval",
         "compare-area": "area under the curve (%), and what was spent",
         "compare-ranks": "mean rank, 1 is best",
     }

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from bench.fingerprint.distributions import versions
 from bench.fingerprint.forms import EFFECTS, VALUE, Target
-from bench.fingerprint.modules import PLUGIN_REGISTRIES, REGISTERED, Module, module_of
+from bench.fingerprint.modules import REGISTERED, Module, module_of
 from bench.fingerprint.places import Foreign, inside, place
 from bench.fingerprint.source import File, content_sha256, of_the_suite, packages_around
 from bench.fingerprint.surroundings import named_files, variables
@@ -47,8 +47,7 @@ class OwnCode:
             for file, module in self._modules.items()
             for name in module.definitions
         ]
-        registries = {Target(file, name) for file in self._modules for name in PLUGIN_REGISTRIES}
-        free = [one for one in everything if one not in entries and one not in registries]
+        free = [one for one in everything if one not in entries]
         return [*(Target(file, EFFECTS) for file in self._modules), *free]
 
     @property

@@ -56,11 +56,12 @@ def named_files(tree: ast.AST, folder: Path) -> set[Path]:
             isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)
         ):
             parts = _texts(node)
-        for first in range(len(parts) if parts and _suffix(parts[-1]) in SUFFIXES else 0):
+        named = parts and Path(parts[-1]).suffix.lower() in SUFFIXES
+        for first in range(len(parts) if named else 0):
             places = (place.joinpath(*parts[first:]) for place in (folder, Path.cwd()))
-            found.update(
-                path.resolve() for path in itertools.islice(filter(Path.is_file, places), 1)
-            )
+            # Unlike Path.is_file, this takes texts that no file could have as a name.
+            here = itertools.islice(filter(os.path.isfile, places), 1)
+            found.update(path.resolve() for path in here)
     return found
 
 
@@ -69,7 +70,3 @@ def _texts(node: ast.AST) -> list[str]:
     constants = [item for item in ast.walk(node) if isinstance(item, ast.Constant)]
     constants.sort(key=lambda item: (item.lineno, item.col_offset))
     return [item.value for item in constants if isinstance(item.value, str)]
-
-
-def _suffix(name: str) -> str:
-    return "" if "\n" in name or "\0" in name or len(name) > 255 else Path(name).suffix.lower()

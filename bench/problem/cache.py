@@ -1,4 +1,4 @@
-"""Gradients at the dense weights that jobs of one process share; each job still pays for them.
+"""A cache of gradients at the dense weights, shared by the jobs that one process runs.
 
 Two jobs of the same pair and seed that ask for the same gradients get the same numbers, so one
 computation serves both. The meter charges every job in full, and the seconds and bytes that a job
@@ -23,7 +23,11 @@ T = TypeVar("T")
 
 @dataclass
 class Kept:
-    """A result with its tensors as they were: torch counts the writes to each (`_version`)."""
+    """A cached result, its tensors, and how many seconds it took to compute.
+
+    PyTorch counts the in-place writes to each tensor (`_version`). The counts at the time of
+    caching are kept, so that a later write to the result is noticed.
+    """
 
     value: Any
     tensors: list[Tensor]
@@ -35,12 +39,12 @@ class Kept:
 
     @property
     def whole(self) -> bool:
-        """Whether nobody has written to it."""
+        """True if no tensor of the result was written to since it was cached."""
         return self.versions == [tensor._version for tensor in self.tensors]
 
 
 class GradientCache:
-    """The latest results that fit into `limit` bytes together, by what they were asked for."""
+    """A least-recently-used cache of results by their request, at most `limit` bytes in all."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -48,11 +52,14 @@ class GradientCache:
 
     @property
     def size(self) -> int:
-        """Bytes that are kept."""
+        """The number of bytes that the cached tensors take."""
         return sum(kept.size for kept in self._kept.values())
 
     def find(self, key: Hashable) -> Kept | None:
-        """What was kept under this key; a result that somebody wrote to is forgotten."""
+        """Return the result cached under this key, or None.
+
+        A result whose tensors were written to in the meantime is dropped from the cache.
+        """
         kept = self._kept.get(key)
         if kept is not None and not kept.whole:
             del self._kept[key]
@@ -62,7 +69,11 @@ class GradientCache:
         return kept
 
     def keep(self, key: Hashable, value: Any, seconds: float) -> None:
-        """Keep a result where it fits, in place of those that weren't asked for the longest."""
+        """Cache a result that took `seconds`, dropping the least recently used beyond the limit.
+
+        A result larger than the limit, or one made of gradients that are recomputed on each use,
+        isn't cached.
+        """
         tensors = _tensors(value)
         if tensors is None or sum(tensor.nbytes for tensor in tensors) > self._limit:
             return
@@ -71,15 +82,16 @@ class GradientCache:
             self._kept.popitem(last=False)
 
     def clear(self) -> None:
-        """Forget all, to make room."""
+        """Drop every cached result, to free memory."""
         self._kept.clear()
 
 
 @dataclass
 class Reuse:
-    """One job's use of a cache, for gradients of the model that `owner` stands for.
+    """One job's access to a cache, for gradients of the model that the key `owner` stands for.
 
-    `seconds` and `size` (bytes) are what the job was spared so far.
+    `seconds` and `size` (bytes) are the computing time and the memory that the job has been spared
+    so far.
     """
 
     cache: GradientCache
@@ -88,7 +100,10 @@ class Reuse:
     size: int = 0
 
     def find(self, request: Hashable, stopwatch: Stopwatch) -> Any:
-        """What was asked for before, its seconds counted again as gradients'; None if nothing."""
+        """Return the cached result of this request, or None.
+
+        The seconds that the result once took are added to the stopwatch's phase `gradients`.
+        """
         kept = self.cache.find((self.owner, request))
         if kept is None:
             return None
@@ -98,7 +113,7 @@ class Reuse:
         return kept.value
 
     def keep(self, request: Hashable, compute: Callable[[], T], device: torch.device) -> T:
-        """Compute what isn't there, and keep it with the seconds that it took."""
+        """Compute a result that isn't cached, and cache it together with the seconds it took."""
         synchronise(device)
         start = time.perf_counter()
         value = compute()
@@ -108,7 +123,7 @@ class Reuse:
 
 
 def _tensors(value: object) -> list[Tensor] | None:
-    """The tensors that a result is made of; None for gradients that are produced anew each time."""
+    """The tensors that a result consists of; None for gradients that are recomputed on each use."""
     if isinstance(value, Tensor):
         return [value]
     if not isinstance(value, JoinedGradients):

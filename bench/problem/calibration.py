@@ -1,4 +1,4 @@
-"""The calibration data of one job: a metered prefix of one shuffled order of training examples."""
+"""The calibration data of one job: the first examples of a seeded shuffle of the training split."""
 
 import functools
 import hashlib
@@ -13,25 +13,26 @@ from bench.jobs.budget import Meter
 
 
 class Examples(Protocol):
-    """Training examples by position, ready for the model."""
+    """Training examples that are looked up by their position in the split, ready for the model."""
 
     def __len__(self) -> int: ...
 
     def batch(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """Inputs [n, ...] and labels [n] at these positions, on the model's device."""
+        """Return the inputs [n, ...] and labels [n] at these positions, on the model's device."""
 
 
 def seeded(seed: int, purpose: str) -> torch.Generator:
-    """A random generator that depends on the seed and the purpose only."""
-    # Hashed, since torch's generator on the CPU reads no more than 32 bits of its seed.
+    """Return a random generator that depends on nothing but the seed and the purpose."""
+    # Hashed, because PyTorch's generator on the CPU uses only 32 bits of its seed.
     digest = hashlib.sha256(f"{seed} {purpose}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:4], "big"))
 
 
 class Calibration:
-    """Hands out training examples in the seed's order and counts them; the same for all methods.
+    """Hands out training examples in an order that depends on the seed alone, and meters them.
 
-    `used` says whether any were asked for.
+    The order is the same for every method. The meter counts distinct examples: asking for the same
+    ones again costs nothing. `used` tells whether any examples were asked for.
     """
 
     def __init__(self, examples: Examples, seed: int, meter: Meter) -> None:
@@ -41,20 +42,30 @@ class Calibration:
         self.used = False
 
     def generator(self, purpose: str) -> torch.Generator:
-        """A random generator that depends on the seed and the purpose only."""
+        """Return a random generator that depends on nothing but the job's seed and the purpose."""
         return seeded(self.seed, purpose)
 
     def first(self, count: int) -> tuple[Tensor, Tensor]:
-        """The first `count` examples: inputs [count, ...], labels [count]."""
+        """Return the first `count` examples: inputs [count, ...] and labels [count].
+
+        Charges `count` examples to the meter. Raises `MethodError` if the training split has fewer.
+        """
         return self._examples.batch(self._positions(count))
 
     def chunks(self, count: int, size: int, skip: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """`count` examples after the first `skip`, `size` at a time; charged before the first."""
+        """Iterate over `count` examples in chunks of at most `size`, passing over the first `skip`.
+
+        All skip + count examples are charged to the meter at once, before the first chunk is handed
+        out. Raises `MethodError` if the training split has fewer.
+        """
         positions = self._positions(skip + count)[skip:]
         return (self._examples.batch(chunk) for chunk in positions.split(size))
 
     def _positions(self, count: int) -> Tensor:
-        """Positions [count] in the training split; raises `MethodError` where there are fewer."""
+        """Return the first `count` positions of the shuffled order, and charge them to the meter.
+
+        Raises `MethodError` if the training split has fewer examples.
+        """
         if count > len(self._examples):
             raise MethodError(
                 f"asked for {count:,} calibration examples, the pair has {len(self._examples):,}"

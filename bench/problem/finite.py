@@ -1,4 +1,4 @@
-"""NaN and infinite numbers are seen where passes are made, for every method alike."""
+"""The check for NaN and infinite values, made on every pass, so that no method needs its own."""
 
 from torch import Tensor
 
@@ -6,12 +6,13 @@ from bench.common.errors import MethodError
 
 
 def assert_finite(what: str, values: Tensor, first: int = 0) -> None:
-    """Raise `MethodError` where values [n, ...] of n calibration examples aren't all finite.
+    """Raise `MethodError` unless the values [n, ...] of n calibration examples are all finite.
 
-    `first` is the number of examples before them, so that the message can say from which example
-    of the seed's order on. Cost: one sum.
+    `first` is the number of examples in earlier chunks; with it the message can name the first bad
+    example of the seed's order. Cost: one sum, unless something isn't finite.
     """
-    # The sum of finite numbers can overflow too, so it only says where a closer look is due.
+    # The sum of finite numbers can overflow too, so a sum that isn't finite calls for a closer
+    # look.
     if bool(values.sum().isfinite()):
         return
     bad = ~values.isfinite().flatten(1).all(1)

@@ -1,4 +1,4 @@
-"""Metered passes of calibration examples through a model: layer inputs, gradients, losses."""
+"""Metered passes of calibration examples through a model: layer inputs, gradients and losses."""
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,22 +29,23 @@ from bench.problem.stopwatch import Stopwatch
 from bench.problem.weights import Masks, Weights, flatten
 
 Fisher = Literal["empirical", "true"]
-"""Whose labels the Fisher's gradients take: the data's, or draws from the model's prediction."""
+"""Which labels the Fisher's gradients are computed with: `empirical` takes the data's labels,
+`true` draws them from the model's own predictive distribution."""
 
 CHUNK = 50
-"""Most examples in one pass: measured fastest for ResNet-20 on two cores."""
+"""The most examples in one pass; measured to be fastest for ResNet-20 on two cores."""
 
 MEMORY = 2**30
-"""Bytes that one chunk of examples may take, with its layer inputs and gradients."""
+"""The bytes that one chunk of examples may take, its layer inputs and gradients included."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """In how much memory passes are made, on whose clock, and what they share with other jobs.
+    """How much memory passes may take, who times them, and which results they may reuse.
 
-    `memory` is the number of bytes that one chunk of examples may take on the way,
-    `gradients_memory` what all gradients may that are kept. Without a `stopwatch` the passes get
-    one of their own; without `reuse` all gradients are computed.
+    `memory` is the number of bytes that one chunk of examples may take during a pass,
+    `gradients_memory` the number of bytes that all gradients kept at once may take. Without a
+    `stopwatch` the passes make one for themselves; without `reuse` all gradients are computed anew.
     """
 
     memory: int = MEMORY
@@ -54,7 +55,7 @@ class Settings:
 
 
 class Passes:
-    """A model at its weights and the calibration data behind a meter, all passes on a stopwatch."""
+    """A model at its current weights with metered calibration data; all passes are timed."""
 
     def __init__(
         self,
@@ -66,7 +67,7 @@ class Passes:
     ) -> None:
         """`prunable` maps the name of each prunable parameter to the module that uses it.
 
-        Weights outside `support` are gone already, for good.
+        Weights outside `support` were removed earlier and don't come back.
         """
         self._model = model
         self._prunable = dict(prunable)
@@ -80,7 +81,7 @@ class Passes:
     def weights(self) -> Weights:
         """The prunable weights by parameter name, in the model's order.
 
-        In single precision at least, also where the model computes in less.
+        They are in single precision at least, even if the model computes in half.
         """
         return {
             name: at_least_single(self._model.get_parameter(name).detach())
@@ -89,32 +90,41 @@ class Passes:
 
     @property
     def used_data(self) -> bool:
-        """Whether the method has asked for calibration examples."""
+        """Whether any calibration examples were asked for."""
         return self._calibration.used
 
     def phase(self, name: Phase) -> AbstractContextManager[None]:
-        """Count the block's seconds in this phase of the method's; passes count as gradients."""
+        """Count the seconds of the `with` block as this phase.
+
+        Passes in it count as `gradients`.
+        """
         return self._stopwatch.phase(name)
 
     def generator(self, purpose: str) -> torch.Generator:
-        """A random generator that depends on the job's seed and the purpose only."""
+        """Return a random generator that depends on nothing but the job's seed and the purpose."""
         return self._calibration.generator(purpose)
 
     def examples(self, count: int) -> tuple[Tensor, Tensor]:
-        """The seed's first `count` calibration examples: inputs [count, ...], labels [count]."""
+        """Return the first `count` calibration examples: inputs [count, ...] and labels [count].
+
+        Charges `count` examples. Raises `MethodError` if the training split has fewer.
+        """
         inputs, labels = self._calibration.first(count)
         return inputs.contiguous(), labels
 
     def inputs(self, samples: int) -> Iterator[dict[str, Tensor]]:
-        """What each prunable layer multiplies, as columns [n, in, positions], a chunk at a time.
+        """Iterate over chunks of the prunable layers' inputs, by parameter: [n, in, positions].
 
-        Linear layers have one position, convolutions one for each output pixel. No backward pass.
+        These are the columns that the layer's flattened weight multiplies. A linear layer on [n,
+        in] has one position, a convolution one per output pixel. Charges `samples` examples; there
+        is no backward pass.
         """
         first = 0
         for inputs, _ in self._calibration.chunks(samples, self.chunk):
             with self.phase("gradients"):
                 assert_finite("the inputs", inputs, first)
-                # In the plain layout, which gives the bits of results that were published.
+                # Contiguous, because published results were computed in this memory layout and have
+                # its bits.
                 columns = layer_inputs(
                     self._model, list(self._prunable.values()), inputs.contiguous()
                 )
@@ -130,12 +140,13 @@ class Passes:
         layers: Sequence[str] | None = None,
         skip: int = 0,
     ) -> Iterator[dict[str, Signal]]:
-        """Layer inputs and output gradients of `samples` examples, a chunk at a time.
+        """Iterate over the layer inputs and output gradients of `samples` examples, chunk by chunk.
 
-        `empirical` takes the data's labels, `true` draws them from the model's own prediction, a
-        number takes that class for every example. `layers` are the prunable parameters wanted, all
-        by default. The first `skip` examples are passed over. Charges one backward pass an example,
-        for however few layers.
+        With `fisher` `empirical` the labels are the data's, with `true` they are drawn from the
+        model's own prediction, and with a number every example has this class. `layers` are the
+        prunable parameters wanted (default: all); the first `skip` examples are passed over.
+        Charges skip + samples examples and one backward pass per example, however few layers are
+        wanted.
         """
         modules = {name: self._prunable[name] for name in layers or self._prunable}
         chunks = self._calibration.chunks(samples, self.chunk, skip)
@@ -156,9 +167,9 @@ class Passes:
             yield {name: by_module[module] for name, module in modules.items()}
 
     def predictions(self, samples: int) -> Tensor:
-        """The model's class probabilities [samples, classes], in calibration order.
+        """Return the model's class probabilities [samples, classes], in calibration order.
 
-        Charges the examples seen; no backward pass.
+        Charges the examples; there is no backward pass.
         """
         chunks = self._calibration.chunks(samples, self.chunk)
         with self.phase("gradients"), torch.no_grad():
@@ -167,10 +178,10 @@ class Passes:
         return logits.softmax(dim=1)
 
     def loss(self, weights: Weights, samples: int) -> float:
-        """The mean loss of `samples` examples in the model with these weights instead of its own.
+        """Return the mean cross-entropy of `samples` examples with these weights in the model.
 
-        For a method that keeps the best of several candidates: charges a tuning trial, and the
-        examples seen; no backward pass.
+        It is for methods that keep the best of several candidates. Charges one tuning trial and the
+        examples; there is no backward pass.
         """
         chunks = self._calibration.chunks(samples, self.chunk)
         self._meter.charge("tuning_trials", 1)
@@ -184,10 +195,11 @@ class Passes:
         return total / samples
 
     def hessian_vector_product(self, vector: Tensor, samples: int) -> Tensor:
-        """The Hessian of the mean loss of `samples` examples times a vector: [d] to [d].
+        """Return H v [d], where H is the Hessian of the mean loss of `samples` examples.
 
-        Over the prunable weights, flattened and joined in the model's order; rows and columns of
-        weights outside the support are zero. Charges one Hessian-vector product an example.
+        H is over the prunable weights, flattened and joined in the model's order; its rows and
+        columns of weights outside the support count as zero. Charges one Hessian-vector product per
+        example.
         """
         chunks = self._calibration.chunks(samples, self.chunk)
         self._meter.charge("hessian_vector_products", samples)
@@ -207,28 +219,28 @@ class Passes:
 
     @functools.cached_property
     def chunk(self) -> int:
-        """How many examples go through the model at once, by the memory that one of them takes."""
+        """The number of examples per pass, limited by the memory that one of them takes."""
         floats = footprint(self._model, self._positions)
         inputs, _ = self._calibration.first(1)
-        # Twice, since the backward pass holds as much again in activations.
+        # Twice, because the backward pass holds as much again in activations.
         return max(1, min(CHUNK, self._settings.memory // (2 * floats * inputs.element_size())))
 
     @functools.cached_property
     def _positions(self) -> dict[str, int]:
-        """At how many positions one example uses the weights of each prunable layer."""
+        """The number of positions at which one example uses each prunable layer's weights."""
         inputs, _ = self._calibration.first(1)
         return layer_positions(self._model, list(self._prunable.values()), inputs)
 
 
 def _assert_finite(name: str, signal: Signal, first: int) -> None:
-    """Raise `MethodError` where a layer's inputs or output gradients aren't finite."""
+    """Raise `MethodError` unless a layer's inputs and output gradients are all finite."""
     for use in signal.uses:
         assert_finite(f"the inputs of the layer of {name}", use.given, first)
         assert_finite(f"the gradients of the layer of {name}", use.delta, first)
 
 
 def _sampled_labels(model: nn.Module, inputs: Tensor, generator: torch.Generator) -> Tensor:
-    """Labels [n] drawn from the model's own predictive distribution."""
+    """Return labels [n] drawn from the model's own predictive distribution."""
     with torch.no_grad():
         probabilities = at_least_single(model(inputs)).softmax(dim=1)
     assert_finite("the model's predictions", probabilities)

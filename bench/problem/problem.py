@@ -1,4 +1,4 @@
-"""All that a method may touch: prunable weights, metered calibration data and gradients."""
+"""The problem that a method solves: prunable weights, metered calibration data and gradients."""
 
 import copy
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -23,18 +23,18 @@ T = TypeVar("T", Tensor, JoinedGradients | SweptGradients)
 
 @dataclass(frozen=True)
 class Target:
-    """What a job asks for: this sparsity of the prunable weights, spread by this allocation."""
+    """What a job asks for: a sparsity of the prunable weights, and its allocation to layers."""
 
     sparsity: float
     allocation: Allocation
 
 
 class Problem(Passes):
-    """A dense model to be pruned, with calibration data behind a meter.
+    """A dense model to be pruned, with metered calibration data.
 
-    Everything random about a job follows from the seed of its `calibration`: the examples are a
-    prefix of one shuffled order, the same for every method. `weights` are the model's own tensors:
-    read, never write. The test split is not here.
+    Everything random about a job follows from the seed of its `calibration`: the examples are the
+    first ones of a shuffled order that is the same for every method. `weights` are the model's own
+    tensors and must not be written to. The test split can't be reached from here.
     """
 
     def __init__(
@@ -46,23 +46,23 @@ class Problem(Passes):
         settings: Settings = Settings(),  # noqa: B008 - frozen
         support: Masks | None = None,
     ) -> None:
-        """As `Passes`, with what the job asks for."""
+        """As for `Passes`; `target` is the sparsity and the allocation that the job asks for."""
         super().__init__(model, prunable, calibration, settings, support)
         self.target = target
 
     @property
     def model(self) -> nn.Module:
-        """The model whose weights are pruned, for the harness to watch: read, never write."""
+        """The model whose weights are pruned, for the harness to inspect; don't write to it."""
         return self._model
 
     @property
     def support(self) -> Masks | None:
-        """The weights that are left, the others are gone for good; None where all are."""
+        """True where a weight isn't removed yet, by parameter name; None if all are left."""
         return self._support
 
     @property
     def sparsity(self) -> float:
-        """The fraction of the prunable weights that is gone already."""
+        """The fraction of the prunable weights that has been removed already."""
         if self._support is None:
             return 0.0
         return 1 - float(flatten(self._support).double().mean())
@@ -75,11 +75,11 @@ class Problem(Passes):
         layers: Sequence[str] | None = None,
         skip: int = 0,
     ) -> Tensor:
-        """Gradients of the prunable weights [samples, d], each the mean over `batch` examples.
+        """Return gradients [samples, d] of the prunable weights, each the mean of `batch` examples.
 
-        Layers are flattened and joined in the model's order. Takes samples × batch examples and
-        charges as many backward passes. Columns of weights outside the support are zero. Cost: one
-        forward and backward pass, and O(samples × batch × d) multiplications.
+        The layers are flattened and joined in the model's order. Columns of weights outside the
+        support are zero. Charges samples × batch backward passes, and as many examples after the
+        first `skip`. Cost: the passes, and O(samples × batch × d) multiplications.
         """
         weights = {name: self.weights[name] for name in layers or self._prunable}
 
@@ -98,14 +98,15 @@ class Problem(Passes):
     def gradients_by_layer(
         self, samples: int, batch: int = 1, fisher: Fisher = "empirical", skip: int = 0
     ) -> JoinedGradients | SweptGradients:
-        """The same gradients by layer, those of linear layers as factors where they can be.
+        """Return the same gradients [samples, d] layer by layer, those of linear layers as factors.
 
-        They can't be where a gradient is the mean of several examples, or weights outside a support
-        are zero. Where all take more than the settings' `gradients_memory`, they are produced some
-        layers at a time, anew in each sweep over them. Charges as `gradients`, once or for each
-        group and sweep.
+        Factors aren't possible if a gradient is the mean of several examples, or if weights outside
+        a support must be zero; then all are matrices. Gradients that would take more than the
+        settings' `gradients_memory` are recomputed for one group of layers at a time in each sweep
+        over them (`SweptGradients`). Charges as much as `gradients`; swept ones as much per group
+        and sweep.
         """
-        if batch > 1:  # these are views of `gradients`, which are reused themselves
+        if batch > 1:  # these are views of `gradients`, which is cached itself
             return self._by_layer(samples, batch, fisher, skip)
 
         def compute() -> JoinedGradients | SweptGradients:
@@ -138,7 +139,7 @@ class Problem(Passes):
         return SweptGradients(produce, groups, widths, samples, next(iter(weights.values())).dtype)
 
     def _used_once(self) -> list[str]:
-        """The linear layers that one example uses at one position: their gradients are δ aᵀ."""
+        """Return the linear layers that each example uses at one position: gradients are δ aᵀ."""
         return [
             name
             for name, module in self._prunable.items()
@@ -149,11 +150,14 @@ class Problem(Passes):
     def _reused(
         self, request: tuple[Hashable, ...], count: int, skip: int, compute: Callable[[], T]
     ) -> T:
-        """The result for `count` examples after the first `skip`, charged as if computed now."""
+        """Return the result for `count` examples after the first `skip`, from the cache if it can.
+
+        The meter is charged in either case as if it was computed now.
+        """
         reuse = self._settings.reuse
         if reuse is None:
             return compute()
-        # Both limits have a say in the order of summation.
+        # Both limits influence the order of summation, and with it the last bits.
         limits = (self._settings.memory, self._settings.gradients_memory)
         key = (self._calibration.seed, request, count, skip, limits)
         found: T | None = reuse.find(key, self._stopwatch)
@@ -166,9 +170,11 @@ class Problem(Passes):
     def select(
         self, scores: Scores, sparsity: float | None = None, within: Masks | None = None
     ) -> Masks:
-        """Masks that remove the smallest scores by the job's allocation, with exact counts.
+        """Return masks that remove the smallest scores by the job's allocation, with exact counts.
 
-        They stay inside `within`, by default the weights that are left.
+        `sparsity` is by default the job's target. Weights outside `within`, by default the support,
+        stay removed. Raises `MethodError` if the scores aren't those of the prunable layers, or
+        contain NaN.
         """
         if missing := sorted(self._prunable.keys() ^ scores.keys()):
             raise MethodError(f"scores and prunable layers differ in {', '.join(missing)}")
@@ -177,10 +183,10 @@ class Problem(Passes):
             return select(scores, self.target.allocation, goal, within or self._support)
 
     def at(self, weights: Weights, support: Masks) -> "Problem":
-        """The same problem at other weights, of which those outside `support` are gone for good.
+        """Return the same problem at other weights; those outside `support` are removed for good.
 
         Charges one recomputation. Gradients of weights outside the support are zero from then on,
-        and none are reused.
+        and no cached gradients are reused.
         """
         self._meter.charge("recomputations", 1)
         moved = copy.copy(self)

@@ -1,4 +1,4 @@
-"""Masks with exact counts: which weights go, given a score for each."""
+"""Mask selection with exact counts: which weights are removed, given a score for each."""
 
 import math
 
@@ -13,10 +13,11 @@ from bench.problem.weights import Masks, Scores, flatten, unflatten
 def select(
     scores: Scores, allocation: Allocation, sparsity: float, within: Masks | None = None
 ) -> Masks:
-    """Masks that remove exactly the requested number of weights, smallest scores first.
+    """Return masks that remove exactly the requested number of weights, smallest scores first.
 
-    Ties go to the lower index. Weights that `within` has removed stay removed and count; where more
-    are gone than requested, no others go. Raises `MethodError` where a score is NaN.
+    Among equal scores the lower index is removed first. Weights outside `within` stay removed and
+    count towards the number; if they are more than requested, no others are removed. Raises
+    `MethodError` if a score is NaN.
     """
     ranked = {name: score.detach() for name, score in scores.items()}
     for name, score in ranked.items():
@@ -33,7 +34,7 @@ def select(
 
 
 def _largest(ranked: Scores, counts: dict[str, int] | None, sparsity: float) -> Masks:
-    """Masks without the smallest scores: so many of each layer, or of all together."""
+    """Return masks without the smallest scores: `counts` of each layer, or `sparsity` of all."""
     if counts is not None:
         return {
             name: keep_largest(score.reshape(-1), counts[name]).view(score.shape)
@@ -50,10 +51,10 @@ def _shapes(scores: Scores) -> dict[str, Size]:
 
 
 def keep_largest(scores: Tensor, pruned: int) -> Tensor:
-    """A mask [n] without the `pruned` smallest scores; of equal ones the first go.
+    """Return a mask [n] without the `pruned` smallest scores; of equal ones the first are removed.
 
-    By the score at which to cut instead of a sort: for the 25 million of ResNet-50 in an eighth of
-    the time.
+    It finds the score at which to cut instead of sorting, which takes an eighth of the time for the
+    25 million weights of ResNet-50.
     """
     if not pruned:
         return torch.ones_like(scores, dtype=torch.bool)

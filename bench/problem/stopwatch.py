@@ -1,4 +1,4 @@
-"""How a method's seconds divide into phases."""
+"""Measures how a method's seconds divide into phases."""
 
 import time
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from bench.jobs.findings import PHASES, Phase
 
 
 class Stopwatch:
-    """Wall seconds by phase; what runs in a phase inside another counts in the inner one alone."""
+    """Wall-clock seconds per phase; time in a nested phase counts for the inner phase only."""
 
     def __init__(self, device: torch.device) -> None:
         self.seconds: dict[Phase, float] = dict.fromkeys(PHASES, 0.0)
@@ -21,7 +21,10 @@ class Stopwatch:
 
     @contextmanager
     def phase(self, name: Phase) -> Iterator[None]:
-        """Count the block's seconds in this phase; the device is synchronised at both ends."""
+        """Count the seconds of the `with` block as this phase.
+
+        The device is synchronised at both ends of the block.
+        """
         self._lap()
         self._running.append(name)
         try:
@@ -31,7 +34,7 @@ class Stopwatch:
             self._running.pop()
 
     def add(self, name: Phase, seconds: float) -> None:
-        """Count seconds that somebody else has spent for this phase."""
+        """Add seconds to a phase that were spent elsewhere, such as those of a cached result."""
         self.seconds[name] += seconds
 
     def _lap(self) -> None:

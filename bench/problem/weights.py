@@ -1,4 +1,4 @@
-"""Weights by layer name, and the flat vector that the curvature formulas are written in."""
+"""Weights by parameter name, and the flat vector in which the curvature formulas are written."""
 
 from collections.abc import Mapping
 
@@ -6,22 +6,22 @@ import torch
 from torch import Tensor
 
 Weights = dict[str, Tensor]
-"""Prunable weights by parameter name, in the model's order."""
+"""The prunable weights by parameter name, in the model's order."""
 
 Scores = dict[str, Tensor]
-"""Saliencies, shaped like the weights; small means prune first."""
+"""Saliencies by parameter name, shaped like the weights; the smallest are pruned first."""
 
 Masks = dict[str, Tensor]
-"""Booleans, shaped like the weights; True means keep."""
+"""Boolean masks by parameter name, shaped like the weights; True means that the weight is kept."""
 
 
 def flatten(weights: Mapping[str, Tensor]) -> Tensor:
-    """All layers as one vector [d], in order."""
+    """Return all layers as one vector [d], joined in order."""
     return torch.cat([weight.reshape(-1) for weight in weights.values()])
 
 
 def unflatten(vector: Tensor, like: Mapping[str, Tensor]) -> Weights:
-    """The vector [d] cut into views shaped like the layers of `like`."""
+    """Split a vector [d] into views that are shaped like the layers of `like`."""
     parts = vector.split([weight.numel() for weight in like.values()])
     return {
         name: part.view(weight.shape)

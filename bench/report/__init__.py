@@ -1,4 +1,14 @@
-"""Tables and figures of a study, made from its records and from nothing else."""
+"""Tables, figures and page of a study, made from its records and from nothing else.
+
+In come the cells of a study's grid with their records. `frame` makes one row of each cell, with a
+column for every record field that declares a `Measure`; `summary` takes what they declare over the
+seeds; `tables`, `figures` and `page` only read these two. Out come files (`write_report`), the page
+alone (`write_page`), text for a terminal (`summary_text`) and data frames (`load_records`).
+
+To add a record field, touch its declaration in `bench/jobs/findings.py` (or `record.py`, or
+`budget.py`), the code that measures it, and a test. To add a kind of figure, see `figures`; to add
+a table, see `tables`.
+"""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -19,7 +29,6 @@ from bench.report.panels import tables
 from bench.report.summary import summary
 from bench.report.tables import latex, markdown
 from bench.report.tables.macros import macros
-from bench.report.tables.published import published_tables
 from bench.report.tables.tables import Table
 from bench.study.figure import Against
 
@@ -42,7 +51,7 @@ def write_report(
     out: Path,
     *,
     records: Path | None = None,
-    verdicts: pd.DataFrame | None = None,
+    published: Sequence[Table] = (),
     against: Against | None = None,
     kinds: Sequence[Kind] | None = None,
     pool: Executor | None = None,
@@ -53,8 +62,8 @@ def write_report(
     `report.html` is for the browser and `report.md` for a forge; `tables/PAIR.tex` with
     `tables/PAIR-macros.tex` and `figures/PAIR-KIND.{pdf,png}` are for a paper; `summary.csv` and
     `cells.csv` hold the numbers in full precision, and so do their `.parquet` twins where pyarrow
-    is installed. The page links to the record files in the folder `records`. `verdicts` are
-    published values beside ours, with the columns of `published.COLUMNS`. `against` asks for one
+    is installed. The page links to the record files in the folder `records`. `published` are
+    tables of published values beside ours. `against` asks for one
     more figure, `figures/PAIR-FIELD`, of accuracy against a hyper-parameter, and `kinds` for other
     figures than those of `bench.report.figures.kinds`. A pair without any
     result has tables full of gaps and no figure, and where results are too little for a figure, the
@@ -69,7 +78,7 @@ def write_report(
     table = frame(cells)
     model = record_type(cells)
     means = summary(table, model)
-    every = [*tables(table, means, model), *published_tables(verdicts)]
+    every = [*tables(table, means, model), *published]
     with _writing(out):
         for folder in (out / "tables", out / "figures"):
             folder.mkdir(parents=True, exist_ok=True)
@@ -92,7 +101,7 @@ def write_page(
     out: Path,
     *,
     records: Path | None = None,
-    verdicts: pd.DataFrame | None = None,
+    published: Sequence[Table] = (),
     kinds: Sequence[Kind] | None = None,
     refresh: int | None = None,
 ) -> Path:
@@ -103,7 +112,7 @@ def write_page(
     table = frame(cells)
     model = record_type(cells)
     means = summary(table, model)
-    every = [*tables(table, means, model), *published_tables(verdicts)]
+    every = [*tables(table, means, model), *published]
     with _writing(out):
         out.mkdir(parents=True, exist_ok=True)
         return _write_page(

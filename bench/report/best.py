@@ -33,6 +33,11 @@ class Lead(NamedTuple):
     rival: Name | None = None
 
 
+def fair(cells: pd.DataFrame) -> bool:
+    """Whether all cells had one budget, one dense model and one dataset."""
+    return all(cells[name].nunique(dropna=False) == 1 for name in _EQUAL)
+
+
 def leads(
     cells: pd.DataFrame, groups: Sequence[str], contender: Sequence[str]
 ) -> dict[tuple[object, ...], Lead]:
@@ -44,9 +49,8 @@ def leads(
     found: dict[tuple[object, ...], Lead] = {}
     good = cells[(cells.status == "ok") & (cells.control == "")]
     for key, part in good.groupby(list(groups), sort=False, observed=True):
-        fair = all(part[name].nunique(dropna=False) == 1 for name in _EQUAL)
         by_seed = part.pivot(columns="seed", index=list(contender), values="accuracy")
-        found[key if isinstance(key, tuple) else (key,)] = _lead(by_seed, fair)
+        found[key if isinstance(key, tuple) else (key,)] = _lead(by_seed, fair(part))
     return found
 
 
@@ -63,8 +67,8 @@ def ranking(cells: pd.DataFrame) -> dict[tuple[object, object], str]:
     return ranks
 
 
-def _lead(by_seed: pd.DataFrame, fair: bool) -> Lead:
-    """`by_seed` has a row a contender and a column a seed."""
+def _lead(by_seed: pd.DataFrame, comparable: bool) -> Lead:
+    """`by_seed` has one row for each contender and one column for each seed."""
     values = by_seed.to_numpy(np.float64)
     means = np.nanmean(values, axis=1)
     found = contest(values)
@@ -72,7 +76,7 @@ def _lead(by_seed: pd.DataFrame, fair: bool) -> Lead:
     best, *others = found.order
     if not others:
         return Lead(names[best], None, float(means[best]), 0.0, None)
-    clear = found.clear if fair else None
+    clear = found.clear if comparable else None
     close = [names[n] for n, p in zip(others, found.p_values, strict=True) if p >= LEVEL]
     rival = close[0] if clear is False else None
     margin = float(means[best] - means[others[0]])

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from bench.check.published import FOLDER, Published, published
+from bench.check.published import FOLDER, PublishedValues, published_values
 from bench.common.errors import UserError
 
 HEAD = (FOLDER / "published.csv").read_text().splitlines()[0]
@@ -19,14 +19,14 @@ allocation = "global"
 """
 
 
-def read(tmp_path, *rows: str, columns: str = COLUMN) -> Published:
+def read(tmp_path, *rows: str, columns: str = COLUMN) -> PublishedValues:
     (tmp_path / "published.csv").write_text("\n".join([HEAD, *rows]) + "\n")
     (tmp_path / "columns.toml").write_text(columns)
-    return Published(tmp_path)
+    return PublishedValues(tmp_path)
 
 
 def test_every_number_has_a_column_and_every_column_numbers() -> None:
-    found = published()
+    found = published_values()
     assert len(found.values) == 160
     assert {value.column for value in found.values} == set(found.columns)
     assert all(value.source and value.protocol for value in found.values)
@@ -34,15 +34,15 @@ def test_every_number_has_a_column_and_every_column_numbers() -> None:
 
 def test_a_protocol_of_a_column_is_what_its_numbers_say() -> None:
     words = {"one-shot": "one-shot", "gradual": "gradual", "100 epochs": "sparse-training"}
-    for value in published().values:
+    for value in published_values().values:
         (word,) = [name for start, name in words.items() if value.protocol.startswith(start)]
-        assert published().columns[value.column].protocol == word
+        assert published_values().columns[value.column].protocol == word
 
 
 def test_methods_and_fields_that_columns_name_are_ours() -> None:
     from methods import METHODS, build
 
-    for column in published().columns.values():
+    for column in published_values().columns.values():
         if column.ours in METHODS:
             build(column.ours, column.hyperparameters)
         else:
@@ -52,18 +52,18 @@ def test_methods_and_fields_that_columns_name_are_ours() -> None:
 def test_every_published_method_that_is_ours_names_it() -> None:
     from methods import METHODS
 
-    for column in published().columns.values():
+    for column in published_values().columns.values():
         assert column.ours is not None or column.method not in METHODS
 
 
 def test_values_are_selected_by_table_and_pair() -> None:
-    found = published().select("chita-table1", {"mlpnet-mnist"})
+    found = published_values().select("chita-table1", {"mlpnet-mnist"})
     assert len(found) == 35
-    assert published().select(None, {"mlpnet-mnist5k"}) == []
+    assert published_values().select(None, {"mlpnet-mnist5k"}) == []
     with pytest.raises(UserError, match="Did you mean 'chita-table1'"):
-        published().select("chita-tabel1", {"mlpnet-mnist"})
+        published_values().select("chita-tabel1", {"mlpnet-mnist"})
     with pytest.raises(UserError, match="m-fac has no value of the pairs mlpnet-mnist"):
-        published().select("m-fac", {"mlpnet-mnist"})
+        published_values().select("m-fac", {"mlpnet-mnist"})
 
 
 @pytest.mark.parametrize(
@@ -102,4 +102,4 @@ def test_a_bad_column_is_named(tmp_path, columns, message) -> None:
 def test_a_missing_file_is_said(tmp_path) -> None:
     shutil.copy(FOLDER / "columns.toml", tmp_path)
     with pytest.raises(UserError, match=r"published\.csv can't be read"):
-        Published(tmp_path)
+        PublishedValues(tmp_path)

@@ -4,9 +4,8 @@ import pytest
 from support.records import ENVIRONMENT, make_cell, make_job
 
 from bench.check.baseline import Result
-from bench.check.curves import compare_curves
-from bench.check.pace import timings
-from bench.check.regression import FAILING, Comparison, Place, compare, identical
+from bench.check.regression import FAILING, Change, Group, compare, compare_curves, identical
+from bench.check.timing import timings
 from bench.common.statistics.gate import Gate
 from bench.jobs.budget import Budget
 from bench.report import Cell
@@ -36,7 +35,7 @@ def results(found: list[Cell], **changes: object) -> dict[str, Result]:
     }
 
 
-def judged(now: list[Cell], before: list[Cell] | None = None, **gate: object) -> Comparison:
+def judged(now: list[Cell], before: list[Cell] | None = None, **gate: object) -> Change:
     (found,) = compare(now, results(cells() if before is None else before), Gate(**gate))
     return found
 
@@ -123,7 +122,7 @@ def test_the_whole_curve_shows_damage_that_no_sparsity_does() -> None:
     (found,) = compare_curves(now, before, Gate())
     assert found.verdict == "regressed"
     assert found.shift is not None and found.shift.mean == pytest.approx(-13.8 / 9)
-    assert found.seeds == 3 and found.place.sparsity is None
+    assert found.seeds == 3 and found.group.sparsity is None
 
 
 def test_a_curve_needs_two_sparsities_and_all_seeds() -> None:
@@ -183,12 +182,12 @@ def test_only_a_fall_and_other_bits_fail_a_check() -> None:
 
 def test_a_comparison_says_where_it_is_and_its_means() -> None:
     found = judged(cells(moved(0.2, 0.2, -0.1), environment=ELSEWHERE))
-    assert found.place == Place("resnet20-cifar10", "one-shot", "global", "obd", 0.9)
+    assert found.group == Group("resnet20-cifar10", "one-shot", "global", "obd", 0.9)
     assert found.seeds == 3
     assert found.before == pytest.approx((90.0 + 91.0 + 89.5) / 3)
     assert found.now == pytest.approx((90.2 + 91.2 + 89.4) / 3)
     assert found.shift is not None and found.shift.mean == pytest.approx(0.1)
-    assert Comparison(found.place, "new") == Comparison(found.place, "new", "", 0, None, None, None)
+    assert Change(found.group, "new") == Change(found.group, "new", "", 0, None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -277,7 +276,7 @@ def test_one_of_several_that_failed_before_leaves_the_others() -> None:
     assert (still.verdict, still.seeds, still.shift) == ("pass", 1, None)
 
 
-def test_a_place_with_a_new_seed_is_compared_over_the_old_ones() -> None:
+def test_a_group_with_a_new_seed_is_compared_over_the_old_ones() -> None:
     found = judged(cells(), cells(OLD[:2]))
     assert (found.verdict, found.seeds, found.reason) == ("pass", 2, "the same bits")
     assert judged(cells(status=None)).seeds == 0

@@ -155,3 +155,10 @@ def test_missing_seeds_are_said() -> None:
 def test_top5_values_are_compared_with_top5() -> None:
     (found,) = judge([(value(metric="top5", value=99.0), column())], [cell(10.0)])
     assert found.verdict == "reproduced"
+
+
+def test_a_record_that_does_not_say_how_many_images_is_taken_to_be_of_one() -> None:
+    one = cell(50.0)
+    old = one._replace(record=one.record.model_copy(update={"test_examples": None}))
+    (found,) = judge([(value(value=50.0), column())], [old])
+    assert found.tolerance == pytest.approx(1.959964 * sqrt(2 * 50 * 50))

@@ -6,30 +6,29 @@ import pytest
 from support.published_values import value
 
 from bench.check.junit import Case
-from bench.check.pace import Timing
-from bench.check.regression import Comparison, Place
+from bench.check.regression import Change, Group
 from bench.check.reproduction import Ours, Reproduction
+from bench.check.tables import gate_tables, published_tables
+from bench.check.timing import Timing
 from bench.check.verdicts import (
     CSV_COLUMNS,
     cases,
     counted,
     csv_rows,
-    gate_tables,
-    published_tables,
     timing_lines,
 )
 from bench.common.statistics.gate import Gate, Shift
 from bench.report.tables.tables import Entry
 
-PLACE = Place("mlpnet-mnist", "one-shot", "global", "wf, few", 0.95)
+GROUP = Group("mlpnet-mnist", "one-shot", "global", "wf, few", 0.95)
 MOVED = Shift("regressed", -1.25, -2.0, -0.5)
-WORSE = Comparison(PLACE, "regressed", "worse", 3, 90.0, 88.75, MOVED)
-ALONE = Comparison(
-    PLACE._replace(pair="other-pair", sparsity=None),
+WORSE = Change(GROUP, "regressed", "worse", 3, 90.0, 88.75, MOVED)
+ALONE = Change(
+    GROUP._replace(pair="other-pair", sparsity=None),
     *("inconclusive", "run more seeds", 1, 90.0, 90.5),
     Shift("inconclusive", 0.5, -math.inf, math.inf),
 )
-NEW = Comparison(PLACE._replace(label="kfac"), "new", "the baseline has nothing of it")
+NEW = Change(GROUP._replace(label="kfac"), "new", "the baseline has nothing of it")
 
 OURS = Ours("wf", [89.0, 91.0, 90.5], 10_000)
 SAME = Reproduction(value(value=90.0, std=0.25), "reproduced", "", OURS, 1.5)
@@ -115,7 +114,7 @@ def test_a_table_of_the_gate_by_hand() -> None:
 
 def test_bounds_stand_in_their_order() -> None:
     """A deterministic fall has bounds that rounding may have put in either."""
-    tight = Comparison(PLACE, "pass", "", 3, 90.0, 90.0, Shift("pass", 0.0, 0.5, -0.5))
+    tight = Change(GROUP, "pass", "", 3, 90.0, 90.0, Shift("pass", 0.0, 0.5, -0.5))
     (table,) = gate_tables([tight], Gate())
     assert table.rows[0].entries[6].text == "-0.50 to +0.50"
     assert table.rows[0].entries[7].mark == ""
@@ -188,7 +187,7 @@ def test_only_what_fails_the_command_is_a_failed_case() -> None:
     ],
 )
 def test_the_case_of_each_verdict(verdict, outcome) -> None:
-    (case,) = cases([], [Comparison(PLACE, verdict)], [], Gate())
+    (case,) = cases([], [Change(GROUP, verdict)], [], Gate())
     assert case.outcome == outcome
 
 

@@ -92,6 +92,18 @@ def test_blocks_need_a_result_of_every_method() -> None:
     assert ordered[0][1] == "woodfisher" and ordered[-1][1] == "random"
 
 
+def test_methods_without_a_seed_in_common_both_lack_it() -> None:
+    seeds = {"magnitude": (0, 1, 2), "obd": (0, 1), "woodfisher": (2,)}
+    cells = [
+        make_cell(cell.label, cell.job, "ok" if cell.job.seed in seeds[cell.label] else "failed")
+        if cell.job.sparsity == 0.8
+        else cell
+        for cell in grid()
+    ]
+    ranks = ranks_of(cells)
+    assert (ranks.blocks, ranks.dropped, ranks.lacking) == (4, 2, ("obd", "woodfisher"))
+
+
 def test_a_block_is_ranked_over_the_seeds_that_all_methods_have() -> None:
     # Over its own seeds obd would be ahead, over the common ones it isn't.
     cells = [
@@ -164,6 +176,25 @@ def test_the_baseline_is_chosen_or_refused() -> None:
     lost = [make_cell(c.label, c.job, "failed" if c.label == "obd" else "ok") for c in grid()]
     with pytest.raises(UserError, match="baseline 'obd' has no result"):
         compare("x", gathered(lost), "obd")
+
+
+def test_where_the_baseline_has_no_result_is_said() -> None:
+    """The place among several, and the protocol alone where it is so in all of its places."""
+    trained = grid(protocol="fine-tune")
+    cells = [
+        make_cell(
+            cell.label,
+            cell.job,
+            "failed" if cell.label == "magnitude" and cell.job.allocation in lost else "ok",
+        )
+        for some, lost in ((grid(), {"layerwise"}), (trained, {"global", "layerwise"}))
+        for cell in some
+    ]
+    sentence = "There are no differences to magnitude under {}, as it has no result there{}."
+    assert [note for note in compare("x", gathered(cells)).notes if "differences" in note] == [
+        sentence.format("one-shot", " (resnet20-cifar10, layerwise)"),
+        sentence.format("fine-tune", ""),
+    ]
 
 
 def test_nothing_to_compare_is_one_sentence() -> None:

@@ -134,3 +134,26 @@ def test_spent_steps_and_environments_are_said_but_not_refused() -> None:
     threads = record.environment.model_copy(update={"threads": 16})
     found = conditions(altered(grid(), "obd", environment=threads))
     assert found.remarks == ("The records' environments differ in threads (2, 16).",)
+
+
+def test_nothing_is_bold_where_the_rows_are_not_comparable() -> None:
+    for cells, bold in ((grid(), True), (altered(grid(), "obd", data_sha256="b" * 64), False)):
+        found = compare("x", gathered(cells), anyway=True)
+        ranks = {
+            entry.rank for table in found.tables for row in table.rows for entry in row.entries
+        }
+        assert ("best" in ranks) is bold
+        assert ("best" in set(found.numbers.standing)) is bold
+
+
+def test_a_significant_difference_has_a_footnote_and_is_not_bold() -> None:
+    found = compare("x", gathered(grid()))
+    tables = [table for table in found.tables if table.kind == "compare-difference"]
+    entries = [entry for table in tables for row in table.rows for entry in row.entries]
+    assert {entry.rank for entry in entries} == {""}
+    at_sparsities = found.numbers[found.numbers.quantity == "accuracy"]
+    marked = sum(entry.mark == "a" for entry in entries)
+    assert 0 < marked == at_sparsities.significant.sum() < len(entries)
+    assert tables[0].notes == [
+        ("a", "differs from 0, p < 0.05 after Holm's correction over the methods of a column")
+    ]

@@ -3,7 +3,7 @@
 import pytest
 from support.user_folders import FILES, edited, method_sha256
 
-from bench.fingerprint import source
+from bench.fingerprint import distributions, source
 
 WAYS = {
     "all names": ("from helper import *", "scaled"),
@@ -18,6 +18,9 @@ WAYS = {
         "module.scaled",
     ),
     "from the package of a package": ("import parts", "parts.inner.scaled"),
+    "from a folder": ("import bare.inner", "bare.inner.scaled"),
+    "from a folder, by its name": ("from bare import inner", "inner.scaled"),
+    "from a folder, all of it": ("from bare.inner import *", "scaled"),
     "by its place": (
         "import importlib.util\n"
         "place = Path(__file__).with_name('helper.py')\n"
@@ -32,12 +35,14 @@ WAYS = {
 def test_a_helper_counts_by_whatever_way_it_is_imported(tmp_path, way) -> None:
     statement, call = WAYS[way]
     parts = {"parts/__init__.py": "from . import inner\n", "parts/inner.py": FILES["helper.py"]}
+    bare = {"bare/inner.py": FILES["helper.py"]}
     files = edited(
-        FILES | parts,
+        FILES | parts | bare,
         ("plugin.py", "from helper import scaled as scaled_by_the_helper", statement),
         ("plugin.py", "scaled_by_the_helper(", f"{call}("),
     )
-    name = "parts/inner.py" if "parts" in call else "helper.py"
+    folder = next((folder for folder in ("parts", "bare") if folder in statement), None)
+    name = f"{folder}/inner.py" if folder else "helper.py"
     if name != "helper.py":
         files["helper.py"] = ""
     if way == "by its place":  # such a file finds nothing beside itself
@@ -54,6 +59,7 @@ def test_a_helper_counts_by_whatever_way_it_is_imported(tmp_path, way) -> None:
         'Path(__file__).parent / "networks" / "small.json"',
         'os.path.join(os.path.dirname(__file__), "networks", "small.json")',
         'Path(__file__).parent.joinpath("networks/small.json")',
+        'Path(__file__).parent / "networks" / "small.json".lower()',
     ],
 )
 def test_a_file_that_is_read_counts_however_it_is_named(tmp_path, reading) -> None:
@@ -92,3 +98,75 @@ def test_an_environment_variable_that_is_read_counts(tmp_path, monkeypatch) -> N
             hashes.add(method_sha256(tmp_path, files))
             monkeypatch.setenv("ANOTHER", value)
     assert len(hashes) == 6
+
+
+def test_a_variable_that_is_asked_for_counts_but_not_those_of_a_place(
+    tmp_path, monkeypatch
+) -> None:
+    files = edited(FILES, ("plugin.py", "HALF = 0.5", "HALF = float('STRENGTH' in os.environ)"))
+    hashes = set()
+    for value in ("1", "2"):
+        monkeypatch.setenv("STRENGTH", value)
+        hashes.add(method_sha256(tmp_path, files))
+    assert len(hashes) == 2
+    for name in ("HOME", "BENCH_X", "PYTHONPATH", "RANK", "LOCAL_RANK", "TMPDIR", "OMP_X"):
+        files = edited(FILES, ("plugin.py", "HALF = 0.5", f"HALF = len(os.environ['{name}'])"))
+        hashes = set()
+        for value in (str(tmp_path), "2"):
+            with monkeypatch.context() as patch:
+                patch.setenv(name, value)
+                hashes.add(method_sha256(tmp_path, files))
+        assert len(hashes) == 1, name
+
+
+@pytest.mark.parametrize(
+    ("statement", "counts"),
+    [
+        ("import scipy.stats", True),
+        ("from scipy import stats", True),
+        ("from scipy.stats import norm", True),
+        ("def later():\n    import scipy", True),
+        ("stats = importlib.import_module('scipy.stats')", True),
+        ("stats = __import__('scipy.stats')", True),
+        ("import torch.nn, numpy, torchvision", False),
+        ("import tqdm, json, xml.dom", False),
+    ],
+)
+def test_the_version_of_a_package_counts_however_it_is_imported(
+    tmp_path, monkeypatch, statement, counts
+) -> None:
+    files = edited(FILES, ("plugin.py", "HALF = 0.5", f"{statement}\nHALF = 0.5"))
+    hashes = set()
+    for number in ("1", "2"):
+        monkeypatch.setattr(distributions, "version", lambda name, number=number: number)
+        distributions._version.cache_clear()
+        hashes.add(method_sha256(tmp_path, files))
+    distributions._version.cache_clear()
+    assert len(hashes) == (2 if counts else 1)
+
+
+def test_texts_that_no_file_could_have_as_a_name_are_no_files(tmp_path) -> None:
+    for text in ('"x" * 3, "%s", "settings.json"' % ("long " * 100), '"%s.json"' % ("n" * 251),
+                 r'"\0.json"', r'"a\nb.json"'):  # fmt: skip
+        files = edited(FILES, ("plugin.py", "HALF = 0.5", f"HALF = len(str(({text})))"))
+        assert method_sha256(tmp_path, files) == method_sha256(tmp_path, files)
+
+
+def test_files_may_import_all_of_each_other(tmp_path) -> None:
+    files = edited(
+        FILES,
+        ("helper.py", "from deep import strength", "from deep import *"),
+        ("helper.py", "weight.abs() * factor", "weight.abs() * float(factor)"),
+        ("deep.py", "import math\n", "import math\nfrom helper import *\n"),
+    )
+    base = method_sha256(tmp_path, files)
+    assert method_sha256(tmp_path, files) == base
+    changed = edited(files, ("deep.py", "math.sqrt(", "math.log("))
+    assert method_sha256(tmp_path, changed) != base
+
+
+def test_a_file_with_the_longest_of_names_counts(tmp_path) -> None:
+    longest = "n" * 250 + ".json"
+    files = edited(FILES, ("plugin.py", "settings.json", longest))
+    hashes = {method_sha256(tmp_path, files | {longest: content}) for content in ("1", "2")}
+    assert len(hashes) == 2

@@ -10,6 +10,7 @@ from support.suite_copies import Copy
 from bench.common.files import replacing
 from bench.common.machine import measure, yardstick
 from bench.executors import execute
+from bench.fingerprint import remember_suite, source
 from bench.jobs.allocation import pruned_total
 from bench.jobs.budget import Budget, Meter
 from bench.jobs.findings import Findings
@@ -83,6 +84,7 @@ USED: list[tuple[Callable[..., object], set[str]]] = [
     (protocols.one_shot, EVERY - TRAINED),
     (Magnitude.scores, EVERY - {"obd", "rigl"}),
     (OBD.scores, {"obd"}),
+    (Case.recalibrate, EVERY),  # a member of a class that all come to, behind some that don't count
     (recalibrate, {"renewed"}),
     (control.controlled, {"control"}),
     (control._shuffled, {"control"}),
@@ -218,6 +220,15 @@ def test_an_import_of_something_else_under_the_same_name_is_seen(tmp_path, base)
     assert changed(copy, base, "plain") == {"plain"}
 
 
+def test_a_function_named_like_a_member_that_does_not_count_does(tmp_path, base) -> None:
+    for number, head in enumerate(("", "if self:\n            ")):
+        copy = Copy(tmp_path / str(number))
+        copy.insert(Case.prune, f"{head}def restore(): return 1")
+        before = copy.sha256(JOBS["plain"])
+        copy.edit(Case, lambda text: text.replace("return 1", "return 2"))
+        assert len({before, copy.sha256(JOBS["plain"]), base["plain"]}) == 3
+
+
 def test_registering_more_makes_nothing_stale(tmp_path, base) -> None:
     copy = Copy(tmp_path)
     copy.edit(
@@ -234,7 +245,7 @@ def test_registering_more_makes_nothing_stale(tmp_path, base) -> None:
 
 def test_a_field_of_the_record_makes_nothing_stale(tmp_path, base) -> None:
     copy = Copy(tmp_path)
-    for model, name in ((Findings, "notes: list"), (Record, "source_sha256: str")):
+    for model, name in ((Findings, "notes:"), (Record, "source_sha256:")):
         copy.edit(
             model,
             lambda text, name=name: text.replace(f"    {name}", f"    one: int = 0\n    {name}"),
@@ -246,6 +257,18 @@ def test_a_field_of_the_record_makes_nothing_stale(tmp_path, base) -> None:
         ),
     )
     assert changed(copy, base) == set()
+
+
+def test_code_that_is_edited_in_mid_run_counts_as_it_was(tmp_path, monkeypatch) -> None:
+    files = [tmp_path / name for name in ("bench/a.py", "methods/inner/b.py", "datasets/c.py")]
+    for file in files:
+        file.parent.mkdir(parents=True)
+        file.write_text("before")
+    monkeypatch.setattr(source, "ROOT", tmp_path)
+    remember_suite()
+    for file in files:
+        file.write_text("after")
+    assert [source.text(file) for file in files] == [b"before"] * 3
 
 
 def test_ten_thousand_records_are_looked_up_at_once() -> None:

@@ -19,6 +19,50 @@ STALE: dict[str, list[Edit]] = {
     "a method of the package instead": [
         ("deep.py", "import math", "import cmath as math"),
     ],
+    "what is computed for an error": [
+        ("plugin.py", 'f"the power is {self.power}, below zero"', "bend(self.power)")
+    ],
+    "what an assertion's text computes": [
+        (
+            "plugin.py",
+            "        found = {}\n",
+            "        found = {}\n        assert HALF, bend(HALF)\n",
+        )
+    ],
+    "what happens under a condition beside what is logged": [
+        (
+            "plugin.py",
+            "        found = {}\n",
+            "        found = {}\n        if HALF:\n            log.info('half')\n"
+            "            found[''] = HALF\n",
+        )
+    ],
+    "what a condition computes": [
+        (
+            "plugin.py",
+            "        found = {}\n",
+            "        found = {}\n        if bend(HALF):\n            pass\n",
+        )
+    ],
+    "what is logged by a call": [
+        ("plugin.py", "        found = {}\n", "        found = {}\n        log.info(bend(HALF))\n")
+    ],
+    "a call of something like a logger": [
+        ("plugin.py", "        found = {}\n", "        found = {}\n        problem.info('x')\n")
+    ],
+    "a call of a logger that doesn't log": [
+        ("plugin.py", "        found = {}\n", "        found = {}\n        log.setLevel(10)\n")
+    ],
+    "what happens where the file isn't the program": [
+        (
+            "plugin.py",
+            "METHODS = {",
+            "if __name__ == '__main__':\n    pass\nelse:\n    HALF = 2\nMETHODS = {",
+        )
+    ],
+    "what happens under another name": [
+        ("plugin.py", "METHODS = {", "if __name__ != '__main__':\n    HALF = 2\nMETHODS = {")
+    ],
     "what happens at import": [
         ("helper.py", "from deep", "import torch\n\n\ntorch.seed()\nfrom deep")
     ],
@@ -42,6 +86,33 @@ CURRENT: dict[str, list[Edit]] = {
     "a text that is logged": [("plugin.py", '"scoring %s"', '"now scoring %s with care"')],
     "another thing that is logged": [
         ("plugin.py", "        found = {}\n", '        found = {}\n        log.debug("begun")\n'),
+    ],
+    "what is logged under a condition": [
+        (
+            "plugin.py",
+            "        found = {}\n",
+            "        found = {}\n        if HALF:\n            log.debug('half')\n"
+            "        else:\n            print('whole')\n",
+        ),
+    ],
+    "a warning": [
+        (
+            "plugin.py",
+            "        found = {}\n",
+            "        import warnings\n\n        found = {}\n        warnings.warn('careful')\n",
+        ),
+    ],
+    "the text of an assertion": [
+        ("plugin.py", 'assert problem, "a problem"', 'assert problem, u"none of %s" % self')
+    ],
+    "how a text is written": [("plugin.py", 'word = "a word"', "word = u'a word'")],
+    "an import of all names": [
+        (
+            "plugin.py",
+            "from helper import scaled as scaled_by_the_helper",
+            "from late import *\nfrom helper import *",
+        ),
+        ("plugin.py", "scaled_by_the_helper(", "scaled("),
     ],
     "an import in another way": [
         ("plugin.py", "from torch.nn.functional import relu as bend", "import torch.nn as n"),
@@ -141,3 +212,9 @@ def test_a_package_imports_from_itself(tmp_path, base) -> None:
     assert method_sha256(tmp_path, changed, plugin) != base
     changed = files | {"package/outer/__init__.py": "import torch\ntorch.seed()\n"}
     assert method_sha256(tmp_path, changed, plugin) != base
+    reading = files | {"package/__init__.py": "def settings():\n    return open('own.json')\n"}
+    hashes = {
+        method_sha256(tmp_path, reading | {"package/own.json": content}, plugin)
+        for content in ("1", "2")
+    }
+    assert len(hashes) == 2

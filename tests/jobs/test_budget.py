@@ -5,6 +5,7 @@ import torch
 from support.tiny import PLENTY, tiny_mlp, tiny_problem
 
 from bench.jobs.budget import Budget, Meter, OverBudget
+from methods import build
 
 
 def test_distinct_examples_are_counted_once_and_passes_each_time() -> None:
@@ -58,3 +59,11 @@ def test_the_loss_of_other_weights_is_a_tuning_trial_without_a_backward_pass() -
     assert problem.loss(problem.weights, 9) != pytest.approx(float(expected))
     with pytest.raises(OverBudget, match="asked for 3 tuning trials"):
         problem.loss(halved, 9)
+
+
+def test_a_problem_knows_whether_it_was_asked_for_data() -> None:
+    problem = tiny_problem(tiny_mlp())
+    build("magnitude", {}).prune(problem)
+    assert problem.used_data is False
+    problem.examples(1)
+    assert problem.used_data is True

@@ -30,6 +30,9 @@ def test_lamp_by_hand() -> None:
 
 def test_lamp_breaks_ties_by_index() -> None:
     assert scores("lamp", a=[1.0, -1.0, 1.0])["a"].tolist() == [1 / 3, 1 / 2, 1.0]
+    # So few are sorted in another way than many.
+    many = scores("lamp", a=[1.0, -1.0] * 50)["a"].double()
+    torch.testing.assert_close(many, 1 / torch.arange(100, 0, -1).double(), rtol=1e-6, atol=0)
 
 
 def test_lamp_of_a_layer_of_zeros_is_zero() -> None:

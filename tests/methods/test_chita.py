@@ -372,3 +372,10 @@ def test_a_large_damping_is_magnitude() -> None:
     expected = flatten(build("magnitude", {}).prune(problem))
     found = flatten(build("chita", {"samples": 20, "damping": 1e9}).prune(problem))
     torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("allocation", ["global", "layerwise"])
+def test_where_nothing_is_kept_everything_is_zero(allocation) -> None:
+    problem = tiny_problem(tiny_mlp(), sparsity=0.999, allocation=allocation)
+    found = flatten(build("chita", {"samples": SAMPLES}).prune(problem))
+    assert found.shape == (62,) and not found.any()

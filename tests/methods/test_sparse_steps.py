@@ -1,5 +1,6 @@
 """Sparse training step by step, on a small network, against the formulas of the papers."""
 
+import copy
 import math
 
 import pytest
@@ -383,6 +384,56 @@ def test_str_projects_to_the_exact_count_at_settle(allocation) -> None:
         found = watch.training.model.get_parameter(name)
         torch.testing.assert_close(found.detach(), behind, rtol=1e-4, atol=1e-5)
     assert not hasattr(watch.training.model[0], "parametrizations")
+
+
+class Kept:
+    """The state before one of the steps, as an interrupted training leaves it."""
+
+    def __init__(self, saved: dict | None = None) -> None:
+        self.saved = saved
+        self.states: list[dict] = []
+
+    def due(self) -> bool:
+        return self.saved is None
+
+    def save(self, state: dict) -> None:
+        self.states.append(copy.deepcopy(state))
+
+
+@pytest.mark.parametrize(
+    ("method", "fields"),
+    [
+        ("str", {"interval": 4, "settle": 0.8}),
+        ("str", {"interval": 4, "settle": 0.8, "threshold": "global"}),
+        ("gmp", {}),
+        ("rigl", {"interval": 5}),
+        ("set", {"interval": 5}),
+        ("scratch", {}),
+    ],
+)
+def test_an_interrupted_training_goes_on_as_if_it_had_not_been(method, fields) -> None:
+    """After any number of steps, with momentum and weight decay, and to the same bits."""
+
+    def run(saver: Kept) -> dict[str, Tensor]:
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(12, 20), nn.Tanh(), nn.Linear(20, 3))
+        recipe = Recipe(epochs=10, batch=20, learning_rate=0.1, weight_decay=1e-3)
+        prunable = {"0.weight": "0", "2.weight": "2"}
+        draw = torch.Generator().manual_seed(3)
+        training = Training(model, prunable, Examples(), recipe, draw, saver=saver)
+        training.run(build(method, fields).sparsifier(Target(0.8, "global")))
+        assert training.figures == figures or not saver.saved
+        figures.update(training.figures)
+        return model.state_dict()
+
+    figures: dict[str, float] = {}
+    whole = Kept()
+    expected = run(whole)
+    assert sum(int((expected[name] == 0).sum()) for name in SHAPES) == 240
+    assert len(whole.states) == 40
+    for steps in (1, 7, 20, 31, 32, 33, 39, 40):
+        found = run(Kept(whole.states[steps - 1]))
+        assert all(torch.equal(found[name], value) for name, value in expected.items()), steps
 
 
 def test_str_must_not_settle_before_it_has_risen() -> None:

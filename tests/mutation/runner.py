@@ -25,7 +25,7 @@ from .checkout import Place
 IMPORTS = (
     *("torch", "torchvision", "numpy", "pandas", "scipy.stats", "pydantic"),
     *("scikit_posthocs", "optuna", "matplotlib.pyplot", "pytest", "hypothesis", "typer"),
-    *("tabulate", "mlxtend.data", "safetensors.torch", "curvlinops", "statsmodels.api"),
+    *("tabulate", "mlxtend.data", "safetensors.torch", "curvlinops", "statsmodels.api", "timm"),
 )
 """What takes long to import; what isn't installed is left out."""
 

@@ -51,6 +51,24 @@ EVERY_METHOD = (
 )
 """What every method keeps, whatever it does."""
 
+IDENTITY_OF_THE_SUITE = (
+    "test_what_only_speaks_may_change",
+    "test_the_text_of_an_error_may_change_but_not_its_type",
+    "test_what_is_logged_may_change",
+    "test_a_whole_package_may_move",
+    "test_a_definition_may_move",
+    "test_an_import_of_something_else_under_the_same_name_is_seen",
+    "test_a_function_named_like_a_member_that_does_not_count_does",
+    "test_registering_more_makes_nothing_stale",
+    "test_a_field_of_the_record_makes_nothing_stale",
+    "test_code_that_is_edited_in_mid_run_counts_as_it_was",
+    "test_an_edit_makes_those_records_stale_that_come_to_it[Method.prune-]",
+    "test_an_edit_makes_those_records_stale_that_come_to_it[Case._add_cost-]",
+    "test_an_edit_makes_those_records_stale_that_come_to_it[Case.recalibrate-]",
+    "test_an_edit_makes_those_records_stale_that_come_to_it[PublishedWeights.path-]",
+)
+"""Tests of how the suite's own code is followed; those of what is followed are many more."""
+
 SUBJECTS: Sequence[Subject] = (
     Subject(
         "allocation",
@@ -58,7 +76,7 @@ SUBJECTS: Sequence[Subject] = (
             "bench/jobs/allocation.py",
             "bench/problem/selection.py",
         ),
-        ("problem/test_allocation.py", "run/test_control.py"),
+        ("jobs/test_allocation.py", "problem/test_selection.py", "run/test_control.py"),
     ),
     Subject(
         "evaluation",
@@ -180,7 +198,7 @@ SUBJECTS: Sequence[Subject] = (
             *("methods/search.py", "methods/__init__.py"),
         ),
         (
-            *("methods/test_baselines.py", *EVERY_METHOD),
+            *("methods/test_baselines.py", "methods/test_search.py", *EVERY_METHOD),
             "run/test_tuning.py::test_all_of_a_space_can_be_configured_and_budget_is_no_part_of_it",
             "run/test_tuning.py::test_masks_judged_by_their_loss_are_trials_already",
         ),
@@ -223,19 +241,39 @@ SUBJECTS: Sequence[Subject] = (
     ),
     Subject("tuning", ("bench/run/tuning.py",), ("run/test_tuning.py",)),
     Subject(
-        "identity",
+        "job",
+        ("bench/jobs/job.py", "bench/run/environment.py"),
+        ("run/test_environment.py", "jobs/test_bounds.py", "jobs/test_record.py"),
+    ),
+    Subject("job identity", ("bench/run/identity.py",), ("fingerprint/test_identity_suite.py",)),
+    Subject(
+        "pair identity",
+        ("bench/pairs/preparing/identity.py",),
         (
-            "bench/jobs/job.py",
-            "bench/run/environment.py",
-            "bench/run/identity.py",
-            "bench/pairs/preparing/identity.py",
-            "bench/fingerprint/*.py",
+            *(
+                "fingerprint/test_identity_values.py",
+                "fingerprint/test_identity_weights.py",
+                "fingerprint/test_identity_models.py",
+            ),
+            "fingerprint/test_identity_pair.py",
         ),
+    ),
+    Subject(
+        "fingerprint",
+        ("bench/fingerprint/*.py",),
         (
-            *("jobs/test_bounds.py", "jobs/test_record.py", "fingerprint/test_identity_imports.py"),
-            *("fingerprint/test_identity_models.py", "fingerprint/test_identity_pair.py"),
-            *("fingerprint/test_identity_suite.py", "fingerprint/test_identity_user_code.py"),
-            *("fingerprint/test_identity_ways.py", "study/test_user_code.py"),
+            *(
+                "fingerprint/test_identity_values.py",
+                "fingerprint/test_identity_user_code.py",
+                "fingerprint/test_identity_ways.py",
+            ),
+            *(
+                "fingerprint/test_identity_imports.py",
+                "fingerprint/test_identity_models.py",
+                "fingerprint/test_identity_pair.py",
+                "study/test_user_code.py",
+            ),
+            *(f"fingerprint/test_identity_suite.py::{name}" for name in IDENTITY_OF_THE_SUITE),
         ),
     ),
 )
@@ -255,9 +293,14 @@ ELSEWHERE = (
     *("bench/problem/training/*.py", "bench/problem/weights.py", "bench/problem/stopwatch.py"),
     *("bench/pairs/pair.py", "bench/pairs/checkpoint.py", "bench/pairs/preparing/dense*.py"),
     *("bench/pairs/preparing/prepare.py", "bench/pairs/preparing/fitting.py"),
-    *("bench/run/case.py", "bench/run/one_job.py", "bench/run/sharing.py", "bench/run/snapshot.py"),
+    *(
+        "bench/run/case.py",
+        "bench/run/one_job.py",
+        "bench/run/snapshot.py",
+        "bench/problem/cache.py",
+    ),
     *("bench/run/protocols.py", "bench/run/retrain.py", "bench/common/layout.py"),
-    *("bench/check/pace.py", "bench/check/curves.py", "bench/common/machine/yardstick.py"),
+    *("bench/check/timing.py", "bench/check/tables.py", "bench/common/machine/yardstick.py"),
     "bench/common/randomness.py",
 )
 """Pictures, processes, data and training: they are held by tests of whole runs, which take long."""

@@ -106,6 +106,7 @@ def test_the_faults_inside_a_function(inside, expected) -> None:
         "X = Literal['a', 'b']",
         "X = Tensor | None",
         "x = isinstance(a, B | C)",
+        "__all__ = ['a', 'b']",
         "assert a > 1",
         "def f(a: int | None) -> 'b': ...",
         "class A(Protocol):\n    @property\n    def b(self):\n        return 1",

@@ -17,8 +17,8 @@ LOGGING = {"debug", "info", "warning", "exception"}
 def mutations(source: str) -> list[Mutation]:
     """Every fault of a module, in the order of its text.
 
-    Left out are docstrings, annotations, protocols, imports, assertions, error messages and other
-    sentences, logging, `__repr__`, and whatever is under `if TYPE_CHECKING`.
+    Left out are docstrings, annotations, protocols, imports, `__all__`, assertions, error messages
+    and other sentences, logging, `__repr__`, and whatever is under `if TYPE_CHECKING`.
     """
     text = Text(source)
     found = [
@@ -126,7 +126,7 @@ def _is_passed_over(node: ast.stmt) -> bool:
         return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Constant) or _is_logging(node.value)
-    return False
+    return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
 
 
 def _calls(node: ast.AST, name: str) -> bool:

@@ -113,3 +113,16 @@ def test_a_product_by_broadcasting_is_named() -> None:
 
     flops = forward_flops(Broadcast().requires_grad_(False), torch.randn(1, 4))
     assert list(flops.uncounted) == ["mul"]
+
+
+def test_a_network_that_casts_its_input_is_counted() -> None:
+    """Casts and sums with a factor are operations whose settings go by name."""
+
+    class Casting(nn.Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            weight = torch.sub(self.weight, torch.ones(3, 4).double(), alpha=2)
+            return F.linear(x.to(torch.float64), weight)
+
+    layer = Casting(4, 3).double().requires_grad_(False)
+    layer.weight.copy_(torch.tensor([[2.0], [1.0], [1.0]]).expand(3, 4))
+    assert forward_flops(layer, torch.randn(1, 4)).total == 2 * 8

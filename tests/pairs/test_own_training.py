@@ -12,8 +12,10 @@ from torch import nn
 
 import datasets
 from bench.common.errors import UserError
+from bench.common.machine.threads import threads
 from bench.jobs.recipe import Recipe
 from bench.pairs import PAIRS, checkpoint
+from bench.pairs.preparing.dense_training import train
 from bench.pairs.preparing.prepare import prepare
 from bench.problem.problem import Target
 from bench.problem.training.loop import Training
@@ -225,3 +227,16 @@ def test_random_buffers_are_the_same_wherever_the_model_is_built(toys) -> None:
 def test_the_built_in_pair_of_its_own_training_is_what_it_was() -> None:
     dense = prepare(PAIRS["mlpnet-mnist5k"], CPU)
     assert (dense.train.layout, dense.frozen) == (torch.contiguous_format, frozenset())
+
+
+def test_dense_weights_are_the_same_whatever_threads_the_run_has() -> None:
+    own = PAIRS["mlpnet-mnist5k"]
+    recipe = own.dense.model_copy(update={"epochs": 2})
+    found = []
+    for count in (1, 2, 3):
+        model = own.build()
+        with threads(count):
+            train(own, recipe, model, datasets.load("mnist5k"), lambda *_: None)
+            assert torch.get_num_threads() == count
+        found.append(_sha256(model.state_dict()))
+    assert len(set(found)) == 1

@@ -2,13 +2,14 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from support.own_pairs import job_of, own, ready
 from torch import Tensor, nn
 
 from bench.common.errors import MethodError
 from bench.pairs import PAIRS
 from bench.pairs.mlpnet import MLPNet
-from bench.pairs.preparing.precision import rounded
+from bench.pairs.preparing.precision import input_dtype, rounded
 from bench.pairs.preparing.prepare import prepare
 from bench.run.one_job import run_job
 
@@ -83,6 +84,22 @@ def test_a_network_in_double_precision_runs(trained, own) -> None:
     assert pruned(double, "woodfisher").accuracy == pytest.approx(
         pruned(full, "woodfisher").accuracy, abs=0.3
     )
+
+
+def test_inputs_come_in_the_type_that_the_network_takes() -> None:
+    class Single(nn.Linear):
+        """Keeps its weights in another type than it computes in."""
+
+        def forward(self, x: Tensor) -> Tensor:
+            return F.linear(x, self.weight.float())
+
+    mixed = nn.Sequential(nn.Linear(3, 3).bfloat16(), nn.Linear(3, 3))
+    cases = [
+        *((nn.Linear(3, 3).to(dtype), dtype) for dtype in (torch.bfloat16, torch.float64)),
+        *((net, torch.float32) for net in (nn.Linear(3, 3), Single(3, 3).bfloat16(), mixed)),
+    ]
+    for net, expected in cases:
+        assert input_dtype(net, torch.ones(2, 3)) == expected
 
 
 def test_rounding_makes_no_zeros_and_no_infinities() -> None:

@@ -6,6 +6,7 @@ from support.tiny import slow_gradients, tiny_conv, tiny_mlp, tiny_problem
 from torch import nn
 
 from bench.common.errors import MethodError, Skip
+from bench.problem.gradients.watch import layer_positions
 from bench.problem.passes import CHUNK, Settings
 from bench.problem.problem import Problem
 from methods.curvature.diagonals import fisher_diagonal
@@ -24,6 +25,18 @@ def test_mini_batch_gradients_are_means_also_across_chunks() -> None:
     problem = tiny_problem(tiny_mlp(), count=60)
     expected = slow_gradients(problem, 60).view(5, 12, -1).mean(1)
     torch.testing.assert_close(problem.gradients(5, batch=12), expected)
+
+
+def test_a_pass_is_of_fifty_examples_at_most() -> None:
+    """With chunks of another size, sums would be rounded in another way than in earlier records."""
+    problem = tiny_problem(tiny_mlp(), count=120)
+    sizes = []
+    hook = problem._model[0].register_forward_hook(
+        lambda layer, given, _: sizes.append(len(given[0]))
+    )
+    problem.gradients(120)
+    hook.remove()
+    assert [size for size in sizes if size > 1] == [50, 50, 20]
 
 
 def test_true_fisher_draws_labels_from_the_model() -> None:
@@ -49,6 +62,13 @@ def test_a_seed_changes_the_examples_and_nothing_else() -> None:
     assert not torch.equal(one.examples(10)[0], other.examples(10)[0])
     assert torch.equal(one.examples(10)[0], one.examples(20)[0][:10])
     assert all(torch.equal(one.weights[name], other.weights[name]) for name in one.weights)
+
+
+def test_the_examples_of_a_seed_are_those_of_earlier_records() -> None:
+    problem = tiny_problem(tiny_mlp(), seed=5)
+    everything = problem._calibration._examples.inputs
+    found = [int((everything == row).all(1).nonzero()) for row in problem.examples(6)[0]]
+    assert found == [15, 31, 18, 6, 0, 1]
 
 
 def test_large_seeds_are_different_seeds() -> None:
@@ -92,6 +112,30 @@ def test_squares_of_grouped_convolutions_are_those_of_their_gradients() -> None:
 def test_one_matrix_of_inputs_for_a_grouped_convolution_is_a_skip(method) -> None:
     with pytest.raises(Skip, match="works in groups"):
         method.prune(tiny_problem(grouped()))
+
+
+def test_a_layer_that_is_never_called_is_said() -> None:
+    class Skipping(nn.Sequential):
+        def forward(self, inputs):
+            return self[2](self[1](self[0](inputs)))[:, :3]
+
+    problem = tiny_problem(Skipping(*tiny_mlp()))
+    for asked in (lambda: problem.gradients(4), lambda: list(problem.inputs(4))):
+        with pytest.raises(MethodError, match=r"layer 4 is never called"):
+            asked()
+
+
+def test_counting_uses_keeps_no_graph() -> None:
+    class Watched(nn.Linear):
+        def forward(self, inputs):
+            output = super().forward(inputs)
+            kept.append(output.requires_grad)
+            return output
+
+    kept: list[bool] = []
+    net = nn.Sequential(Watched(4, 4), Watched(4, 2))
+    assert layer_positions(net, ["0", "1"], torch.ones(1, 5, 4)) == {"0": 5, "1": 5}
+    assert kept == [False, False]
 
 
 def test_an_unsupported_layer_is_a_skip() -> None:

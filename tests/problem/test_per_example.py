@@ -46,6 +46,15 @@ def test_every_operation_is_that_of_the_matrix(rows: Gradients) -> None:
     torch.testing.assert_close(rows.transposed_times(tall), matrix.T @ tall)
 
 
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [(1, [3] * 5), (3, [3] * 5), (5, [3] * 5), (6, [6, 6, 3]), (14, [12, 3]), (99, [15])],
+)
+def test_columns_are_of_whole_units_within_the_width_or_of_one(width, expected) -> None:
+    gradients = OuterGradients(torch.ones(2, 5), torch.ones(2, 3))
+    assert [part.shape[1] for part in gradients.columns(width)] == expected
+
+
 def test_outer_products_are_row_major() -> None:
     rows = OuterGradients(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0, 5.0]]))
     assert rows.dense().tolist() == [[3, 4, 5, 6, 8, 10]]

@@ -3,19 +3,19 @@
 import json
 import re
 
-import pandas as pd
 import pytest
 from support.hostile import BREAKOUT, LABELS, hostile_cells, many_cells
 from support.pages import data, make_page, own
+from support.published_values import reproduction
 from support.records import make_cell, make_grid, make_job
 
-from bench.common.errors import UserError
+from bench.check.reproduction import Ours
+from bench.check.tables import published_tables
 from bench.jobs.budget import Budget
-from bench.report import Cell, write_page
+from bench.report import Cell
 from bench.report.page.content import inline
 from bench.report.page.glyphs import outline
 from bench.report.tables import latex
-from bench.report.tables.published import COLUMNS, published_tables
 
 
 def test_everything_is_in_the_file(tmp_path) -> None:
@@ -72,15 +72,12 @@ def test_inline_json_has_no_sign_that_a_page_reads() -> None:
 
 
 def test_verdicts_against_published_values_are_a_table(tmp_path) -> None:
-    row = ("resnet20-cifar10", "obd", 0.9, 85.0, 84.5, 0.5, "reproduced", "Some 2020, table 3")
-    verdicts = pd.DataFrame([row], columns=list(COLUMNS))
-    text = own(make_page(make_grid(), tmp_path, verdicts=verdicts))
-    for said in ("Against published numbers", "84.50", "+0.50", "reproduced", "Some 2020, table 3"):
+    published = published_tables([reproduction(84.5, Ours("obd", [85.0], 10_000))])
+    text = own(make_page(make_grid(), tmp_path, published=published))
+    for said in ("Against published numbers", "84.50", "+0.50", "reproduced", "Some 2020"):
         assert said in text
-    document = latex.document(published_tables(verdicts), "x")
-    assert "reproduced" in document and "Some 2020, table 3" in document
-    with pytest.raises(UserError, match="missing: source"):
-        write_page("x", "", make_grid(), tmp_path, verdicts=verdicts.drop(columns="source"))
+    document = latex.document(published, "x")
+    assert "reproduced" in document and "Some 2020" in document
 
 
 def test_configuration_is_shown_in_full(tmp_path) -> None:

@@ -5,15 +5,16 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pandas as pd
 import pytest
+from support.published_values import reproduction
 from support.records import make_cell, make_grid, make_job
 
+from bench.check.reproduction import Ours
+from bench.check.tables import published_tables
 from bench.report import Cell, frame, summary
 from bench.report.panels import tables
 from bench.report.tables import latex
 from bench.report.tables.macros import letters, macros
-from bench.report.tables.published import COLUMNS, published_tables
 
 
 def defined(cells: list[Cell], pair: str = "resnet20-cifar10") -> dict[str, str]:
@@ -71,8 +72,7 @@ def test_pairs_of_one_study_do_not_share_a_name() -> None:
 def test_the_compiled_document_says_what_the_records_say(tmp_path: Path) -> None:
     table = frame(make_grid())
     means = summary(table)
-    row = ("resnet20-cifar10", "obd", 0.9, 85.0, 84.52, 0.48, "reproduced", "Table 3")
-    published = published_tables(pd.DataFrame([row], columns=list(COLUMNS)))
+    published = published_tables([reproduction(84.52, Ours("obd", [85.0], 10_000))])
     document = latex.document([*tables(table, means), *published], "Example")
     (tmp_path / "tables.tex").write_text(document, "utf-8")
     (tmp_path / "macros.tex").write_text(macros(means, table, "resnet20-cifar10"), "utf-8")
@@ -98,6 +98,6 @@ def test_the_compiled_document_says_what_the_records_say(tmp_path: Path) -> None
         "asked for 9,000 passes",
         "OutOfMemory at layer",
         "reproduced",
-        "Table 3",
+        "Some 2020",
     ):
         assert said in re.sub(r"-\s(?=[a-z])", "", text), said

@@ -109,7 +109,7 @@ def test_methods_know_whether_they_use_labels(name, variant) -> None:
         examples = problem._calibration._examples
         examples.labels = (examples.labels + move) % 3
         results.append(flatten(method.prune(problem)))
-    assert method.uses_labels is not torch.equal(*results)
+    assert method.uses_labels is (not torch.equal(*results))
 
 
 def test_a_control_has_its_methods_layers_budget_and_an_identity_of_its_own(dense) -> None:
@@ -183,11 +183,11 @@ def test_a_study_puts_controls_beside_each_method(tmp_path) -> None:
 
 
 def test_controls_answer_for_no_published_value(tmp_path) -> None:
-    from bench.check.published import published
+    from bench.check.published import published_values
     from bench.report import Cell
 
     entries = load_study(str(study_file(tmp_path))).entries()
-    values = published().select(None, {"mlpnet-mnist"})
+    values = published_values().select(None, {"mlpnet-mnist"})
     cells = [Cell(entry.label, entry.job, None) for entry in entries]
     controls = [cell for cell in cells if cell.job.control]
     run_here = [v for v in judge(values, cells) if "has not run" in v.reason]

@@ -1,5 +1,6 @@
 """Tuning: as many trials for everybody, on validation images alone, the test split read once."""
 
+import time
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -69,9 +70,12 @@ def seen(monkeypatch) -> list[object]:
 
 @pytest.mark.parametrize("method", ["magnitude", "obd", "l-obs", "kfac", "ekfac", "woodfisher"])
 def test_everybody_has_as_many_trials_and_the_test_split_is_read_once(dense, seen, method) -> None:
+    began = time.perf_counter()
     record = run(job(method), dense)
+    took = time.perf_counter() - began
     assert record.status == "ok", record.reason
     assert seen == [dense.validation] * TRIALS + [dense.test]
+    assert 0 < record.tuning_seconds < took
     assert record.spent.tuning_trials == len(record.trials) == TRIALS
     assert record.tuning_spent.tuning_trials == TRIALS
     assert record.chosen.keys() == METHODS[method]().space().keys()

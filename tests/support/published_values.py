@@ -1,6 +1,7 @@
 """Values as a paper would have published them."""
 
 from bench.check.published import Value
+from bench.check.reproduction import Ours, Reproduction
 
 
 def value(**changes: object) -> Value:
@@ -19,3 +20,11 @@ def value(**changes: object) -> Value:
         "protocol": "one-shot",
     }
     return Value.model_validate(row | changes)
+
+
+def reproduction(accuracy: float, ours: Ours) -> Reproduction:
+    """A value of `Some 2020` for obd on ResNet-20 that our result reproduces."""
+    published = value(
+        source="Some 2020", model="resnet20", dataset="cifar10", method="obd", value=accuracy
+    )
+    return Reproduction(published, "reproduced", "", ours, 1.5)

@@ -41,7 +41,9 @@ class Own(bases.Ranked):
         log.info("scoring %s", problem)
         if self.power < 0:
             raise ValueError(f"the power is {self.power}, below zero")
+        assert problem, "a problem"
         found = {}
+        word = "a word"
         for name, weight in problem.weights.items():
             found[name] = bend(scaled_by_the_helper(weight, HALF) + shift(weight)) * late.FACTOR
         return found

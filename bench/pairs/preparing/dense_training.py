@@ -14,6 +14,7 @@ from torch import nn
 
 from bench.common.errors import MethodError, UserError
 from bench.common.folders import data_folder
+from bench.common.machine.threads import threads
 from bench.fingerprint import closure, target_of
 from bench.jobs.recipe import Recipe
 from bench.pairs import checkpoint
@@ -30,6 +31,10 @@ from datasets.inputs.split_inputs import Inputs
 log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
+
+THREADS = 2
+"""Threads that every dense model is trained with, whatever the run has: with another number sums
+are rounded otherwise, and the same recipe ends in other weights."""
 
 FIRST, ROUNDING = 100, 1e-3
 """Examples whose loss tells a model from another, and by how much it may differ, relatively."""
@@ -109,15 +114,16 @@ def train(
     images = pair.inputs(data.train, torch.device("cpu"))
     try:
         fit = fitting(model, first_few(images))
-        Training(
-            model,
-            pair.prunable_parameters(model),
-            fit(images),
-            recipe,
-            torch.Generator().manual_seed(SEED),
-            progress=progress,
-            frozen=frozen_parameters(model),
-        ).run()
+        with threads(THREADS):
+            Training(
+                model,
+                pair.prunable_parameters(model),
+                fit(images),
+                recipe,
+                torch.Generator().manual_seed(SEED),
+                progress=progress,
+                frozen=frozen_parameters(model),
+            ).run()
     except Exception as error:  # the model is the user's own code, and may raise anything
         reason = (
             str(error) if isinstance(error, MethodError) else f"{type(error).__name__}: {error}"

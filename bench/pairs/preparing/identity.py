@@ -51,6 +51,8 @@ def training_sha256(pair: Pair, model: nn.Module, data_sha256: str, training: st
     settings = _settings(pair)
     del settings["prunable"]
     parts = {"weights": _reading(pair.dense), "model": structure(model), "data": data_sha256}
+    if not isinstance(pair.model, type):  # a function may set the first weights, in no class's code
+        parts["built by"] = settings["model"]
     return _sha256(settings | parts | {"training": training})
 
 

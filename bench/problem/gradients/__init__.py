@@ -1,1 +1,1 @@
-"""Per-example gradients of a model: watched, put together, and produced anew in parts."""
+"""Per-example gradients of a model: recorded by hooks, assembled, or recomputed group by group."""

@@ -1,4 +1,4 @@
-"""Gradients put together from the signals of layers: one matrix, or layer by layer."""
+"""Assembles per-example gradients from the signals of layers, as one matrix or layer by layer."""
 
 from collections.abc import Collection, Iterable
 
@@ -10,11 +10,14 @@ from bench.problem.gradients.signal import Signal
 from bench.problem.weights import Weights
 
 Chunks = Iterable[dict[str, Signal]]
-"""Signals by parameter name, some examples at a time."""
+"""The signals of some examples at a time, by parameter name."""
 
 
 def mean_gradients(chunks: Chunks, weights: Weights, samples: int, batch: int) -> Tensor:
-    """Gradients [samples, d] of these weights, each the mean over `batch` examples."""
+    """Return gradients [samples, d] of these weights, each the mean over `batch` examples.
+
+    `chunks` must yield samples × batch examples. The columns of the layers are joined in order.
+    """
     sizes = [weight.numel() for weight in weights.values()]
     gradients = next(iter(weights.values())).new_zeros(samples, sum(sizes))
     columns = gradients.split(sizes, dim=1)
@@ -30,7 +33,10 @@ def mean_gradients(chunks: Chunks, weights: Weights, samples: int, batch: int) -
 def by_layer(
     chunks: Chunks, outer: Collection[str], weights: Weights, samples: int
 ) -> JoinedGradients:
-    """Gradients of these weights, an example each, those of the layers in `outer` as factors."""
+    """Return one gradient per example [samples, d] of these weights, kept layer by layer.
+
+    The gradients of the layers named in `outer` are kept as their two factors δ and a.
+    """
     found = {name: empty_gradients(weights[name], samples, name in outer) for name in weights}
     first = 0
     for chunk in chunks:
@@ -41,6 +47,9 @@ def by_layer(
 
 
 def gradient_bytes(outer: Collection[str], weights: Weights) -> dict[str, int]:
-    """Bytes that one row of each layer takes: whole, or as factors for the layers in `outer`."""
+    """Return the bytes that one gradient of each layer takes.
+
+    Gradients of the layers named in `outer` are kept as factors, those of the others in full.
+    """
     lengths = {name: gradient_length(weight, name in outer) for name, weight in weights.items()}
     return {name: lengths[name] * weight.element_size() for name, weight in weights.items()}

@@ -1,4 +1,4 @@
-"""Hessian-vector products of the loss by differentiating twice (Pearlmutter 1994)."""
+"""Hessian-vector products of the loss, by differentiating twice (Pearlmutter 1994)."""
 
 from collections.abc import Sequence
 
@@ -13,13 +13,13 @@ from bench.problem.gradients.watch import at_least_single
 def hessian_vector_product(
     model: nn.Module, parameters: Sequence[str], vector: Tensor, inputs: Tensor, labels: Tensor
 ) -> Tensor:
-    """Σ_i H_i v [d]: each example's Hessian of its own cross-entropy times a vector [d].
+    """Return Σ_i H_i v [d], where H_i is the Hessian of the cross-entropy of example i.
 
     H v = ∇(∇loss · v) over the named parameters, flattened and joined in the order given. Nothing
-    of size d² is formed. The model is left as it was; it should be in evaluation mode. Cost: about
-    four forward passes in time, two in memory.
+    of size d² is formed. The model is left unchanged; it should be in evaluation mode. Cost: about
+    four times the time and twice the memory of a forward pass.
     """
-    # Leaves of this call's own, which share memory with the model: its flags and .grad stay.
+    # New leaf tensors that share memory with the model: its `requires_grad` flags and `.grad` stay.
     leaves = {name: model.get_parameter(name).detach().requires_grad_() for name in parameters}
     parts = vector.split([leaf.numel() for leaf in leaves.values()])
     with torch.enable_grad():

@@ -1,9 +1,9 @@
-"""What a layer saw of a batch of examples, and the per-example gradients that follow from it.
+"""What is recorded of a layer for a batch of examples, and the per-example gradients it gives.
 
-For a layer y = W a with output gradient δ = ∂loss/∂y, the gradient of one example's loss is
-Σ_t δ_t a_tᵀ over the positions t at which the weights are used: one for a linear layer on [n, in],
-each pixel of the output for a convolution, with a_t the patch under it. A layer that is used
-several times in a pass, or shares its weights with another, has the positions of all its uses.
+For a layer y = W a with output gradient δ = ∂loss/∂y, the gradient of one example's loss is Σ_t δ_t
+a_tᵀ over the positions t at which the weights are used: one position for a linear layer on [n, in],
+one per output pixel for a convolution, with a_t the patch under it. A layer that is called several
+times in a pass, or shares its weights with another, has the positions of all its calls.
 """
 
 import functools
@@ -19,9 +19,9 @@ from bench.common.errors import Skip
 
 @dataclass(frozen=True)
 class Use:
-    """One use of a layer by n examples: what it was given, and the loss's gradient of its output.
+    """One call of a layer on n examples: its input `given`, and the gradient `delta` of its output.
 
-    The gradient is of each example's own loss, not of a mean.
+    The gradient is of each example's own loss, not of their mean.
     """
 
     module: nn.Module
@@ -30,22 +30,22 @@ class Use:
 
     @functools.cached_property
     def inputs(self) -> Tensor:
-        """The columns a_t that the flattened weight [out, in] multiplies: [n, in, positions]."""
+        """The columns a_t [n, in, positions] that the flattened weight [out, in] multiplies."""
         return columns(self.module, self.given)
 
     @property
     def output_gradients(self) -> Tensor:
-        """The columns δ_t: [n, out, positions]."""
+        """The output gradients δ_t as columns [n, out, positions]."""
         if isinstance(self.module, nn.Linear):
             return _positions_last(self.delta)
         return self.delta.reshape(*self.delta.shape[:2], -1)
 
     def gradients(self) -> Tensor:
-        """Per-example weight gradients [n, out * in].
+        """Return the per-example weight gradients [n, out * in].
 
-        For convolutions by one grouped convolution, an example a group (or as many groups as the
-        layer itself has): measured two to five times faster on ResNet-20 than a product of unfolded
-        patches.
+        A convolution's are computed by one grouped convolution with as many groups per example as
+        the layer itself has: measured two to five times faster on ResNet-20 than a product of
+        unfolded patches.
         """
         if not isinstance(self.module, nn.Conv2d):
             return torch.bmm(self.output_gradients, self.inputs.transpose(1, 2)).flatten(1)
@@ -65,40 +65,40 @@ class Use:
 
 @dataclass(frozen=True)
 class Signal:
-    """All uses of one layer's weights by the same n examples in one pass."""
+    """All calls of one layer's weights on the same n examples in one pass."""
 
     uses: tuple[Use, ...]
 
     @property
     def module(self) -> nn.Module:
-        """The layer, or the first of those that share the weights."""
+        """The layer; of several that share the weights, the one that was called first."""
         return self.uses[0].module
 
     @property
     def examples(self) -> int:
-        """n."""
+        """The number n of examples."""
         return len(self.uses[0].given)
 
     @property
     def inputs(self) -> Tensor:
-        """The columns a_t of all uses: [n, in, positions]."""
+        """The columns a_t of all calls: [n, in, positions]."""
         return _joined([use.inputs for use in self.uses])
 
     @property
     def output_gradients(self) -> Tensor:
-        """The columns δ_t of all uses: [n, out, positions]."""
+        """The columns δ_t of all calls: [n, out, positions]."""
         return _joined([use.output_gradients for use in self.uses])
 
     def gradients(self) -> Tensor:
-        """Per-example weight gradients [n, out * in], summed over the uses."""
+        """Return the per-example weight gradients [n, out * in], summed over the calls."""
         first, *others = (use.gradients() for use in self.uses)
         return functools.reduce(Tensor.add_, others, first)
 
 
 def columns(module: nn.Module, given: Tensor) -> Tensor:
-    """The layer's input as the columns that its flattened weight multiplies: [n, in, positions].
+    """Return a layer's input as the columns [n, in, positions] that its flat weight multiplies.
 
-    Raises `Skip` for a convolution in groups: each group has columns of its own.
+    Raises `Skip` for a grouped convolution, in which each group has columns of its own.
     """
     assert_supported(module, given)
     if isinstance(module, nn.Conv2d) and not isinstance(module.padding, str):
@@ -112,7 +112,7 @@ def columns(module: nn.Module, given: Tensor) -> Tensor:
 
 
 def supported(module: nn.Module) -> bool:
-    """Whether the gradients of the module's weight can be had here, whatever it is given."""
+    """Return whether per-example gradients of the module's weight are implemented."""
     convolution = (
         isinstance(module, nn.Conv2d)
         and module.padding_mode == "zeros"
@@ -122,7 +122,7 @@ def supported(module: nn.Module) -> bool:
 
 
 def assert_supported(module: nn.Module, given: Tensor) -> None:
-    """Raise `Skip` for a layer whose gradients can't be had here."""
+    """Raise `Skip` for a layer or an input shape whose per-example gradients aren't implemented."""
     if not supported(module) or given.dim() < 2:
         raise Skip(
             f"per-example gradients of {type(module).__name__}({module.extra_repr()}) on inputs "
@@ -132,17 +132,17 @@ def assert_supported(module: nn.Module, given: Tensor) -> None:
 
 
 def positions(module: nn.Module, output: Tensor) -> int:
-    """At how many positions a supported layer's weights were used for this output [n, ...]."""
+    """Return at how many positions a supported layer's weights gave this output [n, ...]."""
     return int(output[0].numel()) // len(module.get_parameter("weight"))
 
 
 def _positions_last(values: Tensor) -> Tensor:
-    """[n, side] or [n, ..., side] as [n, side, positions]."""
+    """Reshape [n, side] or [n, ..., side] to [n, side, positions]."""
     if values.dim() == 2:
         return values.unsqueeze(2)
     return values.flatten(1, -2).transpose(1, 2)
 
 
 def _joined(parts: list[Tensor]) -> Tensor:
-    """[n, side, positions] of several uses side by side."""
+    """Join the columns [n, side, positions] of several calls along the positions."""
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)

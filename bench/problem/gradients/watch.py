@@ -1,8 +1,8 @@
-"""Layer inputs and output gradients of all examples of a batch, in one pass.
+"""Records the layer inputs and output gradients of all examples of a batch in one pass.
 
 One batched forward and backward pass gives the signals of all examples at once, and no gradient of
-a layer that isn't asked for is computed. Weights that several layers share, and layers that are
-used several times, have the signals of all their uses.
+a layer that isn't asked for is computed. A layer that is called several times, or shares its
+weights with others, gets the signals of all these calls.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,26 +18,27 @@ from bench.common.errors import MethodError
 from bench.problem.gradients.signal import Signal, Use, assert_supported, columns, positions
 
 Seen = Callable[[str, nn.Module, Tensor, Tensor], Tensor | None]
-"""Called at each use of a layer: its name, the module used, what it was given, and its output.
-
-Gives what takes the output's place, or None."""
+"""A function called at each use of a layer, with the layer's name, the module called, its input and
+its output. What it returns takes the output's place, unless it is None."""
 
 
 def signals(
     model: nn.Module, layers: Sequence[str], inputs: Tensor, labels: Tensor
 ) -> dict[str, Signal]:
-    """Signals of the named layers for a batch of examples, under cross-entropy.
+    """Return the signals of the named layers for a batch of examples, under the cross-entropy loss.
 
-    In single precision at least, also where the model computes in less. The model is left as it
-    was; it should be in evaluation mode, in which examples don't mix.
+    They are in single precision at least, even if the model computes in half. The model is left
+    unchanged; it should be in evaluation mode, in which examples don't influence one another.
+    Raises `MethodError` for a layer that the forward pass never calls, `Skip` for an unsupported
+    one.
     """
     given: list[tuple[str, nn.Module, Tensor]] = []
     places = []
 
     def note(name: str, module: nn.Module, value: Tensor, output: Tensor) -> Tensor | None:
-        # The output is noted as a place in the autograd graph, so that an activation that
-        # overwrites it in place doesn't move the place. Behind whole numbers, as tokens are, the
-        # graph begins with the layer's own output.
+        # The output is recorded as an edge of the autograd graph, so that an activation that
+        # overwrites it in place doesn't move the edge. Where the layer's input is integers, such as
+        # tokens, the graph begins with the layer's own output.
         assert_supported(module, value)
         given.append((name, module, value.detach()))
         begun = None if output.requires_grad else output.detach().requires_grad_().clone()
@@ -56,13 +57,13 @@ def signals(
 
 
 def at_least_single(values: Tensor) -> Tensor:
-    """The same numbers, in single precision where they come in half."""
+    """Return the same values, converted to single precision if they are in half precision."""
     return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
 @torch.no_grad()
 def layer_positions(model: nn.Module, layers: Sequence[str], inputs: Tensor) -> dict[str, int]:
-    """At how many positions one example [1, ...] uses the weights of each named layer."""
+    """Return at how many positions one example [1, ...] uses the weights of each named layer."""
     found = dict.fromkeys(layers, 0)
 
     def count(name: str, module: nn.Module, value: Tensor, output: Tensor) -> None:
@@ -75,9 +76,9 @@ def layer_positions(model: nn.Module, layers: Sequence[str], inputs: Tensor) -> 
 
 
 def footprint(model: nn.Module, uses: dict[str, int]) -> int:
-    """How many numbers one example takes in layers used at so many positions, at most.
+    """Return how many numbers one example takes at most in layers used at so many positions.
 
-    Its columns, its output gradients and its weight gradient, of all layers together.
+    It counts the input columns, the output gradients and the weight gradients of all these layers.
     """
     total = 0
     for name, count in uses.items():
@@ -90,7 +91,10 @@ def footprint(model: nn.Module, uses: dict[str, int]) -> int:
 
 @torch.no_grad()
 def layer_inputs(model: nn.Module, layers: Sequence[str], inputs: Tensor) -> dict[str, Tensor]:
-    """The columns [n, in, positions] that each named layer's weight multiplies; forward only."""
+    """Return the columns [n, in, positions] that each named layer's weight is multiplied with.
+
+    Takes a forward pass only. Raises `MethodError` for a layer that it never calls.
+    """
     seen: dict[str, list[Tensor]] = {name: [] for name in layers}
 
     def note(name: str, module: nn.Module, value: Tensor, _output: Tensor) -> None:
@@ -113,7 +117,7 @@ def _assert_called(layers: Sequence[str], called: set[str]) -> None:
 
 @contextmanager
 def watching(model: nn.Module, layers: Sequence[str], seen: Seen) -> Iterator[None]:
-    """Call `seen` at every use of the named layers, and of those that share their weights."""
+    """Call `seen` at every call of the named layers and of the layers that share their weights."""
 
     def hook(name: str) -> Callable[..., Tensor | None]:
         def call(
@@ -136,7 +140,7 @@ def watching(model: nn.Module, layers: Sequence[str], seen: Seen) -> Iterator[No
 
 
 def sharing(model: nn.Module, name: str) -> list[nn.Module]:
-    """The named layer and the other modules whose `weight` is the very same parameter."""
+    """Return the named layer and all other modules whose `weight` is the same parameter."""
     own = model.get_submodule(name)
     weight = own._parameters.get("weight")
     if weight is None:

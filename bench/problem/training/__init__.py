@@ -1,1 +1,1 @@
-"""The one training loop of the suite, with its optimiser and what of a model trains."""
+"""The training loop that everything trains with, its optimiser, and which parameters train."""

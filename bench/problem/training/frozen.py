@@ -1,9 +1,9 @@
-"""Parts of a model that don't train: those that its builder gives with `requires_grad=False`.
+"""Frozen parameters: those that the model's builder returns with `requires_grad=False`.
 
-They keep their bits through every training. A part all of whose parameters are frozen, a BatchNorm
-layer or a whole stem, keeps its running statistics too, unlike in torch, where they would follow
-the data and so change what the part computes. BatchNorm renewal after pruning, where a study asks
-for it, renews them like all others.
+They keep their bits through every training. A part of the model all of whose parameters are frozen,
+for instance a BatchNorm layer or a whole stem, keeps its running statistics too. PyTorch would
+update these from the data and so change what the part computes. BatchNorm renewal after pruning,
+where a study asks for it, renews them like all others.
 """
 
 from collections.abc import Collection
@@ -13,25 +13,25 @@ from torch.nn.modules.batchnorm import _NormBase
 
 
 def frozen_parameters(model: nn.Module) -> frozenset[str]:
-    """The names of the parameters that the model, as it was built, doesn't train."""
+    """Return the names of the parameters that don't train, by the flags the builder gave them."""
     return frozenset(name for name, p in model.named_parameters() if not p.requires_grad)
 
 
 def set_trainable(model: nn.Module, frozen: Collection[str]) -> None:
-    """Let all parameters but the frozen ones have gradients."""
+    """Set `requires_grad` on all parameters but the frozen ones."""
     kept = _identities(model, frozen)
     for parameter in model.parameters():
         parameter.requires_grad_(id(parameter) not in kept)
 
 
 def frozen_norms(model: nn.Module, frozen: Collection[str]) -> list[nn.Module]:
-    """The normalisation layers with running statistics in parts that are frozen as a whole."""
+    """Return the normalisation layers inside parts of the model that are frozen as a whole."""
     parts = _frozen_parts(model, frozen).values()
     return [m for part in parts for m in part.modules() if isinstance(m, _NormBase)]
 
 
 def frozen_state(model: nn.Module, frozen: Collection[str]) -> set[str]:
-    """Names in the state dict of all frozen parameters, and of the buffers of frozen parts."""
+    """Return the state-dict names of all frozen parameters and of the buffers of frozen parts."""
     kept = _identities(model, frozen)
     every = model.named_parameters(remove_duplicate=False)
     names = {name for name, parameter in every if id(parameter) in kept}
@@ -45,7 +45,7 @@ def _identities(model: nn.Module, frozen: Collection[str]) -> set[int]:
 
 
 def _frozen_parts(model: nn.Module, frozen: Collection[str]) -> dict[str, nn.Module]:
-    """The modules by name that have parameters, none of which trains."""
+    """Return the modules, by name, that have parameters of which none trains."""
     kept = _identities(model, frozen)
     parts = {}
     for path, module in model.named_modules(remove_duplicate=False) if kept else ():

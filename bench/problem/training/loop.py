@@ -1,4 +1,4 @@
-"""The one training loop of the suite: dense models, fine-tuning, gradual and sparse training."""
+"""The one training loop of the suite: dense training, fine-tuning, gradual and sparse training."""
 
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -20,39 +20,40 @@ from datasets.inputs.augmentation import AUGMENTATIONS
 from datasets.inputs.split_inputs import Inputs
 
 Progress = Callable[[int, int], None]
+"""A function that is called after each training step with the steps done and the steps in all."""
 
 
 class Diverged(MethodError):
-    """The training loss or a parameter became NaN or infinite."""
+    """Raised when the training loss or a parameter has become NaN or infinite."""
 
 
 class Sparsifier:
-    """Decides in the course of training which weights are left; this one changes nothing."""
+    """Decides during training which weights are kept; this base class changes nothing."""
 
     def attach(self, training: "Training") -> None:
-        """Called once, before the optimiser is made; may reparametrize the model."""
+        """Called once before the optimiser is made; may reparametrise the model."""
 
     def before_step(self, training: "Training") -> None:
         """Called before each step, and once more after the last."""
 
     def on_gradients(self, training: "Training") -> None:
-        """Called when a step's gradients are there, those of removed weights too."""
+        """Called after each backward pass, when removed weights still have their gradients too."""
 
     def state(self) -> dict[str, Any]:
-        """What must survive an interruption beside model, masks and optimiser."""
+        """Return what a resumed training needs beside the model, the masks and the optimiser."""
         return {}
 
     def restore(self, training: "Training", state: dict[str, Any]) -> None:
-        """Take up what `state` gave, after model and masks are restored."""
+        """Take up the state that `state` returned, after the model and the masks are restored."""
 
 
 class Training:
-    """A model in training: the loop, and all that a `Sparsifier` may read and set.
+    """A model in training: the loop, and everything that a `Sparsifier` may read and set.
 
-    `parameters` are the trained tensors behind the prunable weights by name, `step` counts the
-    steps done of `steps`. Weights outside the masks are exactly zero at every step, and so are
-    their entries in the optimiser. `emergent_sparsity` is what a method came to by itself before it
-    was brought to the target.
+    `parameters` holds the trained tensors of the prunable weights by name; `step` counts the steps
+    done out of `steps`. Weights outside the masks are exactly zero at every step, and so are their
+    entries in the optimiser's state. `emergent_sparsity` is the sparsity that a method reached by
+    itself before it was projected to the target; None for methods that meet the target directly.
     """
 
     def __init__(
@@ -70,9 +71,9 @@ class Training:
         """`prunable` maps the name of each prunable parameter to its module.
 
         All randomness comes from `generator`. Charges each training step to `meter`, calls
-        `progress(step, steps)` after it, and lets `saver` keep the state where one is given. The
-        parameters named `frozen` don't train, see `frozen.py` beside this file. Raises
-        `MethodError` where there are no images.
+        `progress(step, steps)` after it, and passes the state to `saver`, if there is one, when it
+        is due. The parameters named in `frozen` don't train, see `frozen.py` beside this file.
+        Raises `MethodError` if there are no images.
         """
         if not len(images):
             raise MethodError("there are no images to train on: the training split is empty")
@@ -96,11 +97,11 @@ class Training:
 
     @property
     def masks(self) -> Masks | None:
-        """True where a weight is left; None before anything was removed."""
+        """True where a weight is kept, by parameter name; None before anything was removed."""
         return {name: mask.bool() for name, mask in self._masks.items()} or None
 
     def set_masks(self, masks: Masks) -> None:
-        """Zero all weights outside the masks, with their momentum, and keep them at zero."""
+        """Zero all weights outside the masks, and their momentum, and keep them at zero."""
         for name, parameter in self.parameters.items():
             mask = masks[name].to(parameter.dtype)
             self._masks[name] = mask
@@ -112,22 +113,23 @@ class Training:
                         value.mul_(mask)
 
     def pruning_ended(self) -> None:
-        """Say that no more weights will be removed: weight decay stops if the recipe says so."""
+        """Signal that no more weights will be removed: weight decay stops if the recipe says so."""
         if not self.recipe.decay_after_pruning:
             stop_weight_decay(self.optimizer)
 
     @property
     def optimizer(self) -> Optimizer:
-        """The optimiser; raises `MethodError` before the training runs."""
+        """The optimiser; raises `MethodError` before `run` was called."""
         if self._optimizer is None:
             raise MethodError("asked for the optimiser before the training began")
         return self._optimizer
 
     def run(self, sparsifier: Sparsifier | None = None) -> None:
-        """Train to the end of the recipe, from where an interrupted training was.
+        """Train to the end of the recipe; an interrupted training resumes from its saved state.
 
-        The same model, images, recipe, generator and thread count give the same bits, however
-        often it was interrupted. Raises `Diverged`, and `OverBudget` before a step too many.
+        The same model, images, recipe, generator and thread count give the same bits, however often
+        the training was interrupted. Raises `Diverged` if the loss or a parameter stops being
+        finite, and `OverBudget` before a step that the budget doesn't allow.
         """
         sparsifier = sparsifier or Sparsifier()
         sparsifier.attach(self)
@@ -144,7 +146,7 @@ class Training:
         self._mode.end()
 
     def paused(self) -> contextlib.AbstractContextManager[None]:
-        """The model in evaluation mode without gradients for as long as the block takes."""
+        """Return a context in which the model is in evaluation mode and has no gradients."""
         return self._mode.paused()
 
     def _loop(self, sparsifier: Sparsifier) -> None:
@@ -169,7 +171,7 @@ class Training:
         sparsifier.on_gradients(self)
         for name, mask in self._masks.items():
             gradient = self.parameters[name].grad
-            if gradient is not None:  # as it is where the model doesn't use the layer in training
+            if gradient is not None:  # None if the model doesn't use the layer in training
                 gradient.mul_(mask)
         self.optimizer.step()
         self._schedule.step()
@@ -187,7 +189,7 @@ class Training:
         return positions
 
     def _end_epoch(self) -> None:
-        """Keep the mean loss of the steps; one that isn't finite stays so, and is seen in time."""
+        """Store the epoch's mean loss; raises `Diverged` if any step's loss wasn't finite."""
         loss = float(self._loss) / self.steps_per_epoch
         if not torch.isfinite(self._loss):
             raise Diverged(f"the training loss was {loss} in epoch {len(self.losses) + 1}")
@@ -195,21 +197,21 @@ class Training:
         self._loss.zero_()
 
     def _check_finite(self) -> None:
-        """The last step comes after the last loss, and may have destroyed the model too."""
+        """Check the parameters too, which the step after the last loss may have destroyed."""
         for name, parameter in self.model.named_parameters():
             if parameter.requires_grad and not torch.isfinite(parameter).all():
                 raise Diverged(f"{name} was NaN or infinite after the last step of the training")
 
     @contextlib.contextmanager
     def _own_randomness(self) -> Iterator[None]:
-        """Dropout and the like draw from a stream of this training; the global one is untouched."""
+        """Give dropout and the like a random state of their own, and leave the global one alone."""
         device = self._loss.device
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(self.generator.initial_seed())
             yield
 
     def _state(self, sparsifier: Sparsifier) -> dict[str, Any]:
-        """All that the rest of the training depends on."""
+        """Return everything that the rest of the training depends on."""
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),

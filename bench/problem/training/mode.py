@@ -1,4 +1,4 @@
-"""A model in training: which of its parameters train, which layers stay, and one forward pass."""
+"""Switches a model between training and evaluation, and runs one forward pass in training."""
 
 import contextlib
 from collections.abc import Collection, Iterator
@@ -14,10 +14,10 @@ from bench.problem.training.frozen import frozen_norms, set_trainable
 
 
 class TrainingMode:
-    """Switches a model between training and evaluation; the parameters named `frozen` never train.
+    """Switches a model between training and evaluation; the parameters in `frozen` never train.
 
-    Layers of frozen parts keep their running statistics, see `frozen.py`, and so do all
-    BatchNorm layers where the recipe says so.
+    Normalisation layers of frozen parts keep their running statistics, see `frozen.py`, and so do
+    all BatchNorm layers if the recipe says so.
     """
 
     def __init__(self, model: nn.Module, recipe: Recipe, frozen: Collection[str]) -> None:
@@ -27,16 +27,16 @@ class TrainingMode:
             self._still += [m for m in model.modules() if isinstance(m, _BatchNorm)]
 
     def begin(self) -> None:
-        """Gradients for all that trains; evaluation mode until the first forward pass."""
+        """Let all but the frozen parameters have gradients; the first pass sets training mode."""
         set_trainable(self._model.eval(), self._frozen)
 
     def end(self) -> None:
-        """No gradients, evaluation mode."""
+        """Turn gradients off and set evaluation mode."""
         self._model.requires_grad_(False).eval()
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """As after the end, for as long as the block takes."""
+        """Turn gradients off and set evaluation mode for the duration of the `with` block."""
         flags = [(parameter, parameter.requires_grad) for parameter in self._model.parameters()]
         self.end()
         yield
@@ -44,9 +44,9 @@ class TrainingMode:
             parameter.requires_grad_(trains)
 
     def logits(self, inputs: Tensor) -> Tensor:
-        """The model's outputs [n, classes] in training mode and the recipe's precision.
+        """Return the model's outputs [n, classes] in training mode and in the recipe's precision.
 
-        Raises `MethodError` where the model normalises by the statistics of a batch, and n = 1.
+        Raises `MethodError` if n = 1 and the model normalises by the statistics of its batch.
         """
         self._switch_on()
         try:
@@ -62,7 +62,7 @@ class TrainingMode:
         return logits
 
     def _switch_on(self) -> None:
-        """Undo what evaluating in between did; cheap where nothing did."""
+        """Set training mode again after an evaluation in between; does nothing if it is set."""
         if self._model.training:
             return
         self._model.train()

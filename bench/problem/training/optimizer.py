@@ -1,4 +1,4 @@
-"""The optimiser and the learning-rate schedule that a recipe asks for, from torch."""
+"""Makes the optimiser and the learning-rate schedule of a recipe from PyTorch's classes."""
 
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
@@ -16,9 +16,9 @@ from bench.jobs.recipe import Recipe
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
-    """The recipe's optimiser over those parameters of the model that aren't frozen.
+    """Return the recipe's optimiser over the parameters that aren't frozen.
 
-    Raises `MethodError` where there are none.
+    Raises `MethodError` if all of them are.
     """
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if not parameters:
@@ -35,7 +35,7 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
 
 
 def make_schedule(optimizer: Optimizer, recipe: Recipe, steps_per_epoch: int) -> LRScheduler:
-    """The recipe's schedule, to be stepped after every training step."""
+    """Return the recipe's learning-rate schedule, to be stepped after every training step."""
     steps = steps_per_epoch * recipe.epochs
     match recipe.schedule:
         case "onecycle":
@@ -52,6 +52,6 @@ def make_schedule(optimizer: Optimizer, recipe: Recipe, steps_per_epoch: int) ->
 
 
 def stop_weight_decay(optimizer: Optimizer) -> None:
-    """No weight decay from here on."""
+    """Set the weight decay of all parameter groups to zero."""
     for group in optimizer.param_groups:
         group["weight_decay"] = 0.0

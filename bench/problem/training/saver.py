@@ -1,15 +1,18 @@
-"""What a training needs of whoever keeps its state while it is unfinished."""
+"""The interface through which an unfinished training has its state saved."""
 
 from typing import Any, Protocol
 
 
 class Saver(Protocol):
-    """Keeps the state of an unfinished training; `saved` is what an interrupted one left."""
+    """Saves the state of an unfinished training.
+
+    `saved` is the state that an interrupted training left; None if there is none.
+    """
 
     saved: dict[str, Any] | None
 
     def due(self) -> bool:
-        """Whether it's time to save again."""
+        """Return whether it is time to save again."""
 
     def save(self, state: dict[str, Any]) -> None:
-        """Keep this state instead of the one before."""
+        """Save this state in place of the one before."""

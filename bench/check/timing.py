@@ -35,7 +35,7 @@ def timings(cells: Sequence[Cell], baseline: Mapping[str, Result], gate: Gate) -
     """
     factors: dict[tuple[str, str, str], list[float]] = {}
     for old, new in paired(cells, baseline):
-        sizes = _yards(old), _yards(new)
+        sizes = _yardsticks(old), _yardsticks(new)
         longest = max(old.prune_seconds or 0.0, new.prune_seconds or 0.0)
         if sizes[0] and sizes[1] and longest >= _SHORTEST:
             factors.setdefault((new.pair, new.allocation, new.label), []).append(
@@ -43,14 +43,14 @@ def timings(cells: Sequence[Cell], baseline: Mapping[str, Result], gate: Gate) -
             )
     told = gate.slowdown or TOLD
     found = []
-    for place, part in factors.items():
+    for group, part in factors.items():
         factor = median(part)
         slow, fast = factor >= told, factor <= 1 / told
-        found.append(Timing(*place, factor, "slower" if slow else "faster" if fast else "same"))
+        found.append(Timing(*group, factor, "slower" if slow else "faster" if fast else "same"))
     return found
 
 
-def _yards(result: Result) -> float | None:
+def _yardsticks(result: Result) -> float | None:
     if result.prune_seconds is None or not result.calibration_seconds:
         return None
     return result.prune_seconds / result.calibration_seconds
