@@ -1,4 +1,12 @@
-"""The registry of pruning methods, and how one is built from the fields that a study names."""
+"""The pruning methods: their registry, and how one is built from the fields that a study names.
+
+What comes in: a method's name and field values from a study, then a `Problem` with a dense model,
+metered data and a target sparsity. What goes out: the pruned weights, whose exact zeros are the
+mask; methods that train act on a `Training` instead.
+
+To add a method, touch these files: methods/NAME.py, which defines a subclass of `Method`;
+methods/__init__.py, which imports it and names it in `METHODS`; and tests/methods.
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields
@@ -44,11 +52,11 @@ METHODS: dict[str, type[Method]] = {
     "set": SET,
     "scratch": Scratch,
 }
-"""Every method by name; the order is the order of table rows."""
+"""Every method by name. The order is that of the rows in tables."""
 
 
 def build(name: str, values: Mapping[str, Any]) -> Method:
-    """The method `name` with these fields, the rest at their defaults.
+    """Return the method `name` with these field values and defaults for the others.
 
     Raises `UserError` for an unknown name or field, and for values of a wrong type or range.
     """
@@ -70,10 +78,10 @@ def build(name: str, values: Mapping[str, Any]) -> Method:
         if not wrong:
             return method(**fitting)
     except ValueError as error:
-        wrong = [f"{error}"]  # `str` is a module of this package
+        wrong = [f"{error}"]  # an f-string, since `str` is a module of this package
     raise UserError(f"Method {name!r} can't have these fields: {'; '.join(wrong)}.")
 
 
 def configuration(method: Method) -> dict[str, Any]:
-    """Every field of the method with its value."""
+    """Return every field of the method with its value, defaults included."""
     return asdict(method)

@@ -25,18 +25,21 @@ class CBS(Method):
     """Choose the set of weights that is cheapest to remove together, then move the survivors.
 
     With the empirical Fisher F = (1/m) Σ g_i g_iᵀ over m = `samples` gradients, the set P is chosen
-    for its loss w_PᵀFw_P, in which weights can cancel one another (CBS-S); survivors follow by the
-    exact joint OBS move of F + λI, λ = `damping`, times `update_scale` (CBS-U). P is sought from a
-    `start` by swaps (see `Search`: `reach` is the paper's ρ, `least` its ε, `misses` its τ) in up
-    to `passes` passes. The start is `magnitude`, `woodfisher`, or `randomised`: the best of
-    magnitude pruning and of `constructions` draws of it inside √d random buckets of weights. Best
-    is what the `judge` says: the quadratic `model`, or the `loss` of the masked network on the m
-    examples, which then judges the passes too, and costs a tuning trial for each mask.
-    Cost: m × batch backward passes; O(md) time a pass beside O(m) a swap tried; O(md) memory.
+    for its loss w_PᵀFw_P, in which the effects of weights can cancel (CBS-S). The survivors then
+    make the exact joint OBS move of F + λI, λ = `damping`, times `update_scale` (CBS-U).
 
-    Differs from the paper: counts are exact, and hold in each layer where the allocation says so; a
-    search ends with the first pass without a swap. The authors' code is the judge `loss`, on 5,000
-    examples for the start and on the whole training set for the passes.
+    P is found by swaps from a `start` (see `Search` in combinatorial/swaps.py: `reach` is the
+    paper's ρ, `least` its ε, `misses` its τ) in at most `passes` passes. The start is `magnitude`,
+    `woodfisher`, or `randomised`: the best of magnitude pruning and of `constructions` random
+    draws, each of which ranks weights by magnitude inside √d random buckets (1,000 at most). The
+    `judge` decides which mask is best: the quadratic `model`, or the `loss` of the masked network
+    on the same examples. The loss then judges the mask after each pass too, and every mask it
+    judges costs a tuning trial. Cost: m × batch backward passes; O(md) time per pass and O(m) per
+    swap tried; O(md) memory.
+
+    Differs from the paper: counts are exact, and hold in each layer if the allocation says so; a
+    search ends with the first pass without a swap. The authors' code uses the judge `loss`, on
+    5,000 examples for the start and on the whole training set for the passes.
     """
 
     samples: Count = 1000
@@ -54,23 +57,26 @@ class CBS(Method):
 
     @property
     def uses_labels(self) -> bool:
-        """Not where they are drawn from the model and no loss is asked for."""
+        """False if the labels are drawn from the model and no loss is asked for."""
         return self.fisher == "empirical" or self.judge == "loss"
 
     def gradients_wanted(self) -> Hashable:
-        """The same gradients where these three are equal."""
+        """Methods with these three values equal ask for the same gradients."""
         return (self.samples, self.batch, self.fisher)
 
     def gradients_held(self) -> int:
-        """All of them at once."""
+        """All `samples` gradients at once."""
         return self.samples
 
     def space(self) -> Space:
-        """Nothing where the judge is the loss: then the masks it judges are the job's trials."""
+        """Empty if the judge is the loss: then the masks it judges are the job's tuning trials."""
         return {} if self.judge == "loss" else super().space()
 
     def prune(self, problem: Problem) -> Weights:
-        """Select the set, then move the survivors."""
+        """Select the set of weights to remove, then move the survivors.
+
+        Raises `Skip` if the gradients don't fit into memory together.
+        """
         gradients = problem.gradients_by_layer(self.samples, self.batch, self.fisher)
         if not isinstance(gradients, JoinedGradients):
             raise Skip("the swaps need all gradients at once, and these don't fit into memory")
@@ -85,7 +91,7 @@ class CBS(Method):
         return unflatten(weights.masked_fill(~keep, 0), like=problem.weights)
 
     def selected(self, problem: Problem, gradients: JoinedGradients) -> Tensor:
-        """The best mask [d] on the way from the best start."""
+        """Return the best mask [d] found by swaps from the best start."""
         removal = Removal(gradients, flatten(problem.weights))
         badness = self._badness(problem, removal)
         feasible = Feasible(problem)
@@ -101,7 +107,7 @@ class CBS(Method):
         return path[-1] if self.judge == "model" else min(path, key=badness)
 
     def starts(self, problem: Problem, gradients: JoinedGradients) -> Iterator[Tensor]:
-        """The masks [d] to begin with."""
+        """Iterate over the masks [d] from which the search may start."""
         weights, feasible = flatten(problem.weights), Feasible(problem)
         if self.start == "woodfisher":
             yield feasible.largest(saliencies(weights, LowRankInverse(gradients, self.damping)))
@@ -116,7 +122,7 @@ class CBS(Method):
                 yield feasible.largest(scores)
 
     def _badness(self, problem: Problem, removal: Removal) -> Callable[[Tensor], float]:
-        """What the judge thinks of a mask [d]; less is better."""
+        """Return the function by which the judge rates a mask [d]; lower is better."""
         if self.judge == "model":
             return removal.loss
         weights = problem.weights
@@ -129,7 +135,7 @@ class CBS(Method):
 
 
 def _bucket_ranks(sizes: Tensor, generator: torch.Generator) -> Tensor:
-    """Each weight's place by size among those of its random bucket, as a fraction, [n] to [n]."""
+    """Return each weight's rank by size in its random bucket, as a fraction: [n] to [n]."""
     count = max(1, min(int(len(sizes) ** 0.5), 1000))
     bucket = (torch.randperm(len(sizes), generator=generator) % count).to(sizes.device)
     order = sizes.argsort(stable=True)

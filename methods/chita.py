@@ -20,23 +20,25 @@ from methods.search import Choice, Damping, Search
 
 @dataclass(frozen=True)
 class CHITA(Method):
-    """Choose and move weights together: the sparse least of a quadratic model of the loss.
+    """Choose and move weights together: the sparse minimiser of a quadratic model of the loss.
 
-    Q(w) = α ḡᵀ(w - w̄) + (w - w̄)ᵀ(λI + GᵀG/m)(w - w̄)/2 with m = `samples` gradients G [m, d] at the
-    weights w̄, λ = `damping` and α = `first_order` / batch, over all w with the exact count of
-    zeros. The search starts at the largest of w̄. A round of it is iterative hard thresholding, up
-    to `steps` with the paper's line search, among an active set of at first `active` times as many
-    weights as are kept; the backsolve, which is the exact least on their support; and a step among
-    all weights, which may enlarge the active set. The last of up to `rounds` is the one in which no
-    weights change places. A weight without any gradient is kept only for want of others.
-    `stages` repeats this at sparsities that near the target by half each time from `base`, with new
-    gradients at each stage, if `fresh` of other examples too; weights that an earlier stage removed
-    may come back, those outside the job's support never.
-    Cost: stages × m × batch backward passes; O(md) time a step and O(m²k) a round for k weights
-    kept; O(md) memory.
+    Q(w) = α ḡᵀ(w - w̄) + (w - w̄)ᵀ(λI + GᵀG/m)(w - w̄)/2 with m = `samples` gradients G [m, d] at
+    the weights w̄, λ = `damping` and α = `first_order` / batch, is minimised over all w with the
+    exact count of zeros. The search starts from the largest weights of w̄. One round consists of up
+    to `steps` steps of iterative hard thresholding with the paper's line search, among an active
+    set of at first `active` times as many weights as are kept; the backsolve, which is the exact
+    minimiser on their support; and one step among all weights, which may enlarge the active set.
+    There are at most `rounds` rounds; a round in which the mask doesn't change is the last. A
+    weight whose gradients are all zero is kept only if there are too few others.
+
+    `stages` repeats the search at a sequence of sparsities that starts at `base` and halves the
+    distance to the target each time, with new gradients at each stage; with `fresh` also from new
+    examples. Weights that an earlier stage removed may come back, those outside the job's support
+    never. Cost: stages × m × batch backward passes; O(md) time per step and O(m²k) per round for k
+    weights kept; O(md) memory.
 
     Differs from the paper: a round joins its two algorithms. CHITA-CD has sweeps of coordinate
-    descent in place of the backsolve, which they near slowly; CHITA-BSO has the backsolve once.
+    descent in place of the backsolve, which they approach slowly; CHITA-BSO has the backsolve once.
     """
 
     samples: Count = 1000
@@ -53,19 +55,19 @@ class CHITA(Method):
 
     @property
     def uses_labels(self) -> bool:
-        """Not where they are drawn from the model."""
+        """False if the labels are drawn from the model."""
         return self.fisher == "empirical"
 
     def gradients_wanted(self) -> Hashable:
-        """The same gradients where these three are equal."""
+        """Methods with these three values equal ask for the same gradients."""
         return (self.samples, self.batch, self.fisher)
 
     def gradients_held(self) -> int:
-        """All of them at once."""
+        """All `samples` gradients at once."""
         return self.samples
 
     def prune(self, problem: Problem) -> Weights:
-        """Stage after stage, each around the weights of the one before."""
+        """Run the stages in order, each around the weights that the one before returned."""
         weights, here = problem.weights, problem
         inside = Feasible(problem).inside
         for stage, sparsity in enumerate(self.sparsities(problem.target.sparsity)):
@@ -77,7 +79,10 @@ class CHITA(Method):
         return weights
 
     def sparsities(self, target: float) -> list[float]:
-        """The sparsity after each stage: from `base` by halves of what is left, then the target."""
+        """Return the sparsity after each stage; the last is the target.
+
+        From `base` on, each stage halves what is left of the way.
+        """
         base = min(self.base, target)
         whole = 1 - 0.5 ** (self.stages - 1)
         way = [
@@ -86,7 +91,7 @@ class CHITA(Method):
         return [*way, target]
 
     def _stage(self, problem: Problem, feasible: Feasible, skip: int = 0) -> Tensor:
-        """The weights [d] after one stage."""
+        """Return the weights [d] after one stage."""
         with problem.phase("gradients"):
             found = problem.gradients_by_layer(self.samples, self.batch, self.fisher, skip)
             gradients = DenseGradients(found.dense())
@@ -94,12 +99,12 @@ class CHITA(Method):
             return self._found(problem, feasible, gradients)
 
     def _found(self, problem: Problem, feasible: Feasible, gradients: DenseGradients) -> Tensor:
-        """The weights [d] that the search finds; its backsolves are a part of it."""
+        """Return the weights [d] that the search finds; its backsolves are counted as selection."""
         dense = flatten(problem.weights)
         target = gradients.times(dense) - self.first_order / self.batch
         model = Quadratic(gradients, target, dense, self.damping)
         live = gradients.matrix.any(0) & feasible.inside
-        # A weight without gradient is kept only where there are not enough others.
+        # A weight whose gradients are all zero is kept only if there are not enough others.
         scores = dense.double().abs()
         scores = torch.where(live, scores + scores.max() + 1, scores)
         keep = feasible.largest(scores)
@@ -111,7 +116,7 @@ class CHITA(Method):
     def _searched(
         self, model: Quadratic, point: Point, feasible: Feasible, pool: Tensor, active: Tensor
     ) -> Point:
-        """The end of a search among all of `pool` [d], most of it among `active` [d]."""
+        """Return the end point of a search among `pool` [d], mostly within `active` [d]."""
         whole = model.among(pool)
         for _ in range(self.rounds):
             step = functools.partial(descent, steps=self.steps)
@@ -128,9 +133,9 @@ class CHITA(Method):
 class CHITAPlusPlus(CHITA):
     """CHITA in stages, each around the weights that the one before has moved.
 
-    Differs from the paper: no first-order term by default. The authors take α = 1 and new examples
-    at each stage, which makes a stage a step of training too: `first_order = 1` with `fresh`. On
-    the same examples again and again it fits those alone.
+    Differs from the paper: there is no first-order term by default. The authors take α = 1 and new
+    examples at each stage, which makes each stage a training step too: `first_order = 1` with
+    `fresh`. With the same examples at every stage, that term fits these examples alone.
     """
 
     stages: Count = 15
@@ -143,9 +148,9 @@ def _within(
     point: Point,
     feasible: Feasible,
 ) -> Point:
-    """The step taken by the n weights that `chosen` [d] marks, in a model of those alone.
+    """Return the step taken by the n weights that `chosen` [d] marks, in a model of those alone.
 
-    Where it marks none, as when nothing is kept, nothing moves.
+    If it marks none, which happens when nothing is kept, the point is returned unchanged.
     """
     if not chosen.any():
         return point

@@ -17,26 +17,27 @@ from methods.search import Choice, Damping
 from methods.surgeon import Surgeon
 
 Kept = Signal | Tensor
-"""The gradients of a chunk for the second sweep: as layer signals, or as [n, out, in]."""
+"""The gradients of a chunk kept for the second sweep: as layer signals, or as a tensor [n, out,
+in]."""
 
 
 @dataclass(frozen=True)
 class EKFAC(Surgeon[JoinedInverse[EigenInverse]]):
     """OBS with K-FAC's eigenvectors and the exact second moments along them, F = U (Λ + λI) Uᵀ.
 
-    U = U_S ⊗ U_A are the eigenvectors of the undamped K-FAC factors of a layer, and
-    Λ = (1/m) Σ_i (U_Sᵀ G_i U_A)² [out, in], squares of entries, over the gradients G_i [out, in] of
-    m = `samples` examples, summed over the positions of a convolution: of all Λ, the nearest to the
-    Fisher in Frobenius norm. `damping` is λ, on Λ itself as in WoodFisher; `fisher` is `true` for
-    labels drawn from the model. Scores w² / (2 [F⁻¹]_qq), survivors move by
-    -F⁻¹ (pruned ⊙ w / diag F⁻¹).
-    Cost: m backward passes, since both sweeps, for U and for Λ, are over the same signals, which
-    wait in memory meanwhile: O(m Σ min(out in, T (out + in))), never more than WoodFisher's m×d.
-    Time O(Σ out³ + in³ + m out in (out + in)) beside that of K-FAC's factors.
+    U = U_S ⊗ U_A are the eigenvectors of the undamped K-FAC factors of a layer, and Λ = (1/m) Σ_i
+    (U_Sᵀ G_i U_A)² [out, in], with elementwise squares, over the gradients G_i [out, in] of m =
+    `samples` examples, summed over the positions of a convolution. Of all Λ this one gives the
+    matrix nearest to the Fisher in Frobenius norm. `damping` is λ, added to Λ itself as in
+    WoodFisher; `fisher` is `true` for labels drawn from the model. Scores are w² / (2 [F⁻¹]_qq),
+    and survivors move by -F⁻¹ (pruned ⊙ w / diag F⁻¹). Cost: m backward passes. The sweeps for U
+    and for Λ use the same signals, which are kept in memory in between: O(m Σ min(out in, T (out +
+    in))), never more than WoodFisher's m×d. Time O(Σ out³ + in³ + m out in (out + in)) beside that
+    of K-FAC's factors.
 
-    Differs from the paper: Λ and U are from the same examples, once, where the paper's optimiser
-    updates Λ more often than U; labels are by default the data's. With `recomputations`, F knows
-    nothing of which single weights are gone.
+    Differs from the paper: Λ and U come from the same examples, once, where the paper's optimiser
+    updates Λ more often than U; labels are by default the data's. With `recomputations`, F is
+    estimated at the pruned weights, but the removed weights aren't taken out of it.
     """
 
     samples: Count = 1000
@@ -45,15 +46,15 @@ class EKFAC(Surgeon[JoinedInverse[EigenInverse]]):
 
     @property
     def uses_labels(self) -> bool:
-        """Not where they are drawn from the model."""
+        """False if the labels are drawn from the model."""
         return self.fisher == "empirical"
 
     def gradients_held(self) -> int:
-        """Layer inputs and output gradients of all examples, which are no more than these."""
+        """The kept layer inputs and output gradients take no more than `samples` gradients."""
         return self.samples
 
     def inverse(self, problem: Problem) -> JoinedInverse[EigenInverse]:
-        """The damped inverse, a block a layer."""
+        """Return the damped inverse, one block per layer."""
         kept: dict[str, list[Kept]] = {name: [] for name in problem.weights}
         factors = fisher_factors(_keeping(kept, problem.signals(self.samples, self.fisher)))
         parts = []
@@ -68,7 +69,7 @@ class EKFAC(Surgeon[JoinedInverse[EigenInverse]]):
 
 
 def second_moments(basis: Factors, chunks: Iterable[Kept]) -> Tensor:
-    """Σ_i (U_Sᵀ G_i U_A)² [out, in] over the examples i of all chunks, squares of entries."""
+    """Return Σ_i (U_Sᵀ G_i U_A)² [out, in], with elementwise squares, over all chunks' examples."""
     total = basis.output.new_zeros(len(basis.output), len(basis.input))
     for chunk in chunks:
         if isinstance(chunk, Signal):
@@ -84,7 +85,7 @@ def second_moments(basis: Factors, chunks: Iterable[Kept]) -> Tensor:
 def _keeping(
     kept: dict[str, list[Kept]], chunks: Iterable[dict[str, Signal]]
 ) -> Iterator[dict[str, Signal]]:
-    """The chunks as they come, noting of each layer's gradients the smaller form."""
+    """Pass the chunks on, and keep of each layer's gradients the smaller of the two forms."""
     for chunk in chunks:
         for name, signal in chunk.items():
             out = signal.output_gradients.shape[1]

@@ -14,11 +14,12 @@ from methods.sparse_training import SparseTraining
 class GMP(SparseTraining):
     """Remove the smallest |w| little by little while training, by the cubic schedule.
 
-    Pruning takes place in the part of the training from `begin` to `end` (fractions), at `prunings`
-    moments evenly apart; the first goes to `initial_sparsity`, the last exactly to the target.
-    What `magnitude` does in the protocol `gradual`, with a schedule of the method's own, as it is
-    commonly tuned (Gale et al. 2019; Kurtic & Alistarh 2022): early, often, with a last quarter of
-    the training at the target. Cost: O(d log d) for each pruning.
+    Pruning takes place in the part of the training from `begin` to `end` (fractions of it), at
+    `prunings` evenly spaced steps. The first pruning goes to `initial_sparsity`, the last exactly
+    to the target. It is what `magnitude` does in the protocol `gradual`, with a schedule of the
+    method's own as it is commonly tuned (Gale et al. 2019; Kurtic & Alistarh 2022): pruning starts
+    early and is frequent, and the last quarter of the training keeps the target. Cost: O(d log d)
+    per pruning.
     """
 
     begin: Fraction = 0.0
@@ -31,7 +32,7 @@ class GMP(SparseTraining):
             raise ValueError(f"the end ({self.end:g}) must come after the begin ({self.begin:g})")
 
     def sparsifier(self, target: Target) -> Sparsifier:
-        """Prunes at the planned steps."""
+        """Return the sparsifier that prunes at the planned steps."""
         return _Pruning(self, target)
 
 
@@ -49,7 +50,7 @@ class _Pruning(Sparsifier):
             training.pruning_ended()
 
     def _plan(self, steps: int) -> dict[int, float]:
-        """The sparsity to prune to before each of these steps."""
+        """Return the sparsity to prune to before each of the planned steps."""
         method = self._method
         first, last = round(method.begin * steps), round(method.end * steps)
         count = min(method.prunings, last - first + 1)

@@ -22,20 +22,20 @@ class KFAC(Surgeon[Inverse]):
     """OBS with a Kronecker-factored Fisher of each layer, F = (S + (√λ/π) I) ⊗ (A + π√λ I).
 
     A = E[Σ_t a_t a_tᵀ] [in, in] is over the layer's inputs, S = E[(1/T) Σ_t δ_t δ_tᵀ] [out, out]
-    over its output gradients, from m = `samples` examples; T counts the positions at which a
-    convolution is used. Scores w_ij² / (2 [S⁻¹]_ii [A⁻¹]_jj), survivors move by
-    -S⁻¹ (pruned ⊙ W / diag) A⁻¹. Biases are no part of a and stay.
+    over its output gradients, from m = `samples` examples; T is the number of positions at which a
+    convolution is used. Scores are w_ij² / (2 [S⁻¹]_ii [A⁻¹]_jj), and survivors move by -S⁻¹
+    (pruned ⊙ W / diag) A⁻¹. Biases are no part of a and stay.
 
-    `damping` is λ: √λ on each factor, since a product of factors has the damping of their product;
-    `pi` shares it by the factors' sizes. A large λ makes F ∝ I, which is magnitude pruning.
-    `fisher` is `true` for labels drawn from the model. `style` is `obs`, or `obd` for the diagonal
-    of the same damped F: scores w² F_qq / 2, and survivors stay.
-    Cost: m backward passes, O(Σ m T (out² + in²) + out³ + in³) time, O(Σ out² + in²) memory.
+    `damping` is λ; each factor gets √λ, since the damping of a Kronecker product is the product of
+    its factors' dampings; `pi` divides it by the factors' sizes. A large λ makes F ∝ I, which is
+    magnitude pruning. `fisher` is `true` for labels drawn from the model. `style` is `obs`, or
+    `obd` for the diagonal of the same damped F: scores w² F_qq / 2, and survivors stay as they
+    were. Cost: m backward passes, O(Σ m T (out² + in²) + out³ + in³) time, O(Σ out² + in²) memory.
 
     Differs from the paper: K-FAC was made for optimisation, with π always on and S from sampled
-    labels; `pi` off and the data's labels are the settings of the WoodFisher paper's comparison,
-    whose code makes the F of a convolution T times larger. With `recomputations`, factors know
-    nothing of which single weights are gone.
+    labels; `pi` off and the data's labels are the settings of the comparison in the WoodFisher
+    paper, whose code makes the F of a convolution T times larger. With `recomputations`, the
+    factors are estimated at the pruned weights, but the removed weights aren't taken out of them.
     """
 
     samples: Count = 1000
@@ -46,11 +46,11 @@ class KFAC(Surgeon[Inverse]):
 
     @property
     def uses_labels(self) -> bool:
-        """Not where they are drawn from the model."""
+        """False if the labels are drawn from the model."""
         return self.fisher == "empirical"
 
     def inverse(self, problem: Problem) -> JoinedInverse[Inverse]:
-        """The damped inverse, a block a layer."""
+        """Return the damped inverse, one block per layer."""
         dtype = next(iter(problem.weights.values())).dtype
         factors = fisher_factors(problem.signals(self.samples, self.fisher))
         damped = [layer.damped(self.damping, self.pi) for layer in factors.values()]

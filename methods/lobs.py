@@ -17,20 +17,20 @@ from methods.surgeon import Surgeon
 class LOBS(Surgeon[JoinedJointInverse[SharedInverse]]):
     """OBS on the squared error of each layer's own output, (1/n) Σ_i Σ_t ‖δW x_it‖².
 
-    Its Hessian is I ⊗ H with H = (1/n) Σ_i Σ_t x_it x_itᵀ + λI [in, in], shared by all output units
-    of a layer; n = `samples`, λ = `damping`. Scores w_ij² / (2 [H⁻¹]_jj); survivors of the same
-    output unit move. The positions t of a convolution are summed, not averaged, since the output of
-    an example is all of them: a layer with more pixels has more error to make. `update` is the
-    `sum` of single-weight moves, or the exact `joint` least squares for all that is removed.
-    Cost: n forward passes, no labels and no backward pass; O(Σ n T in² + in³) time, O(Σ in²)
-    memory; `joint` adds O(r³) for each output unit that loses r weights.
+    Its Hessian is I ⊗ H with H = (1/n) Σ_i Σ_t x_it x_itᵀ + λI [in, in], up to a factor of two,
+    shared by all output units of a layer; n = `samples`, λ = `damping`. Scores are w_ij² / (2
+    [H⁻¹]_jj), and the survivors of the same output unit move. The positions t of a convolution are
+    summed, not averaged, since the output of an example is all of them: a layer with more output
+    pixels weighs more. `update` is the `sum` of single-weight moves, or `joint` for the exact
+    least-squares solution on the support. Cost: n forward passes, no labels and no backward pass;
+    O(Σ n T in² + in³) time, O(Σ in²) memory; `joint` adds O(r³) for each output unit that loses r
+    weights.
 
-    Differs from the paper: weights go at once, not one by one; biases are no part of H; positions
-    are averaged in the authors' code, which matters to λ and to a ranking across layers; the
-    statistics of batch normalisation, which that code re-estimates afterwards, are left to the
-    study. A global ranking is a variation.
-    With `recomputations`, H is that of the moved network's inputs, and knows nothing of which
-    single weights are gone.
+    Differs from the paper: weights are removed at once, not one by one; biases are no part of H;
+    the authors' code averages over positions, which changes the meaning of λ and a ranking across
+    layers; the statistics of batch normalisation, which that code re-estimates afterwards, are left
+    to the study. A global ranking is a variation. With `recomputations`, H is that of the pruned
+    network's inputs, but the removed weights aren't taken out of it.
     """
 
     samples: Count = 1000
@@ -39,11 +39,11 @@ class LOBS(Surgeon[JoinedJointInverse[SharedInverse]]):
 
     @property
     def uses_labels(self) -> bool:
-        """Inputs of layers alone."""
+        """False: the method uses the inputs of layers only."""
         return False
 
     def inverse(self, problem: Problem) -> JoinedJointInverse[SharedInverse]:
-        """The damped inverse, a block a layer."""
+        """Return the damped inverse, one block per layer."""
         moments = Moments()
         for columns in problem.inputs(self.samples):
             moments.add(columns)
@@ -58,13 +58,13 @@ class LOBS(Surgeon[JoinedJointInverse[SharedInverse]]):
     def move(
         self, removed: Tensor, inverse: JoinedJointInverse[SharedInverse], keep: Tensor
     ) -> Tensor:
-        """The sum of single-weight moves, or the joint one."""
+        """Return the sum of single-weight moves, or the exact joint move, [d]."""
         if self.update == "joint":
             return inverse.joint_move(removed, keep)
         return super().move(removed, inverse, keep)
 
     def remarks(self, target: Target) -> list[str]:
-        """What a reader of the record should know about this use of the method."""
+        """Return the remark that a global ranking isn't the paper's method, if it applies."""
         if target.allocation == "global":
             return [
                 "a global ranking across layers is a variation of L-OBS, which prunes each layer "

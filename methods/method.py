@@ -1,4 +1,4 @@
-"""What every method is: scores that rank the weights, and what happens to the survivors."""
+"""The base class of all methods: scores that rank the weights, and what happens to survivors."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -12,33 +12,34 @@ from bench.problem.weights import Masks, Scores, Weights
 from methods import search
 
 Count = Annotated[int, Field(ge=1)]
-"""A whole number, at least one."""
+"""An integer field of at least one."""
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-"""A finite number above zero."""
+"""A finite number field above zero."""
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
-"""A number from 0 to 1."""
+"""A number field from 0 to 1, both included."""
 
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-"""A finite number, zero allowed."""
+"""A finite number field of at least zero."""
 
 
 @dataclass(frozen=True)
 class Method:
     """A pruning method; its fields are its hyper-parameters.
 
-    A criterion defines `scores`. One that moves the survivors defines `compensate` too, and one
-    that doesn't split this way defines `prune` alone.
-    A field whose type carries a `Search` or a `Choice` is tuned where a study grants trials.
+    A method that only ranks weights defines `scores`. One that also moves the survivors defines
+    `compensate` too, and one that doesn't separate the two steps defines `prune` alone. A field
+    whose type carries a `Search` or a `Choice` is tuned if a study grants tuning trials.
     """
 
     trains: ClassVar[bool] = False
-    """Whether it finds its mask while it trains, and so runs in protocols of that kind only."""
+    """Whether the method finds its mask while it trains, and so runs in protocols of that kind
+    only."""
 
     @classmethod
     def protocols(cls) -> tuple[str, ...]:
-        """The names of the protocols that it can run in."""
+        """Return the names of the protocols that the method can run in."""
         return tuple(n for n, protocol in PROTOCOLS.items() if protocol.method_trains == cls.trains)
 
     @property
@@ -48,29 +49,33 @@ class Method:
 
     @property
     def starts_anew(self) -> bool:
-        """Whether training starts from new weights, so that zeros of the dense model don't stay."""
+        """Whether training starts from new weights, so that zeros of the dense model may change."""
         return False
 
     def gradients_wanted(self) -> Hashable:
-        """Equal for methods that ask for the same gradients of the dense model.
+        """Return a value that is equal for methods that ask for the same gradients.
 
-        Jobs of such methods are run one after the other in one process, which computes them once.
+        Jobs of such methods are run one after the other in one process, which computes the
+        gradients of the dense model once.
         """
         return None
 
     def gradients_held(self) -> int:
-        """How many gradients of all prunable weights it may hold at once.
+        """Return how many gradients of all prunable weights the method may hold at once.
 
-        Before a job starts, its memory is bounded by this.
+        The memory that a job needs is estimated from it before the job starts.
         """
         return 0
 
     def space(self) -> search.Space:
-        """What may be tuned here, by field."""
+        """Return what may be tuned here, by field name."""
         return search.space(type(self))
 
     def prune(self, problem: Problem) -> Weights:
-        """The pruned weights: removed ones are exactly zero, and exact zeros are the mask."""
+        """Return the pruned weights by name; their exact zeros are the mask.
+
+        `bench/run/contract.py` checks that their number is exactly what the target asks for.
+        """
         with problem.phase("inverse"):
             scores = self.scores(problem)
         masks = problem.select(scores)
@@ -78,13 +83,16 @@ class Method:
             return self.compensate(problem, masks)
 
     def scores(self, problem: Problem) -> Scores:
-        """A saliency for every prunable weight; the smallest are pruned first."""
+        """Return a saliency for every prunable weight; the smallest are pruned first."""
         raise NotImplementedError(f"{type(self).__name__} defines neither scores nor prune")
 
     def compensate(self, problem: Problem, masks: Masks) -> Weights:
-        """The weights after removal; here survivors stay as they were."""
+        """Return the weights after removal; by default survivors stay as they were."""
         return {name: weight * masks[name] for name, weight in problem.weights.items()}
 
     def remarks(self, target: Target) -> list[str]:
-        """What a reader must know of this use of the method; kept with the record's notes."""
+        """Return what a reader must know of this use of the method.
+
+        The record keeps it as notes.
+        """
         return []

@@ -16,13 +16,13 @@ from methods.search import Damping
 class OBC(Method):
     """OBS on each layer's own output error, one weight after the other with an exact inverse.
 
-    The error (1/n) Σ_i Σ_t ‖δW x_it‖² of a layer falls apart into one problem for each output unit,
-    all with H = (2/n) Σ_i Σ_t x_it x_itᵀ [in, in] over n = `samples` examples and the positions t
-    of a convolution, plus `damping` times the mean of H's diagonal. In each unit the weight of the
-    least w_q² / (2 [H⁻¹]_qq) goes, the others move, and H⁻¹ forgets it, until none is left. A
-    weight scores what its removal added to the error, or any earlier one of its unit if that was
-    more: so the next weight that is cheapest of all goes at every step. Survivors are the
-    least-squares solution on their support, which is where the single moves end.
+    The error (1/n) Σ_i Σ_t ‖δW x_it‖² of a layer separates into one problem per output unit, all
+    with H = (2/n) Σ_i Σ_t x_it x_itᵀ [in, in] over n = `samples` examples and the positions t of a
+    convolution, plus `damping` times the mean of H's diagonal. In each unit the weight with the
+    smallest w_q² / (2 [H⁻¹]_qq) is removed, the others move, and H⁻¹ becomes that of the remaining
+    weights, until none is left. A weight's score is the largest loss that a removal in its unit has
+    added up to its own: so at every step the next weight that is cheapest of all units goes. The
+    survivors are the least-squares solution on their support, which is where the single moves end.
     Cost: n forward passes, no labels and no backward pass; O(Σ n T in² + out in³) time.
 
     Differs from the paper: damping is always on, as in the authors' later SparseGPT, where their
@@ -35,11 +35,11 @@ class OBC(Method):
 
     @property
     def uses_labels(self) -> bool:
-        """Inputs of layers alone."""
+        """False: the method uses the inputs of layers only."""
         return False
 
     def prune(self, problem: Problem) -> Weights:
-        """Take as many weights of each unit as rank lowest, in the unit's own order, and refit."""
+        """Remove as many weights per unit as rank lowest, in the unit's order; refit the rest."""
         with problem.phase("inverse"):
             inverses = self.inverses(problem)
         with problem.phase("selection"):
@@ -50,11 +50,11 @@ class OBC(Method):
             return refitted(problem.weights, inverses, keep)
 
     def scores(self, problem: Problem) -> Scores:
-        """The rise of the layer's error at which each weight goes."""
+        """Return for each weight the largest loss added in its unit up to its own removal."""
         return _scores(problem, eliminations(problem, self.inverses(problem)))
 
     def inverses(self, problem: Problem) -> dict[str, SharedInverse]:
-        """The damped H⁻¹ of each layer."""
+        """Return the damped H⁻¹ of each layer."""
         moments = Moments()
         for columns in problem.inputs(self.samples):
             moments.add(columns)
@@ -67,7 +67,7 @@ class OBC(Method):
         return inverses
 
     def remarks(self, target: Target) -> list[str]:
-        """What a reader of the record should know about this use of the method."""
+        """Return the remark that a global ranking isn't the paper's method, if it applies."""
         if target.allocation == "global":
             return [
                 "a global ranking across layers is a variation of OBC, which prunes each layer to "
@@ -77,7 +77,7 @@ class OBC(Method):
 
 
 def eliminations(problem: Problem, inverses: dict[str, SharedInverse]) -> dict[str, Trace]:
-    """The greedy removal of each layer's weights."""
+    """Return the greedy removal of all of each layer's weights."""
     traces, support = {}, problem.support
     for name, weight in problem.weights.items():
         gone = None if support is None else ~support[name].flatten(1)
@@ -88,7 +88,7 @@ def eliminations(problem: Problem, inverses: dict[str, SharedInverse]) -> dict[s
 def refitted(
     weights: Weights, inverses: dict[str, SharedInverse], keep: dict[str, Tensor]
 ) -> Weights:
-    """The least-squares solution of each layer on what is kept, [out, in] a mask."""
+    """Return the least-squares solution of each layer on the support `keep`, masks [out, in]."""
     pruned = {}
     for name, weight in weights.items():
         mask = keep[name].view(weight.shape)
@@ -99,6 +99,6 @@ def refitted(
 
 
 def _scores(problem: Problem, traces: dict[str, Trace]) -> Scores:
-    """The traces' scores, shaped like the weights."""
+    """Return the traces' scores, shaped like the weights."""
     weights = problem.weights
     return {name: trace.scores().view(weights[name].shape) for name, trace in traces.items()}

@@ -17,31 +17,32 @@ from methods.method import Count, Method, NonNegative
 from methods.search import Choice, Search
 
 Curvature = Literal["empirical-fisher", "true-fisher", "ggn", "hessian", "hutchinson"]
+"""Whose diagonal is used, see `OBD`."""
 
 
 @dataclass(frozen=True)
 class OBD(Method):
-    """Remove the weights whose loss alone raises the quadratic model least: w² (F_qq + λ) / 2.
+    """Remove the weights that alone raise the quadratic model least: w² (F_qq + λ) / 2.
 
-    `curvature` says whose diagonal F_qq [d] is, estimated from m = `samples` examples, and what it
-    costs, in passes through one example:
+    `curvature` says which matrix's diagonal F_qq [d] is estimated from m = `samples` examples. The
+    cost is in passes of one example:
 
     - `empirical-fisher`: (1/m) Σ g_iq² with the data's labels; m backward passes.
     - `true-fisher`: the same with labels drawn from the model; m backward passes.
     - `ggn`: generalised Gauss-Newton, which is the true Fisher without its sampling noise; C × m
       backward passes for C classes.
     - `hessian`: exact; d × m Hessian-vector products, so for small nets only.
-    - `hutchinson`: the Hessian's, from `probes` random vectors; probes × m products.
+    - `hutchinson`: the Hessian's, estimated with `probes` random vectors; probes × m products.
 
-    The last two have negative entries, for which a positive score would promise a rise in loss that
-    the model doesn't predict. `negative` says what becomes of them before λ = `damping` is added:
-    `absolute` takes their size, as if curvature of either sign were worth keeping; `clip` takes 0,
-    so that λ or else the index ranks them; `keep` lets them score below zero and go first.
+    The last two have negative entries, whose score would be negative: a fall in the loss.
+    `negative` says what becomes of them before λ = `damping` is added: `absolute` takes their
+    absolute value, as if curvature of either sign were worth keeping; `clip` takes 0, so that λ or
+    else the index ranks them; `keep` leaves them negative, so that these weights are removed first.
 
     Differs from the paper: the diagonal is by default the empirical Fisher's (Theis et al. 2018),
     `hessian` is exact where the paper leaves out second derivatives of the activation, and all
-    weights go at once, without retraining in between. Estimates that cost more than one
-    backward pass an example are no part of the search space.
+    weights are removed at once, without retraining in between. Estimates that cost more than one
+    backward pass per example are no part of the search space.
     """
 
     samples: Count = 1000
@@ -54,11 +55,11 @@ class OBD(Method):
 
     @property
     def uses_labels(self) -> bool:
-        """Not where they are drawn from the model, or averaged over."""
+        """False if the labels are drawn from the model or averaged over."""
         return self.curvature not in ("true-fisher", "ggn")
 
     def scores(self, problem: Problem) -> Scores:
-        """w² (F_qq + λ) / 2 for each weight."""
+        """Return w² (F_qq + λ) / 2 for each weight."""
         weights = problem.weights
         diagonal = self.diagonal(problem)
         if self.negative == "absolute":
@@ -68,7 +69,7 @@ class OBD(Method):
         return unflatten(flatten(weights).square() * (diagonal + self.damping) / 2, like=weights)
 
     def diagonal(self, problem: Problem) -> Tensor:
-        """F_qq [d] as estimated, with its sign and without damping."""
+        """Return F_qq [d] as estimated, with its sign and without damping."""
         if self.curvature == "hessian":
             return hessian_diagonal(problem, self.samples)
         if self.curvature == "hutchinson":

@@ -13,17 +13,17 @@ from methods.method import Method
 class Random(Method):
     """Remove weights uniformly at random: score u ~ U(0, 1), independent for each weight.
 
-    The mask follows from the job's seed; all weights are equally likely to go, within what the
-    allocation takes from their layer. Touches no data. Cost: O(d).
+    The mask follows from the job's seed. All weights are equally likely to be removed, except that
+    the allocation may fix how many each layer loses. It uses no data. Cost: O(d).
     """
 
     @property
     def uses_labels(self) -> bool:
-        """No data at all."""
+        """False: the method uses no data at all."""
         return False
 
     def scores(self, problem: Problem) -> Scores:
-        """Independent uniform numbers, shaped like the weights."""
+        """Return independent uniform numbers, shaped like the weights."""
         generator = problem.generator("random scores")
         return {
             name: torch.rand(weight.shape, generator=generator).to(weight.device)

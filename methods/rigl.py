@@ -20,13 +20,13 @@ class RigL(SparseTraining):
     """Train sparse from the first step; drop the smallest |w|, grow where |gradient| is largest.
 
     The first mask is random with the job's allocation. Every `interval` steps, until the fraction
-    `end` of the training, each layer drops the share f of its weights and grows as many, from zero:
-    f = fraction/2 · (1 + cos(π t / T_end)) where `decay` is `cosine`, else always `fraction`.
-    `growth` is by the dense `gradient` of one batch, or `random` with new random weights. Every
-    layer keeps its count. Cost: O(d log d) for each change of the mask.
+    `end` of the training, each layer drops the fraction f of its weights and grows as many,
+    starting from zero: f = fraction/2 · (1 + cos(π t / T_end)) if `decay` is `cosine`, otherwise
+    always `fraction`. `growth` is by the dense `gradient` of one batch, or `random` with new random
+    weights. Every layer keeps its number of weights. Cost: O(d log d) per change of the mask.
 
-    Differs from the paper: the step at which the mask changes also updates the weights, and where
-    too few weights have a gradient, dropped ones return.
+    Differs from the paper: the step at which the mask changes also updates the weights, and if too
+    few weights have a gradient, dropped ones return.
     """
 
     start: Literal["dense", "scratch"] = "scratch"
@@ -37,7 +37,7 @@ class RigL(SparseTraining):
     growth: Literal["gradient", "random"] = "gradient"
 
     def sparsifier(self, target: Target) -> Sparsifier:
-        """Changes the mask at the planned steps."""
+        """Return the sparsifier that changes the mask at the planned steps."""
         return _Rewiring(self, target)
 
 
@@ -64,7 +64,7 @@ class _Rewiring(Sparsifier):
         )
 
     def _rewired(self, training: Training, name: str, mask: Tensor, share: float) -> Tensor:
-        """The layer's mask with the share of its weights dropped, and as many others grown."""
+        """Return the layer's mask with the fraction `share` dropped and as many weights grown."""
         weight = training.parameters[name].detach()
         kept = int(mask.sum())
         count = min(round(share * kept), mask.numel() - kept)
@@ -73,7 +73,8 @@ class _Rewiring(Sparsifier):
         left[dropped] = False
         merit = self._merit(training, name).masked_fill(left, -math.inf)
         grown = merit.argsort(stable=True, descending=True)[:count]
-        # A weight without a gradient would stay at zero: the largest of the dropped ones return.
+        # A weight without a gradient would stay at zero: the largest of the dropped ones return
+        # instead.
         grown = grown[merit[grown] > 0]
         returned = dropped[~torch.isin(dropped, grown)].flip(0)[: count - len(grown)]
         left[grown] = left[returned] = True
@@ -83,7 +84,10 @@ class _Rewiring(Sparsifier):
         return left.view_as(mask)
 
     def _merit(self, training: Training, name: str) -> Tensor:
-        """What growing each weight of the layer promises, flattened: the larger the better."""
+        """Return the flattened priority of growing each weight of the layer.
+
+        The largest are grown.
+        """
         parameter = training.parameters[name]
         if self._method.growth == "random":
             draw = torch.rand(parameter.numel(), generator=training.generator)
@@ -92,14 +96,14 @@ class _Rewiring(Sparsifier):
         return parameter.grad.abs().flatten()
 
     def _new_weights(self, training: Training, weight: Tensor, count: int) -> Tensor:
-        """Draws [count] from torch's usual initial distribution of the layer, U(-b, b)."""
+        """Return draws [count] from PyTorch's default initialisation of the layer, U(-b, b)."""
         bound = weight[0].numel() ** -0.5
         draw = torch.rand(count, generator=training.generator).to(weight.device)
         return float(bound) * (2 * draw - 1)
 
 
 def random_masks(training: Training, target: Target) -> Masks:
-    """Random masks with the target's exact counts, within what is left."""
+    """Return random masks with the target's exact counts, inside the masks of the training."""
     scores = {
         name: torch.rand(weight.shape, generator=training.generator).to(weight.device)
         for name, weight in training.parameters.items()

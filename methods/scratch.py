@@ -15,14 +15,14 @@ class Scratch(SparseTraining):
     """The control of every method that trains: new weights under a mask that never changes.
 
     `mask` is `random`, or by `magnitude` of the weights that training starts from; with `start =
-    "dense"` these are the dense ones. What it reaches is owed to training alone. Cost: O(d).
+    "dense"` these are the dense ones. The accuracy it reaches is due to training alone. Cost: O(d).
     """
 
     start: Literal["dense", "scratch"] = "scratch"
     mask: Literal["random", "magnitude"] = "random"
 
     def sparsifier(self, target: Target) -> Sparsifier:
-        """Sets the mask before the first step."""
+        """Return the sparsifier that sets the mask before the first step."""
         return _FirstMask(self.mask, target)
 
 

@@ -1,4 +1,4 @@
-"""What a method's field may be set to in tuning: markers in its type, read by the tuner."""
+"""Markers in the type of a method's field that say what tuning may set it to."""
 
 import math
 from collections.abc import Iterator
@@ -11,9 +11,10 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 @dataclass(frozen=True)
 class Search:
-    """A number from `low` to `high`, both included; with `log` equal factors are equally likely.
+    """A number from `low` to `high`, both included.
 
-    In the type of a field that holds whole numbers alone it means the whole numbers of this range.
+    With `log` it is sampled on a logarithmic scale. For a field that holds integers only it means
+    the integers of this range.
     """
 
     low: float
@@ -21,26 +22,26 @@ class Search:
     log: bool = False
 
     def __post_init__(self) -> None:
-        """Raises `ValueError` for a range that holds nothing, or no logarithms."""
+        """Raises `ValueError` for an empty range, or a logarithmic one that reaches zero."""
         if not all(map(_is_number, (self.low, self.high))) or self.low > self.high:
             raise ValueError(f"a search goes from a number to a larger one, not as {self}")
         if self.log and self.low <= 0:
             raise ValueError(f"a logarithmic search starts above zero, not as {self}")
 
     def contains(self, value: object) -> bool:
-        """Whether a search could come to this value."""
+        """Return whether a search could propose this value."""
         return _is_number(value) and self.low <= value <= self.high  # type: ignore[operator]
 
 
 @dataclass(frozen=True)
 class Whole(Search):
-    """A whole number from `low` to `high`, both included."""
+    """An integer from `low` to `high`, both included."""
 
     low: int
     high: int
 
     def contains(self, value: object) -> bool:
-        """Whether a search could come to this value."""
+        """Return whether a search could propose this value."""
         return isinstance(value, int) and super().contains(value)
 
 
@@ -51,7 +52,7 @@ class Choice:
     values: tuple[str | bool | int | float | None, ...]
 
     def __post_init__(self) -> None:
-        """Raises `ValueError` for what can't be told apart or written into a record."""
+        """Raises `ValueError` for values that are equal or can't be written into a record."""
         plain = [v for v in self.values if v is None or isinstance(v, str | bool) or _is_number(v)]
         if not plain or len(plain) < len(self.values) or len(set(plain)) < len(plain):
             raise ValueError(
@@ -59,7 +60,7 @@ class Choice:
             )
 
     def contains(self, value: object) -> bool:
-        """Whether a search could come to this value."""
+        """Return whether a search could propose this value."""
         return any(value == one and type(value) is type(one) for one in self.values)
 
 
@@ -68,19 +69,19 @@ def _is_number(value: object) -> bool:
 
 
 Space = dict[str, Search | Choice]
-"""What each field may be, by name; fields that aren't here keep their configured value."""
+"""What tuning may set each field to, by field name; fields that aren't here keep their value."""
 
 Damping = Annotated[float, Field(gt=0, allow_inf_nan=False), Search(1e-8, 1e2, log=True)]
-"""A finite number above zero, of any order of magnitude."""
+"""A finite number above zero; tuning searches ten orders of magnitude."""
 
 UpdateScale = Annotated[float, Field(ge=0, allow_inf_nan=False), Search(0.0, 1.5)]
-"""How much of the survivors' move is made: 0 none, 1 all; zero allowed."""
+"""The factor by which the survivors' move is multiplied: 0 makes no move, 1 the full one."""
 
 
 def space(method: type) -> Space:
-    """The search space that a method's fields declare, in their order.
+    """Return the search space that a method's fields declare, in their order.
 
-    `samples`, `batch` and `recomputations` are budget, so no method declares them.
+    `samples`, `batch` and `recomputations` are part of the budget, so no method declares them.
     """
     types = get_type_hints(method, include_extras=True)
     found: Space = {}
@@ -92,10 +93,10 @@ def space(method: type) -> Space:
 
 
 def fitted(method: type, declared: Space) -> Space:
-    """The space as the types of the method's fields take it: whole numbers where they are integers.
+    """Return the space with integer ranges (`Whole`) for the fields that hold integers only.
 
-    Raises `ValueError` for a field that there isn't, one that holds no numbers but has a `Search`,
-    and one whose type refuses an end of its range or one of its choices.
+    Raises `ValueError` for a field that the method doesn't have, for a `Search` on a field that
+    holds no numbers, and where the field's type refuses an end of its range or one of its choices.
     """
     types = get_type_hints(method, include_extras=True)
     found: Space = {}
@@ -117,7 +118,7 @@ def fitted(method: type, declared: Space) -> Space:
 
 
 def _whole(name: str, search: Search, hint: Any) -> Search:
-    """The search itself, or that of the whole numbers in its range where the type has no others."""
+    """Return the search itself, or where the type has integers only that of its integers."""
     kinds = [part for part in _parts(hint) if isinstance(part, type)]
     if float in kinds:
         return search
@@ -130,7 +131,7 @@ def _whole(name: str, search: Search, hint: Any) -> Search:
 
 
 def _parts(hint: Any) -> Iterator[Any]:
-    """The classes that a type is made of, and the markers on it, through aliases and unions."""
+    """Iterate over the classes and markers that a type is made of, through aliases and unions."""
     if alias := getattr(hint, "__value__", None) or getattr(hint, "__supertype__", None):
         yield from _parts(alias)
     elif get_origin(hint) is Annotated:

@@ -10,9 +10,11 @@ from methods.rigl import RigL
 class SET(RigL):
     """Train sparse from the first step; drop the smallest |w|, grow at random.
 
-    RigL with random growth of new random weights and a constant share, to the end of the training.
-    Differs from the paper: the allocation is the job's, and the smallest in absolute value go, not
-    the smallest positive and the largest negative ones.
+    It is RigL with random growth of new random weights and a constant fraction, to the end of the
+    training.
+
+    Differs from the paper: the allocation is the job's, and the weights that are smallest in
+    absolute value are dropped, not the smallest positive and the largest negative ones.
     """
 
     end: float = 1.0

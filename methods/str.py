@@ -19,29 +19,31 @@ from methods.method import Count, Fraction, Positive
 from methods.sparse_training import SparseTraining
 
 GAIN = 0.5
-"""Share of a miss that the search makes up for at once; 1 would answer to noise."""
+"""The fraction of a missed shift of s that the next search corrects; 1 would follow noise."""
 
 LIMIT = 30.0
-"""No s is moved further at once; sigmoid(±30) is 0 and 1 in single precision."""
+"""The largest move of s in one search: sigmoid(-30) and sigmoid(30) are 0 and 1 for single
+precision."""
 
 
 @dataclass(frozen=True)
 class STR(SparseTraining):
     """Learn the thresholds: W̃ = sign(W) · relu(|W| - g(s)), g = sigmoid, s trained with W.
 
-    `threshold`: one s a `layer`, or one `global` s, from `initial`, so low that nothing is removed;
-    its gradient is scaled by `threshold_rate` (to no effect under AdamW). A constant force on
-    every s, the gradient of the penalty -c Σ s, drives the sparsity up. Its strength c is searched
-    in the course of the training: every `interval` steps it becomes what takes the weights of now
-    to the sparsity that the cubic schedule wants an interval later, and makes up for what the pull
-    of the loss on s took away. The target is reached after the fraction `rise` of the training and
-    held until `settle`. Then one exact projection moves the thresholds to the requested count, and
-    the rest of the training runs with the mask fixed. The record has the emergent sparsity too,
-    that before the projection. Allocations other than `global` drive each layer's s by itself.
-    Cost: O(d log d) for each search.
+    `threshold` gives each `layer` its own s, or all layers one `global` s. It starts at `initial`,
+    so low that nothing is removed, and its gradient is multiplied by `threshold_rate` (to no effect
+    under AdamW). A constant is added to every s at each step, as the gradient of a penalty -c Σ s
+    would do, and drives the sparsity up. Its size c is searched during the training: every
+    `interval` steps it is set such that the present weights would reach the sparsity that the cubic
+    schedule asks for one interval later, plus a correction for how far the loss has pulled s back.
+    The target is reached after the fraction `rise` of the training and held until `settle`. Then
+    one exact projection moves the thresholds to the requested count, and the rest of the training
+    runs with the mask fixed. The record also has the emergent sparsity, that before the projection.
+    Under allocations other than `global` each layer's s is driven separately. Cost: O(d log d) per
+    search.
 
-    Differs from the paper: weight decay on s drives it there, with a strength that is set
-    beforehand, sparsity is an outcome, and s learns as fast as W.
+    Differs from the paper: there, weight decay of a fixed strength on s drives s up, the sparsity
+    is an outcome, and s learns as fast as W.
     """
 
     threshold: Literal["layer", "global"] = "layer"
@@ -56,9 +58,9 @@ class STR(SparseTraining):
             raise ValueError(f"settle ({self.settle:g}) must not come before rise ({self.rise:g})")
 
     def sparsifier(self, target: Target) -> Sparsifier:
-        """Learns thresholds with a searched strength, then projects.
+        """Return the sparsifier that learns the thresholds and then projects to the exact count.
 
-        Raises `Skip` where one threshold would have to meet the counts of every layer.
+        Raises `Skip` if one global threshold would have to meet the counts of every layer.
         """
         if self.threshold == "global" and target.allocation != "global":
             raise Skip(f"one global threshold can't meet a {target.allocation} allocation")
@@ -66,14 +68,14 @@ class STR(SparseTraining):
 
 
 class SoftThreshold(nn.Module):
-    """W to sign(W) · relu(|W| - sigmoid(s)); `s` may be shared between layers."""
+    """Maps W to sign(W) · relu(|W| - sigmoid(s)); `s` may be shared between layers."""
 
     def __init__(self, s: nn.Parameter) -> None:
         super().__init__()
         self.s = s
 
     def forward(self, weight: Tensor) -> Tensor:
-        """The weights behind the threshold, shaped like `weight`."""
+        """Return the thresholded weights, shaped like `weight`."""
         return weight.sign() * (weight.abs() - self.s.sigmoid()).relu()
 
 
@@ -121,12 +123,13 @@ class _Thresholds(Sparsifier):
             self._freeze()
 
     def _search(self, training: Training) -> None:
-        """The force for the next interval, from what the sparsity is and what it should be then."""
+        """Set the force of the next interval from the sparsity reached and the sparsity planned."""
         interval = self._method.interval
         now = self._shifts(training, self._planned(training, training.step))
         later = self._shifts(training, self._planned(training, training.step + interval))
         for name in self._s:
-            # What was missed is the pull of the loss, which will be there in the next interval too.
+            # What was missed is due to the pull of the loss, which will be there in the next
+            # interval too.
             if training.step:
                 self._bias[name] = self._bias.get(name, 0.0) + GAIN * now[name]
             self._force[name] = (later[name] + self._bias.get(name, 0.0)) / interval
@@ -142,14 +145,14 @@ class _Thresholds(Sparsifier):
                 s.add_(move[name])
 
     def _critical(self, training: Training) -> dict[str, Tensor]:
-        """By how much s must move to remove each weight: logit |W| - s, shaped like the weight."""
+        """Return how far s must move to remove each weight: logit |W| - s, shaped like W."""
         return {
             name: weight.detach().abs().clamp(max=1).logit() - self._s[name].detach()
             for name, weight in training.parameters.items()
         }
 
     def _shifts(self, training: Training, sparsity: float) -> dict[str, float]:
-        """The move of each layer's s that gives this sparsity with the weights of now."""
+        """Return the move of each layer's s that gives this sparsity with the present weights."""
         critical = self._critical(training)
         shapes = {name: values.shape for name, values in critical.items()}
         counts = pruned_counts(self._target.allocation, shapes, sparsity)
@@ -172,26 +175,29 @@ class _Thresholds(Sparsifier):
         with torch.no_grad():
             for name, weight in weights.items():
                 behind = weight.sign() * (weight.abs() - self._s[name].sigmoid()).relu()
-                # A weight just at its threshold is left by the count, but would be zero.
+                # A weight exactly at its threshold is kept by the count, but would become zero.
                 weight.copy_(torch.where(masks[name] & (behind == 0), weight, behind))
         self._freeze()
         training.set_masks(masks)
         training.pruning_ended()
 
     def _freeze(self) -> None:
-        """Thresholds of exactly zero that no longer learn."""
+        """Set the thresholds to exactly zero and stop their training."""
         self._settled = True
         for s in set(self._s.values()):
             s.requires_grad_(False).fill_(-torch.inf)
 
     def _finish(self, training: Training) -> None:
-        """Leave plain weights behind."""
+        """Remove the parametrisations, so that the model has plain weights."""
         for layer, field in self._behind:
             parametrize.remove_parametrizations(layer, field, leave_parametrized=True)
 
 
 def _uses(model: nn.Module, parameter: nn.Parameter) -> list[tuple[nn.Module, str]]:
-    """All modules that have the parameter, with its name there: tied weights are in several."""
+    """Return all modules that have the parameter, with its name there.
+
+    Tied weights have several.
+    """
     return [
         (module, name)
         for module in model.modules()
@@ -201,7 +207,7 @@ def _uses(model: nn.Module, parameter: nn.Parameter) -> list[tuple[nn.Module, st
 
 
 def _shift(critical: Tensor, count: int) -> float:
-    """Half-way between the `count` smallest values and the others."""
+    """Return the value half-way between the `count` smallest values and the others."""
     ordered = critical.flatten().clamp(-LIMIT, LIMIT).sort().values
     below = ordered[count - 1] if count else ordered[0] - 1
     above = ordered[count] if count < len(ordered) else ordered[-1] + 1

@@ -1,4 +1,4 @@
-"""The optimal brain surgeon: what all methods share that remove weights by an inverse curvature."""
+"""The optimal brain surgeon (OBS): the base of all methods that use an inverse curvature matrix."""
 
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
@@ -13,6 +13,7 @@ from methods.method import Count, Method
 from methods.search import UpdateScale
 
 Schedule = Literal["linear", "polynomial", "geometric"]
+"""How the sparsities of several recomputations are spaced, see `Surgeon`."""
 InverseT = TypeVar("InverseT", bound=Inverse)
 
 
@@ -22,9 +23,9 @@ class Surgeon(Method, Generic[InverseT]):
 
     A method of this family defines `inverse` alone: how its H⁻¹ is estimated. `update_scale`
     multiplies the move of the survivors; 0 leaves them as they were. `recomputations` is how many
-    times H⁻¹ is estimated on the way to the target, each time at the weights left by then; 1 is
-    the plain method. `schedule` spreads the sparsities on the way: `linear`, `polynomial` (cubic,
-    steep at first) or `geometric` (each step keeps the same fraction).
+    times H⁻¹ is estimated on the way to the target, each time at the weights that are left; 1 is
+    the plain method. `schedule` spaces the sparsities on the way: `linear`, `polynomial` (cubic,
+    steep at first) or `geometric` (each step keeps the same fraction of weights).
 
     Differs from the paper: many weights are removed at once, with the sum of their single-weight
     updates, δ = -H⁻¹ (pruned ⊙ w / diag H⁻¹), as in WoodFisher.
@@ -35,22 +36,22 @@ class Surgeon(Method, Generic[InverseT]):
     schedule: Schedule = "linear"
 
     def inverse(self, problem: Problem) -> InverseT:
-        """An estimate of H⁻¹ at the problem's weights, from its calibration data."""
+        """Return an estimate of H⁻¹ at the problem's weights, from its calibration data."""
         raise NotImplementedError(f"{type(self).__name__} defines no inverse")
 
     def origin(self, problem: Problem, inverse: InverseT) -> Tensor:
-        """The weights [d] from which removal starts; a first-order method steps ahead here."""
+        """Return the weights [d] from which weights are removed; WoodTaylor takes a step first."""
         return flatten(problem.weights)
 
     def move(self, removed: Tensor, inverse: InverseT, keep: Tensor) -> Tensor:
-        """The move [d] of all weights that takes the values `removed` [d] out of the model.
+        """Return the move [d] of all weights that brings the values `removed` [d] to zero.
 
         `removed` is zero where `keep` is True.
         """
         return -inverse.product(removed / inverse.diagonal)
 
     def prune(self, problem: Problem) -> Weights:
-        """Estimate, select and move the survivors, as often as `recomputations` says."""
+        """Estimate H⁻¹, select weights and move the survivors, `recomputations` times."""
         masks: Masks | None = None
         weights = problem.weights
         here = problem
@@ -67,19 +68,19 @@ class Surgeon(Method, Generic[InverseT]):
         return weights
 
     def scores(self, problem: Problem) -> Scores:
-        """w_q² / (2 [H⁻¹]_qq) for each weight."""
+        """Return w_q² / (2 [H⁻¹]_qq) for each weight."""
         inverse = self.inverse(problem)
         return unflatten(saliencies(self.origin(problem, inverse), inverse), like=problem.weights)
 
     def operate(self, start: Tensor, inverse: InverseT, keep: Tensor) -> Tensor:
-        """The weights [d] with the removed ones at zero and the others moved to make up for it."""
+        """Return the weights [d], removed ones at zero and the others moved to compensate."""
         removed = start.masked_fill(keep, 0)
         if self.update_scale > 0:
             start = start + self.update_scale * self.move(removed, inverse, keep)
         return start.masked_fill(~keep, 0)
 
     def sparsities(self, target: float, start: float = 0.0) -> list[float]:
-        """The sparsity after each estimate, on from `start`; the last is the target."""
+        """Return the sparsity after each estimate, from above `start` to the target."""
         steps = self.recomputations
         if self.schedule == "linear":
             way = [start + (target - start) * step / steps for step in range(1, steps)]
@@ -92,5 +93,5 @@ class Surgeon(Method, Generic[InverseT]):
 
 
 def saliencies(weights: Tensor, inverse: Inverse) -> Tensor:
-    """What removing each weight alone adds to the quadratic model [d]: w² / (2 diag H⁻¹)."""
+    """Return what removing each weight alone adds to the quadratic model [d]: w² / (2 diag H⁻¹)."""
     return weights.square() / (2 * inverse.diagonal)

@@ -1,4 +1,4 @@
-"""Plugin files with what they import from beside themselves, to go to another machine."""
+"""Packs plug-in files with the files they import from their own folders, for another machine."""
 
 import hashlib
 from collections.abc import Sequence
@@ -11,9 +11,10 @@ from bench.study.user_code import files_of
 
 @dataclass(frozen=True)
 class Bundle:
-    """The files of one folder: paths in it, with their contents; `plugins` are to be loaded.
+    """The files of one folder, as relative paths with their contents.
 
-    `variables` are the names of the environment variables that the files read.
+    `plugins` are the paths of those to be loaded. `variables` are the names of the environment
+    variables that the files read.
     """
 
     plugins: tuple[str, ...]
@@ -21,7 +22,10 @@ class Bundle:
     variables: frozenset[str]
 
     def unpack(self, folder: Path) -> list[Path]:
-        """The plugins below the folder, at the same place for the same contents."""
+        """Write the files below the folder and return the plug-ins' paths.
+
+        The place depends on the contents, so that equal contents are at the same path.
+        """
         whole = hashlib.sha256()
         for name, content in self.files:
             whole.update(f"{name}\n{len(content)}\n".encode() + content)
@@ -34,7 +38,7 @@ class Bundle:
 
 
 def bundled(plugins: Sequence[Path]) -> tuple[Bundle, ...]:
-    """The plugins with what lies beside them, those of one folder together, in their order."""
+    """Return the plug-ins with the files they import, one bundle per folder, in their order."""
     folders: dict[Path, list[Path]] = {}
     for path in plugins:
         folders.setdefault(path.resolve().parent, []).append(path.resolve())

@@ -1,4 +1,4 @@
-"""Claims on jobs, so that two runs into one folder don't do the same job at the same time."""
+"""Claims on jobs, which keep two runs with one results folder from doing the same job at once."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,16 +7,18 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 FOLDER = ".claims"
+"""The folder of the lock files, inside the folder of records."""
 
 
 @contextmanager
 def claim(records: Path, key: str, seconds: float = 0.0) -> Iterator[bool]:
-    """Whether the job is ours for this block: False where another process is at it so long.
+    """Yield whether the job is ours for the `with` block.
 
-    A lock of the operating system, which ends with its process however that ends: no claim of a
-    killed run is left to be cleared away. The block must look for a record before it starts, since
-    another process may have finished between our look and our claim. Raises `OSError` where the
-    folder can't be written.
+    It isn't if another process still has it after `seconds`. The claim is a lock of the operating
+    system, which ends with its process in any case: a killed run leaves no claim that must be
+    removed. The block must look for a record before it starts, since another process may have
+    finished the job between the last look and the claim. Raises `OSError` if the folder can't be
+    written to.
     """
     folder = records / FOLDER
     folder.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""A study's jobs: which of them still have to run, handed to the executor that runs them."""
+"""Decides which jobs of a study still have to run, and gives them to the executor."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class Stopped(Exception):
-    """The run was asked to stop and has jobs left; `signal` is what asked."""
+    """Raised when the run was asked to stop with jobs left; `signal` is the signal that asked."""
 
     def __init__(self, signal: int) -> None:
         super().__init__(signal)
@@ -34,7 +34,7 @@ class Stopped(Exception):
 def prepare_pairs(
     names: Sequence[str], device: torch.device, progress: Progress
 ) -> dict[str, Dense]:
-    """Every pair made ready before any job starts; raises `UserError` where one can't be."""
+    """Return every pair, prepared before any job starts; raises `UserError` if one can't be."""
     ready, refused = prepare_possible(names, device, progress)
     for error in refused.values():
         raise error
@@ -44,9 +44,10 @@ def prepare_pairs(
 def prepare_possible(
     names: Sequence[str], device: torch.device, progress: Progress
 ) -> tuple[dict[str, Dense], dict[str, UserError]]:
-    """The pairs that can be made ready before any job starts, and why the others can't.
+    """Return the pairs that can be prepared, and the errors of those that can't.
 
-    So a missing dataset is said at once, and a bad pair doesn't stop the others of its study.
+    All pairs are prepared before any job starts. So a missing dataset is reported at once, and a
+    bad pair doesn't stop the others of its study.
     """
     ready, refused = {}, {}
     for name in dict.fromkeys(names):
@@ -66,9 +67,10 @@ def refuse(
     device: torch.device,
     store: RecordStore,
 ) -> list[Record]:
-    """Failed records of the jobs whose pair couldn't be made ready; they replace no better ones.
+    """Return failed records of the jobs whose pair couldn't be prepared.
 
-    So the jobs stay visible in the tables with their reason; they run once the pair is mended.
+    They are written unless a better record exists. So the jobs stay visible in the tables with the
+    reason, and they run once the pair is repaired.
     """
     records = []
     for entry in entries:
@@ -92,11 +94,11 @@ def execute(
     executor: Executor | None = None,
     stop: Stop | None = None,
 ) -> list[Record]:
-    """The record of every entry, in order; what is finished isn't run again.
+    """Return the record of every entry, in order; jobs with a current record aren't run again.
 
     Each record is on disk before `advance(record, was_finished)` is called, so that a killed run
-    loses at most the jobs it was in. `memory` bounds one chunk of calibration examples, in bytes.
-    Raises `Stopped` where `stop` was asked for and jobs are left.
+    loses at most the jobs it was running. `memory` is the number of bytes that one chunk of
+    calibration examples may take. Raises `Stopped` if `stop` was asked for and jobs are left.
     """
     stop = stop or Stop()
     records: dict[str, Record] = {}

@@ -1,4 +1,4 @@
-"""Jobs one after the other in this process."""
+"""Runs jobs one after the other in this process."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,10 +14,10 @@ from bench.problem.cache import GradientCache
 
 
 class Here:
-    """This process, with all its threads."""
+    """The executor that uses this process, with all its threads."""
 
     def prepare(self) -> None:
-        """It runs already."""
+        """Does nothing: the process runs already."""
 
     def run(
         self, tasks: Sequence[Task], work: Work, pairs: Mapping[str, Dense], stop: Stop

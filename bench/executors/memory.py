@@ -1,4 +1,4 @@
-"""How much memory and how many cores the jobs of this machine may divide among them."""
+"""How much memory and how many threads the jobs of this machine may divide among them."""
 
 import psutil
 import torch
@@ -6,19 +6,22 @@ import torch
 from bench.common.machine.cores import cores
 
 SHARED = 2 * 2**30
-"""Most bytes of gradients that one worker keeps for other jobs."""
+"""The most bytes of gradients that one worker caches for other jobs."""
 
 PART = 4
-"""The part of the free memory that all workers keep together for other jobs is one of so many."""
+"""All workers together cache at most one part in this many of the free memory."""
 
 
 def cache_memory(workers: int) -> int:
-    """Bytes of gradients that each of the workers may keep."""
+    """Return how many bytes of gradients each of the workers may cache."""
     return min(SHARED, _available() // (PART * workers))
 
 
 def free_memory(device: str, workers: int) -> float:
-    """Bytes that running jobs may take together on the device, what workers keep left out."""
+    """Return how many bytes running jobs may take together on the device.
+
+    On the CPU the workers' caches are left out.
+    """
     if device.startswith("cuda"):
         free, _ = torch.cuda.mem_get_info(torch.device(device))
         return float(free)
@@ -26,11 +29,11 @@ def free_memory(device: str, workers: int) -> float:
 
 
 def _available() -> int:
-    """Bytes that this machine has for new processes, caches that it can drop included."""
+    """Return the bytes that new processes may take on this machine, droppable caches included."""
     available: int = psutil.virtual_memory().available
     return available
 
 
 def threads_each(workers: int) -> int:
-    """Threads for each of the workers, so that together they have no more than this process."""
+    """Return the threads per worker, so that together they have no more than this process."""
     return max(1, min(cores(), torch.get_num_threads()) // workers)

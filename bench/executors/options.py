@@ -1,4 +1,4 @@
-"""The executor that the command line asks for, refused at once where it can't be had."""
+"""Makes the executor that the command line asks for, and refuses early one that can't work."""
 
 import importlib.util
 from collections.abc import Sequence
@@ -15,13 +15,14 @@ from bench.executors.task import Executor
 from bench.run.environment import choose_device
 
 EXECUTORS = ("local", "ray", "ray:ADDRESS", "slurm", "slurm:local")
+"""The forms that the option `--executor` may take."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a user says of where and how jobs run.
+    """The user's options for where and how jobs run.
 
-    `gpus` is the part of a GPU that a job on a cluster takes. `slurm` are options of its own.
+    `gpus` is the fraction of a GPU that a job on a cluster takes. `slurm` are options for sbatch.
     """
 
     jobs: int | None = None
@@ -35,7 +36,7 @@ class Options:
 
 
 def executor_for(options: Options, results: Path) -> Executor:
-    """The executor; raises `UserError` where this machine doesn't have what it needs."""
+    """Return the executor; raises `UserError` if this machine lacks what it needs."""
     kind, _, detail = options.executor.partition(":")
     if options.executor == "local":
         return _local(options)
@@ -47,7 +48,10 @@ def executor_for(options: Options, results: Path) -> Executor:
 
 
 def driver_device(options: Options) -> torch.device:
-    """Where the driver prepares the pairs: as the jobs, or on the CPU of a cluster's head."""
+    """Return the device on which the driver prepares the pairs.
+
+    It is that of the jobs, or the CPU if a cluster's head has no GPU.
+    """
     if options.executor != "local" and not torch.cuda.is_available():
         return torch.device("cpu")
     return choose_device(options.devices[0])
@@ -96,7 +100,7 @@ def _slurm(options: Options, cluster: str, results: Path) -> Executor:
 
 
 def _one_device(options: Options) -> str:
-    """The device of a cluster's jobs: which GPU it is, the cluster says."""
+    """Return the device of a cluster's jobs; the cluster decides which GPU it is."""
     if list(options.devices) not in (["cpu"], ["cuda"]):
         raise UserError(
             f"On a cluster --device is cpu or cuda, not {','.join(options.devices)}: it gives each "

@@ -1,4 +1,4 @@
-"""One job where it runs: claimed, looked up, run, and recorded before anybody is told."""
+"""Performs one job: claims it, looks for a record, runs it, and writes the record."""
 
 import logging
 import math
@@ -25,10 +25,10 @@ ROUNDING, OTHER_DEVICE = 1e-4, 1e-2
 def finished(
     store: RecordStore, entry: Entry, dense: Dense, level: int = logging.WARNING
 ) -> Record | None:
-    """The record that answers this entry already, or None.
+    """Return the record that answers this entry already, or None.
 
-    Failed jobs run again. A record is stale where something that its numbers depend on has
-    changed; a damaged one is set aside; both are said, a stale one at this level.
+    Failed jobs run again. A record is stale if something that its numbers depend on has changed; a
+    damaged one is renamed. Both are logged, a stale one at `level`.
     """
     record = store.recover(entry.job.key, level)
     if record is None or record.status == "failed":
@@ -46,16 +46,16 @@ def perform(
     cache: GradientCache | None = None,
     progress: Progress = lambda *_: None,
 ) -> Record | None:
-    """The job's record, written; None where another process is at the job.
+    """Return the job's record, written; None if another process is running the job.
 
-    Raises `UserError` where the record can't be written.
+    Raises `UserError` if the record can't be written.
     """
     store = work.store
     try:
         with claim(store.folder, entry.job.key) as ours:
             if not ours:
                 return None
-            # Another run may have done it since this one looked.
+            # Another run may have finished it since this run last looked.
             record = finished(store, entry, dense, logging.DEBUG)
             if record is None:
                 record = run_job(
@@ -75,14 +75,14 @@ def perform(
 
 
 def lost(entry: Entry, work: Work, dense: Dense, reason: str, threads: int) -> Record:
-    """The record, not yet written, of a job that couldn't write its own."""
+    """Return the record, not yet written, of a job that couldn't write its own."""
     record = failure(entry.job, dense, work.study, entry.label, reason)
     machine = record.environment.model_copy(update={"threads": threads})
     return record.model_copy(update={"environment": machine})
 
 
 def unwritable(entry: Entry, store: RecordStore, error: OSError) -> UserError:
-    """The error for a record that can't be written in mid-run."""
+    """Return the error for a record that can't be written during a run."""
     return UserError(
         f"The record of {entry.job} can't be written to {store.folder}: "
         f"{error.strerror or error}. What was recorded before is safe: mend this, then the same "
@@ -91,7 +91,7 @@ def unwritable(entry: Entry, store: RecordStore, error: OSError) -> UserError:
 
 
 def _changed(record: Record, entry: Entry, dense: Dense) -> str:
-    """What the record depends on and has changed since; empty where nothing has."""
+    """Return what the record depends on and has changed since; empty if nothing has."""
     hashes = {
         "the code that its numbers depend on has changed": (
             record.source_sha256,
@@ -113,9 +113,9 @@ def _changed(record: Record, entry: Entry, dense: Dense) -> str:
 
 
 def _same_dense_loss(record: Record, dense: Dense) -> bool:
-    """Whether the dense model still gives the loss that the record has of it, but for rounding.
+    """Return whether the dense model's loss is that of the record, up to rounding.
 
-    This sees what no hash does, such as a setting that the model's code reads from elsewhere.
+    This notices what no hash does, such as a setting that the model's code reads from elsewhere.
     """
     before, now = record.dense_loss, dense.evaluation.loss
     if record.recalibration or before is None:

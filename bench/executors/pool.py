@@ -1,4 +1,4 @@
-"""Worker processes of this machine."""
+"""Runs jobs in worker processes of this machine."""
 
 import logging
 import multiprocessing
@@ -24,17 +24,18 @@ from bench.pairs.preparing.dense import Dense
 log = logging.getLogger(__name__)
 
 TICK = 0.1
-"""Seconds between two looks at time limits, signals and jobs put off."""
+"""Seconds between two checks of time limits, signals and postponed jobs."""
 
 PATIENCE = 10.0
-"""Seconds that a process which was told to end may keep its claim."""
+"""Seconds to wait for the claim of a process that was told to end."""
 
 
 class Pool:
-    """`jobs` worker processes, spread over the devices, with `threads` threads each.
+    """The executor with `jobs` worker processes of `threads` threads each, spread over devices.
 
-    A job that takes longer than `timeout` seconds is stopped and failed. One whose process dies
-    runs once more, when no other does; where it dies again it is failed.
+    A job that takes longer than `timeout` seconds is stopped and recorded as failed. One whose
+    process dies runs once more, while no other job does; if its process dies again, it is recorded
+    as failed.
     """
 
     def __init__(
@@ -50,10 +51,13 @@ class Pool:
         self._plugins = tuple(plugins)
 
     def prepare(self) -> None:
-        """Start the process that workers are forked from: it imports torch while we load data."""
+        """Start the process that workers are forked from.
+
+        It imports PyTorch while data are loaded.
+        """
         _context()
         before = os.environ.get("OMP_NUM_THREADS")
-        os.environ["OMP_NUM_THREADS"] = str(self.threads)  # for what reads it once, on import
+        os.environ["OMP_NUM_THREADS"] = str(self.threads)  # for libraries that read it on import
         try:
             forkserver.ensure_running()
         finally:
@@ -91,7 +95,7 @@ class Pool:
         pairs: Mapping[str, Dense],
         stop: Stop,
     ) -> Iterator[Record]:
-        """The record of the process's job, if it has come to one."""
+        """Yield the record of the process's job, if the job has ended with one."""
         task = process.task
         assert task is not None
         try:
@@ -118,7 +122,7 @@ class Pool:
             yield record
 
     def _failed(self, task: Task, work: Work, pairs: Mapping[str, Dense], reason: str) -> Record:
-        """The record that the job couldn't write itself."""
+        """Write and return the record that the job couldn't write itself."""
         job = task.entry.job
         record = lost(task.entry, work, pairs[job.pair], reason, self.threads)
         try:
@@ -130,7 +134,7 @@ class Pool:
 
     @contextmanager
     def _processes(self, count: int) -> Iterator[list[WorkerProcess]]:
-        """Workers that end with the block: at their leisure, or at once where it fails."""
+        """Yield workers that finish their jobs when the block ends, or are stopped if it raises."""
         context, limit = _context(), cache_memory(len(self.devices))
         processes = [
             WorkerProcess(context, device, self.threads, self._plugins, limit, self.timeout)
@@ -153,7 +157,10 @@ def _hand_out(queue: Queue, processes: Sequence[WorkerProcess], work: Work) -> N
 
 
 def _context() -> BaseContext:
-    """Forked from a server that has imported torch and never used it, where there is such."""
+    """Return how workers start: forked from a server that has imported PyTorch, if possible.
+
+    The server has never used PyTorch, so that no state of it is copied.
+    """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")

@@ -1,4 +1,4 @@
-"""One worker process and the job that it is at; a dead process is replaced."""
+"""One worker process and the job that it runs; a process that died is replaced."""
 
 import time
 from collections.abc import Callable
@@ -15,18 +15,19 @@ from bench.jobs.record import Record
 
 
 class Died(Exception):
-    """The worker's process ended in mid-job."""
+    """Raised when the worker's process ended during a job."""
 
 
 class TookTooLong(Exception):
-    """The job was stopped at its time limit, and its process with it."""
+    """Raised when the job reached its time limit and was stopped together with its process."""
 
 
 class WorkerProcess:
-    """A pool of one process, so that jobs which share can go to the same one, job by job.
+    """A pool of one process, so that jobs that share gradients can be given to the same process.
 
-    `limit` are the bytes of gradients that the process keeps for later jobs, `timeout` the seconds
-    that a job may take, measured here: the pool's own limit goes by the wall clock.
+    `limit` is the number of bytes of gradients that the process caches for later jobs, `timeout`
+    the number of seconds that a job may take. They are measured here with a monotonic timer, since
+    the pool's own limit depends on the system's clock.
     """
 
     def __init__(
@@ -50,17 +51,17 @@ class WorkerProcess:
         self._began: float | None = None
 
     def warm(self, pair: str) -> None:
-        """Let the process prepare the pair, off the clock of any job."""
+        """Let the process prepare the pair before any job's time is measured."""
         if pair not in self._warm:
             self._pool.schedule(worker.warm, (pair, self.device))
             self._warm.add(pair)
 
     def begin(self, task: Task, work: Work) -> None:
-        """Hand the job to the process."""
+        """Give the job to the process."""
         self.task, self._began = task, None
         try:
             self._hand_over(task, work)
-        except RuntimeError:  # the process died while it had nothing to do
+        except RuntimeError:  # the process died between two jobs
             self._renew()
             self._hand_over(task, work)
 
@@ -70,7 +71,7 @@ class WorkerProcess:
         self.future = self._pool.schedule(worker.run, arguments)
 
     def watch(self) -> None:
-        """Stop the job if its time is up; its time begins when the process takes it up."""
+        """Stop the job if its time is up; it counts from when the process starts the job."""
         if self.future is None or self._timeout is None or not self.future.running():
             return
         self._began = self._began or time.perf_counter()
@@ -78,7 +79,10 @@ class WorkerProcess:
             self.future.cancel()
 
     def result(self) -> Record | None:
-        """What `perform` gave; raises `Died`, `TookTooLong`, or the job's `UserError`."""
+        """Return what `perform` returned.
+
+        Raises `Died`, `TookTooLong`, or the job's `UserError`.
+        """
         assert self.future is not None
         try:
             return self.future.result()
@@ -98,11 +102,11 @@ class WorkerProcess:
         self._warm.clear()
 
     def close(self) -> None:
-        """Let the process end."""
+        """Let the process finish and end."""
         self._pool.close()
         self._pool.join()
 
     def stop(self) -> None:
-        """End the process now, in mid-job too."""
+        """End the process now, even during a job."""
         self._pool.stop()
         self._pool.join()

@@ -1,4 +1,4 @@
-"""The order in which jobs are handed out: what shares stays together, what fits runs together."""
+"""Orders jobs for the workers, so that jobs share gradients and fit into memory together."""
 
 import math
 import time
@@ -10,22 +10,23 @@ from bench.jobs.job import Job
 from methods import build
 
 LATER = 0.5
-"""Seconds until a job that another run is at is looked at again."""
+"""Seconds until a job that another run has claimed is tried again."""
 
 
 def sharing(job: Job) -> Hashable:
-    """Equal for jobs that ask for the same gradients, by what their methods say of themselves."""
+    """Return a value that is equal for jobs whose methods ask for the same gradients."""
     method = build(job.method, job.hyperparameters)
     return (job.pair, job.seed, method.gradients_wanted())
 
 
 class Queue:
-    """Jobs for some workers, each with a device; `capacity` is the free memory of each device.
+    """Jobs for several workers, each with a device; `capacity` is the free memory of each device.
 
-    A worker takes the jobs of one group that share, then the next group, and helps with the largest
-    where none is left. Jobs that together need more than is free don't run together: the first that
-    doesn't fit holds back all others until it does, so it waits for no more than what runs. One
-    that needs more than there is runs alone.
+    A worker takes the jobs of one group that shares gradients, then those of the next group. If no
+    group is left, it takes jobs from the worker with the most left. Jobs that together need more
+    memory than is free don't run at the same time: the first that doesn't fit holds back all others
+    until it fits, so that it waits only for jobs that are running. A job that needs more than there
+    is runs alone on its device.
     """
 
     def __init__(
@@ -42,11 +43,11 @@ class Queue:
         self._later: deque[tuple[float, Task]] = deque()
 
     def __bool__(self) -> bool:
-        """Whether jobs are left that have not been taken."""
+        """Return whether any jobs haven't been taken yet."""
         return bool(self._held or self._later or self._groups or any(self._own))
 
     def take(self, worker: int) -> Task | None:
-        """The next job for this worker, or None where none may start now."""
+        """Return the next job for this worker, or None if none may start now."""
         task = self._held or self._next(worker)
         if task is None:
             return None
@@ -59,16 +60,19 @@ class Queue:
         return task
 
     def done(self, task: Task) -> None:
-        """The job runs no more: its memory is free."""
+        """Note that the job has ended: its memory is free."""
         del self._running[task]
 
     def put_off(self, task: Task) -> None:
-        """Another run is at this job: look again when it may have recorded it."""
+        """Postpone a job that another run has claimed, until that run may have recorded it."""
         self.done(task)
         self._later.append((time.monotonic() + LATER, task))
 
     def alone(self, task: Task) -> None:
-        """The job's process died, for want of memory perhaps: again at the end, by itself."""
+        """Postpone a job whose process died to the end, to run with no other job beside it.
+
+        The process may have died for lack of memory.
+        """
         self.done(task)
         task.need = math.inf
         self._later.append((0.0, task))

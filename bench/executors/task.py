@@ -1,4 +1,4 @@
-"""What an executor is given and what it gives back."""
+"""What an executor is given, what it returns, and the protocol that every executor follows."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,14 +13,16 @@ from bench.study.study import Entry
 from methods import build
 
 GRADIENT_COPIES = 2.5
-"""What a method takes at most, in sizes of its m×d gradients: the bound of the speed benchmark."""
+"""The most memory that a method takes, as a multiple of the size of its m×d gradients. The speed
+benchmark asserts this bound."""
 
 Progress = Callable[[int, int], None]
+"""A function that is called after each training step with the steps done and the steps in all."""
 
 
 @dataclass(eq=False)
 class Task:
-    """A job to be done. `need` are the bytes that it may take; `died` counts lost processes."""
+    """A job to be run; `need` is the bytes it may take, `died` counts the processes it lost."""
 
     entry: Entry
     need: float = 0.0
@@ -29,7 +31,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Work:
-    """What all jobs of one run have in common; `memory` bounds a chunk of examples, in bytes."""
+    """What all jobs of one run share; `memory` is the bytes that a chunk of examples may take."""
 
     study: str
     results: Path
@@ -38,28 +40,31 @@ class Work:
 
     @property
     def store(self) -> RecordStore:
-        """Where the records go."""
+        """The store that the records are written to."""
         return RecordStore(self.results, self.study)
 
 
 class Executor(Protocol):
-    """Runs jobs somewhere."""
+    """The operations of an executor, which runs jobs somewhere."""
 
     def prepare(self) -> None:
-        """Start what takes long to start; raises `UserError` where the jobs can't run."""
+        """Start what takes long to start; raises `UserError` if the jobs can't run."""
 
     def run(
         self, tasks: Sequence[Task], work: Work, pairs: Mapping[str, Dense], stop: Stop
     ) -> Iterator[Record]:
-        """Each job's record when it is on disk, in the order in which they are done.
+        """Yield each job's record when it is on disk, in the order in which the jobs end.
 
-        A job that fails gives a record that says so. Ends early where `stop` was asked for; raises
-        `UserError` where no job can be recorded any more.
+        A failed job has a record that says so. Ends early if `stop` was asked for; raises
+        `UserError` if records can't be written any more.
         """
 
 
 def need(entry: Entry, dense: Dense, memory: int) -> int:
-    """Bytes that the job may take beside the data: models, a chunk of examples, its gradients."""
+    """Return the bytes that the job may take beside the data.
+
+    They are for the models, a chunk of examples, and the gradients that the method holds.
+    """
     held = build(entry.job.method, entry.job.hyperparameters).gradients_held()
     prunable = sum(dense.model.get_parameter(name).numel() for name in dense.prunable)
     return int(3 * 4 * dense.parameters + memory + GRADIENT_COPIES * 4 * held * prunable)

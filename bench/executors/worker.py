@@ -1,4 +1,4 @@
-"""A worker process: it prepares each pair once, then does the jobs that it is handed."""
+"""A worker process: it prepares each pair once, then runs the jobs that it is given."""
 
 import functools
 import os
@@ -23,10 +23,8 @@ from bench.study.study import Entry
 
 
 def begin(plugins: tuple[Path, ...], threads: int) -> None:
-    """Make a new process a worker, before torch has done any work in it."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches the whole group: the driver decides
+    """Make a new process a worker, before PyTorch has done any work in it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes: the driver decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_driver, daemon=True).start()
     remember_suite()
@@ -38,28 +36,28 @@ def begin(plugins: tuple[Path, ...], threads: int) -> None:
 
 @functools.cache
 def ready(pair: str, device: str) -> Dense:
-    """The pair prepared on the device, once a process; raises `UserError`."""
+    """Return the pair prepared on the device, once per process; raises `UserError`."""
     return prepare(PAIRS[pair], torch.device(device))
 
 
 def warm(pair: str, device: str) -> None:
-    """Prepare the pair before the clock of a job runs."""
+    """Prepare the pair before any job's time is measured."""
     ready(pair, device)
 
 
 @functools.cache
 def kept(limit: int) -> GradientCache:
-    """What jobs of this process share."""
+    """Return the cache of gradients that the jobs of this process share."""
     return GradientCache(limit)
 
 
 def run(entry: Entry, work: Work, device: str, limit: int) -> Record | None:
-    """As `perform`, with at most `limit` bytes of gradients kept for later jobs."""
+    """Run the job as `perform` does, with a cache of at most `limit` bytes of gradients."""
     return perform(entry, work, ready(entry.job.pair, device), kept(limit))
 
 
 def _end_with_driver() -> None:
-    """Leave at once when the driver is gone, however it went: nobody could stop a hanging job."""
+    """End this process as soon as the driver is gone: nothing else could stop a hanging job."""
     driver = parent_process()
     if driver is not None:
         connection.wait([driver.sentinel])

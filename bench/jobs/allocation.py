@@ -1,7 +1,7 @@
-"""How a target sparsity is spread over layers: how many weights each loses, to the unit.
+"""How a target sparsity is spread over layers: the exact number of weights that each layer loses.
 
 To add an allocation, write a function beside those below, name it in `ALLOCATIONS`, and test it in
-`tests/jobs/test_allocation.py`; studies, tables and the command line know it from then on.
+`tests/jobs/test_allocation.py`; studies, tables and the command line then accept it.
 """
 
 import math
@@ -17,14 +17,15 @@ Shapes = Mapping[str, Sequence[int]]
 
 
 def layerwise(shapes: Shapes, sparsity: float) -> dict[str, float]:
-    """The same sparsity in every layer."""
+    """Return how many weights each layer loses if all layers get the same sparsity."""
     return {name: sparsity * math.prod(shape) for name, shape in shapes.items()}
 
 
 def erk(shapes: Shapes, sparsity: float) -> dict[str, float]:
-    """Erdős-Rényi-Kernel: density ∝ Σ dimensions / Π dimensions, at most 1 (Evci et al. 2020).
+    """Return how many weights each layer loses under Erdős-Rényi-Kernel (Evci et al. 2020).
 
-    Layers whose density would pass 1 stay dense and the rest share what is left.
+    A layer's density is proportional to Σ dimensions / Π dimensions. Layers whose density would
+    exceed 1 stay dense, and the others share the rest.
     """
     size = {name: math.prod(shape) for name, shape in shapes.items()}
     raw = {name: sum(shape) / size[name] for name, shape in shapes.items()}
@@ -46,7 +47,8 @@ ALLOCATIONS: dict[str, Callable[[Shapes, float], dict[str, float]] | None] = {
     "layerwise": layerwise,
     "erk": erk,
 }
-"""How many weights each layer should lose, as real numbers; None where one ranking decides."""
+"""For each allocation a function from shapes and sparsity to how many weights each layer should
+lose, as real numbers; None if one ranking of all weights decides."""
 
 
 def _known(name: str) -> str:
@@ -60,15 +62,16 @@ Allocation = Annotated[str, AfterValidator(_known)]
 
 
 def pruned_total(sparsity: float, size: int) -> int:
-    """The number of weights to remove of `size`: round(sparsity × size), ties to even."""
+    """Return how many of `size` weights to remove: round(sparsity × size), halves to even."""
     return round(sparsity * size)
 
 
 def pruned_counts(allocation: Allocation, shapes: Shapes, sparsity: float) -> dict[str, int] | None:
-    """How many weights each layer loses, or None where the ranking decides (`global`).
+    """Return how many weights each layer loses, or None if one ranking decides (`global`).
 
-    The counts sum to `pruned_total` exactly: each layer gets the whole part of its share, and the
-    remaining ones go to the largest fractions, earlier layers first.
+    The counts sum to `pruned_total` exactly: each layer loses the integer part of its share, and
+    the remaining weights are taken from the layers with the largest fractional parts, earlier
+    layers first.
     """
     spread = ALLOCATIONS[allocation]
     if spread is None:
@@ -78,9 +81,10 @@ def pruned_counts(allocation: Allocation, shapes: Shapes, sparsity: float) -> di
 
 
 def _apportion(shares: Mapping[str, float], total: int) -> dict[str, int]:
-    """Whole counts near `shares` that sum to `total`, which is the shares' rounded sum.
+    """Return integers near `shares` that sum to `total`, which is the rounded sum of the shares.
 
-    So the whole parts are never too many, and fewer are missing than there are fractions.
+    So the integer parts never sum to more than `total`, and fewer are missing than there are
+    layers.
     """
     counts = {name: math.floor(share) for name, share in shares.items()}
     by_fraction = sorted(counts, key=lambda name: counts[name] - shares[name])

@@ -14,14 +14,15 @@ Resource = Literal[
     "training_steps",
     "tuning_trials",
 ]
+"""The resources that a budget limits."""
 
 
 class Budget(BaseModel):
     """The limits that every method of a study gets; all are plain counts.
 
-    `calibration_examples`: distinct examples. `backward_passes`: one per example and pass, so a
-    mini-batch gradient of b examples costs b. `recomputations`: estimates of curvature after the
-    first. The same type holds what a job has spent.
+    `calibration_examples` are distinct examples. `backward_passes` count one per example and pass,
+    so a mini-batch gradient of b examples costs b. `recomputations` are estimates of curvature
+    after the first one. The same type holds what a job has spent.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -37,29 +38,30 @@ class Budget(BaseModel):
 
 
 class OverBudget(Exception):
-    """A job asked for more than its budget allows."""
+    """Raised when a job asks for more than its budget allows."""
 
 
 class Meter:
-    """Counts what one job uses of its budget; asking for more raises `OverBudget` first."""
+    """Counts what one job uses; raises `OverBudget` before anything beyond the budget is used."""
 
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
         self._spent: dict[str, int] = dict.fromkeys(Budget.model_fields, 0)
 
     def charge(self, resource: Resource, amount: int) -> None:
-        """Add `amount` to what was used of `resource`."""
+        """Add `amount` to the use of `resource`; raises `OverBudget` beyond the limit."""
         self._set(resource, self._spent[resource] + amount)
 
     def see_examples(self, count: int) -> None:
         """Note that the first `count` calibration examples were handed out.
 
-        Every job draws a prefix of one shuffled order, so distinct examples are the longest prefix.
+        Every job takes the first examples of one shuffled order, so the number of distinct examples
+        is the largest `count`. Raises `OverBudget` beyond the limit.
         """
         self._set("calibration_examples", max(count, self._spent["calibration_examples"]))
 
     def resume(self, spent: Budget) -> None:
-        """Go on from what an interrupted run of the same job had used."""
+        """Continue from what an interrupted run of the same job had used."""
         self._spent = spent.model_dump()
 
     @property

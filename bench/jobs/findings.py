@@ -1,4 +1,4 @@
-"""What a job finds out, from its first step to its last."""
+"""What a job finds out while it runs: the measured part of its record."""
 
 from typing import Annotated, Any, Literal, get_args
 
@@ -8,17 +8,20 @@ from bench.jobs.budget import Budget
 from bench.jobs.measure import Measure
 
 Phase = Literal["gradients", "inverse", "selection", "update"]
-"""Passes through the model, curvature and scores made of them, the mask, the survivors' move."""
+"""The phases of a pruning: `gradients` are passes through the model, `inverse` is curvature and the
+scores computed from it, `selection` chooses the mask, `update` moves the survivors."""
 
 PHASES: tuple[Phase, ...] = get_args(Phase)
+"""The names of all phases, in order."""
 PARTS = (*PHASES, "rest")
-"""What pruning seconds are divided into: the phases, and what lies outside them."""
+"""The parts into which pruning seconds are divided: the phases, and the `rest` outside them."""
 
 
 class Trial(BaseModel):
-    """`accuracy` in percent and mean `loss` on the validation split, or the `reason` of neither.
+    """The result of one tuning trial on the validation split.
 
-    `values` are those of the tuned fields.
+    `accuracy` is in percent, `loss` is the mean cross-entropy; a failed trial has a `reason` in
+    place of both. `values` are those of the tuned fields.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -30,26 +33,26 @@ class Trial(BaseModel):
 
 
 class Findings(BaseModel):
-    """Numbers of one job; missing (None) where the job didn't come to them.
+    """What was measured of one job; a value is None if the job didn't come to it.
 
     A field with a `Measure` has a column in every frame and CSV file, and where its declaration
     says so, in the summary, on the page and in the table of costs: nothing else names it.
 
-    Accuracies are percent of the test split, `loss` is its mean cross-entropy. `nonzero` counts
-    the prunable weights that are not exactly zero in what was evaluated. `flops` are the
+    Accuracies are percent of the test split, `loss` is its mean cross-entropy in nats. `nonzero`
+    counts the prunable weights that are not exactly zero in what was evaluated. `flops` are the
     multiplications and additions with nonzero weights in one forward pass of one example.
-    `tied_predictions` are test examples whose largest logit several classes share; the lowest
-    index counts. `calibration_seconds` is what a fixed piece of work took in the same process, see
-    `yardstick`. `peak_bytes` is the rise of memory while the method ran. `prune_seconds` are what
-    the method takes alone, `phase_seconds` their division; `reused_seconds` of them were spared,
-    since another job of the same process had computed the same gradients. `mask_sha256` is the
-    hash of which weights are left, `weights_sha256` that of the whole model as evaluated.
-    `train_seconds` are those of training without pruning, `train_flops` what its forward and
-    backward passes take with dense weights, `train_losses` the mean loss of its steps by epoch.
-    `emergent_sparsity` is what a method came to by itself before it was brought to the target.
-    Where the study grants tuning trials, `chosen` are the values that the tuned fields were set to
-    in place of those of the job, `trials` all that were tried, in order; `tuning_spent` and
-    `tuning_seconds` are what the trials took together.
+    `tied_predictions` are test examples whose largest logit several classes share; the lowest index
+    counts. `calibration_seconds` is the time of a fixed piece of work in the same process, see
+    bench/common/machine/yardstick.py. `peak_bytes` is the rise of memory while the method ran.
+    `prune_seconds` are what the method takes when it runs alone, `phase_seconds` their division
+    into phases; `reused_seconds` of them weren't spent, because another job of the same process had
+    computed the same gradients. `mask_sha256` is the hash of which weights are kept,
+    `weights_sha256` that of the complete model as evaluated. `train_seconds` are those of training
+    without pruning, `train_flops` are for its forward and backward passes with dense weights,
+    `train_losses` are the mean losses of the steps by epoch. `emergent_sparsity` is what a method
+    reached by itself before it was projected to the target. If the study grants tuning trials,
+    `chosen` are the values of the tuned fields that replaced the job's, `trials` all that were
+    tried, in order; `tuning_spent` and `tuning_seconds` are what all trials took together.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)

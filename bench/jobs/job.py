@@ -1,4 +1,4 @@
-"""The identity of one cell of a study: what was asked for, and the key that names its record."""
+"""The identity of one job of a study: what is asked for, and the key that names its record."""
 
 import hashlib
 import json
@@ -13,18 +13,18 @@ from bench.jobs.recipe import Recipe
 from bench.jobs.schedule import Gradual
 
 Control = Literal["shuffled mask", "magnitude in its layers", "shuffled labels"]
-"""What is taken away from a method to see what it was worth, see `bench/run/control.py`."""
+"""The sanity control of a method: which ingredient is taken away, see `bench/run/control.py`."""
 
 
 class Job(BaseModel):
-    """One cell: pair × method × allocation × sparsity × seed × protocol × budget.
+    """One job: pair × method × allocation × sparsity × seed × protocol × budget.
 
     `hyperparameters` holds every field of the method, defaults included, so that a changed default
-    is another job. `sparsity` is the fraction of prunable weights removed, in [0, 1).
+    makes another job. `sparsity` is the fraction of prunable weights removed, in [0, 1).
     `recalibration` is the number of calibration examples on which BatchNorm statistics are
-    estimated anew after pruning, of the dense model too; 0 keeps them. `training` is the recipe
-    of a protocol that trains, `schedule` that of one that prunes by a schedule. `control` makes the
-    job a sanity check of its method.
+    re-estimated after pruning, for the dense model too; 0 keeps them. `training` is the recipe of a
+    protocol that trains, `schedule` that of one that prunes gradually. `control` makes the job a
+    sanity check of its method.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -44,8 +44,9 @@ class Job(BaseModel):
 
     @property
     def key(self) -> str:
-        """Sixteen hex digits of the sha256 of the canonical JSON of all fields."""
-        # What isn't said is left out, so that a new optional field leaves the keys as they are.
+        """The first sixteen hex digits of the SHA-256 of the canonical JSON of all fields."""
+        # Fields that are None are left out, so that a new optional field doesn't change existing
+        # keys.
         identity = self.model_dump(exclude_none=True)
         return hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:16]
 
@@ -59,5 +60,8 @@ class Job(BaseModel):
 
 
 def canonical_json(value: Any) -> str:
-    """JSON with sorted keys, no spaces and no NaN: equal values give equal text."""
+    """Return JSON with sorted keys and no spaces, so that equal values give equal texts.
+
+    Raises `ValueError` for NaN and infinities.
+    """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -1,4 +1,7 @@
-"""How a field of a record is shown: declared beside the field itself, read by all that shows it."""
+"""Declares how a field of a record is shown, beside the field.
+
+Everything that shows it reads this.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,22 +11,23 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 from pydantic import BaseModel
 
 Unit = Literal["", "%", "nats", "×", "s", "bytes", "FLOPs"]
-"""What a value is counted in; without a unit it is a plain count or a text."""
+"""The unit of a value; without one it is a plain count or a text."""
 Statistic = Literal["mean", "std", "min", "max", "median"]
-"""What several values come to; `std` is the sample standard deviation."""
+"""How several values are aggregated; `std` is the sample standard deviation."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """The declaration of a field that has a column of its own in the frame and in `cells.csv`.
+    """Declares that a field has a column of its own in the frame and in `cells.csv`, and how.
 
-    `label` names it where people read. `over_seeds` are its columns `FIELD_STATISTIC` in the
-    summary. `page` says where the page has it: as a column of its table of records, in its data
-    alone (which its CSV download holds), among the facts of a pair, or nowhere. `cost` is its
-    heading in the table of costs, of which `over_cells` says what stands there; with
-    `cost_if_known` the column is left out where no cell has a value. `parts` are the names that
-    divide the value of a dictionary: `phase_seconds` with the part `update` is the column
-    `update_seconds`. A column stands in the order of declaration, unless it comes `before` another.
+    `label` is its name for readers. `over_seeds` lists the statistics over seeds that the summary
+    has as columns `FIELD_STATISTIC`. `page` says where the page has it: as a column of its table of
+    records, in its data only (which its CSV download holds), among the facts of a pair, or nowhere.
+    `cost` is its heading in the table of costs, and `over_cells` the statistic that stands there;
+    with `cost_if_known` the column is left out if no cell has a value. `parts` are the keys of a
+    field that is a dictionary, each of which becomes a column: `phase_seconds` with the part
+    `update` is the column `update_seconds`. Columns stand in the order of declaration, unless one
+    comes `before` another.
     """
 
     label: str
@@ -40,8 +44,8 @@ class Measure:
 class Declared(NamedTuple):
     """A column that a measure declares: its name, the field it is read from, and its type.
 
-    The type is `float`, `int`, `str`, or `list` for texts that are joined; `part` is the key within
-    the field's dictionary, if it is one.
+    The type is `float`, `int`, `str`, or `list` for texts that are joined. `part` is the key within
+    the field's dictionary, if the field is one.
     """
 
     name: str
@@ -52,9 +56,9 @@ class Declared(NamedTuple):
 
 
 def declared(model: type[BaseModel]) -> list[Declared]:
-    """The columns that the fields of `model` declare, in their order.
+    """Return the columns that the fields of `model` declare, in their order.
 
-    Raises `TypeError` where a field comes before a column that there isn't.
+    Raises `TypeError` if a column is to stand before one that doesn't exist.
     """
     found: list[Declared] = []
     for column in _declared(model):
@@ -79,7 +83,10 @@ def _declared(model: type[BaseModel]) -> Iterator[Declared]:
 
 
 def _type(annotation: Any) -> type:
-    """`float` of `float | None` and of `dict[str, float]`; a literal is text."""
+    """Return the type of a field's values.
+
+    It is `float` for `float | None` and for `dict[str, float]`, and `str` for a literal.
+    """
     known: Sequence[Any] = [part for part in get_args(annotation) if part is not NoneType]
     origin = get_origin(annotation)
     if origin is list:

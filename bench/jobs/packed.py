@@ -1,8 +1,8 @@
-"""All records of a study in one compressed file, small enough for version control.
+"""Packed records: all records of a study in one compressed file, small enough for version control.
 
-The file is `RESULTS/records/STUDY.jsonl.xz`: one record a line, as JSON without spaces, with the
-checksum and the fields of the record's own file in their order, sorted by key. Equal records give
-equal bytes: nothing in it says when or where it was packed.
+The file is `RESULTS/records/STUDY.jsonl.xz`. It has one record per line, sorted by key, as JSON
+without spaces, with the checksum and the fields of the record's own file in their order. Equal
+records give equal bytes: nothing in the file says when or where it was packed.
 """
 
 import json
@@ -14,24 +14,25 @@ from bench.common.errors import UserError
 from bench.common.files import replacing
 
 SUFFIX = ".jsonl.xz"
+"""The ending of the name of a file of packed records."""
 _PRESET = 9 | lzma.PRESET_EXTREME
 
 
 def packed_path(results: Path, study: str) -> Path:
-    """Where the packed records of a study are kept."""
+    """Return the path of a study's packed records."""
     return results / "records" / f"{study}{SUFFIX}"
 
 
 def packed_studies(results: Path) -> list[str]:
-    """The studies that have packed records in this folder, in order."""
+    """Return the names of the studies with packed records in this results folder, sorted."""
     found = (results / "records").glob(f"*{SUFFIX}")
     return sorted(path.name.removesuffix(SUFFIX) for path in found)
 
 
 def write_packed(path: Path, texts: Iterable[str]) -> int:
-    """Write the JSON texts of complete records as one file; returns its size in bytes.
+    """Write the JSON texts of complete records as one file; return its size in bytes.
 
-    Raises `UserError` where the file can't be written.
+    Raises `UserError` if the file can't be written.
     """
     bodies = sorted((json.loads(text) for text in texts), key=lambda body: str(body["key"]))
     lines = [json.dumps(body, separators=(",", ":")) + "\n" for body in bodies]
@@ -48,10 +49,10 @@ def write_packed(path: Path, texts: Iterable[str]) -> int:
 
 
 def read_packed(path: Path) -> dict[str, str]:
-    """The JSON text of each record by its key, in order of keys; empty where there is no file.
+    """Return the JSON text of each record by its key, sorted by key; empty if there is no file.
 
-    Raises `UserError` where the file is truncated, altered or no file of packed records. What the
-    texts hold is for the reader to check, against the checksum that is in each.
+    Raises `UserError` if the file is truncated, altered or no file of packed records. The texts
+    themselves are not checked here: each holds a checksum for whoever parses it.
     """
     try:
         lines = lzma.decompress(path.read_bytes(), lzma.FORMAT_XZ).decode().splitlines()
@@ -66,7 +67,7 @@ def read_packed(path: Path) -> dict[str, str]:
 
 
 def damaged(path: Path, why: str) -> UserError:
-    """The error for packed records that can't be trusted."""
+    """Return the error for packed records that can't be trusted."""
     return UserError(
         f"The packed records {path} are damaged ({why}): take the file from version control again, "
         "or remove it and run the study."

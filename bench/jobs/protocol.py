@@ -1,7 +1,7 @@
-"""The protocols: the ways from a dense model to a sparse one, and what each says of itself.
+"""The protocols: the ways from a dense model to a sparse one, and the properties of each.
 
 To add a protocol, declare it here, write what it does in `bench/run/protocols.py`, and test it in
-`tests/run/test_protocols.py`; studies, methods, tables and the command line know it from then on.
+`tests/run/test_protocols.py`; studies, methods, tables and the command line then accept it.
 """
 
 from dataclasses import dataclass
@@ -16,10 +16,11 @@ from bench.common.errors import unknown
 class Protocol:
     """A way from a dense model to a sparse one.
 
-    `trains`: it needs a recipe and training steps. `scheduled`: it prunes several times, by a
-    schedule of sparsities. `prunes_once`: a method prunes the dense model exactly once in it, which
-    is what tuning and controls act on. `method_trains`: it is for methods that find their mask
-    while they train, and the others are for methods that prune a given model.
+    A protocol that `trains` needs a recipe and training steps. One that is `scheduled` prunes
+    several times, by a schedule of sparsities. In one that `prunes_once` the method prunes the
+    dense model exactly once, which tuning and controls require. One in which the `method_trains` is
+    for methods that find their mask during training, all others are for methods that prune a given
+    model.
     """
 
     name: str
@@ -38,6 +39,7 @@ PROTOCOLS = {
         Protocol("sparse-training", method_trains=True),
     )
 }
+"""Every protocol by name."""
 
 
 def _known(name: str) -> str:

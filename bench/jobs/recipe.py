@@ -1,4 +1,7 @@
-"""How a model is trained: optimiser, learning rate, augmentation; equal for all rows of a study."""
+"""How a model is trained: optimiser, learning rate, augmentation.
+
+The same for all cells of a study.
+"""
 
 from typing import Literal
 
@@ -8,14 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 class Recipe(BaseModel):
     """A training recipe; the learning rate follows its schedule at every step.
 
-    `epochs` are passes over the training split, each over `examples_per_epoch` of it in a new
-    random order (all by default); `batch` is in examples, and a last batch of one example joins
-    the batch before it, since BatchNorm can't take it. `schedule`: `step` multiplies the
-    learning rate by `gamma` at each epoch of `milestones`, `exponential` by `gamma` in the course
-    of each epoch; `cosine` and `onecycle` end near zero with the last step.
+    There are `epochs` passes over the training split, each over `examples_per_epoch` of its
+    examples in a new random order (default: all). `batch` is in examples; a last batch of one
+    example joins the batch before it, since BatchNorm can't take it. `schedule`: `step` multiplies
+    the learning rate by `gamma` at each epoch of `milestones`, `exponential` by `gamma` over the
+    course of each epoch; `cosine` and `onecycle` end near zero with the last step.
     `decay_after_pruning = false` stops weight decay once the last weights are pruned. `batchnorm`
     is `train` for statistics that follow the training, `frozen` for those of the dense model.
-    `precision` is that of the forward pass; weights and optimiser stay in float32.
+    `precision` is that of the forward pass; weights and the optimiser's state stay in float32.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -38,16 +41,16 @@ class Recipe(BaseModel):
     precision: Literal["float32", "bfloat16"] = "float32"
 
     def examples(self, available: int) -> int:
-        """The examples of one epoch, of so many in the training split."""
+        """Return the number of examples per epoch, of `available` ones in the training split."""
         return min(available, self.examples_per_epoch or available)
 
     def steps(self, available: int) -> int:
-        """The batches of one epoch, of so many examples in the training split."""
+        """Return the number of batches per epoch, of `available` examples in the training split."""
         batches, left = divmod(self.examples(available), self.batch)
         return max(1, batches + (left > 1))
 
     def take(self, left: int) -> int:
-        """The size of the next batch, where so many examples of the epoch are left."""
+        """Return the size of the next batch, when `left` examples of the epoch are left."""
         return self.batch + (self.batch > 1 and left == self.batch + 1)
 
     @model_validator(mode="after")

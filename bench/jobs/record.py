@@ -14,14 +14,16 @@ from bench.jobs.recipe import Recipe
 from bench.jobs.schedule import Gradual
 
 Status = Literal["ok", "failed", "skipped", "over-budget"]
+"""How a job ended."""
 SCHEMA = 1
+"""The version of the records' format; files of another version are refused."""
 
 
 class Environment(BaseModel):
-    """What a result's bits depend on: equal environments give equal bits.
+    """What a result's bits depend on beside code and data: equal environments give equal bits.
 
-    `processor` is the instruction set that torch uses, `model` the kind of processor: two of one
-    instruction set can still take other ways through the same library.
+    `processor` is the instruction set that PyTorch uses, `model` the kind of processor: two kinds
+    with one instruction set can still take different paths through the same library.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,9 +42,9 @@ class Record(Findings):
 
     `dense_accuracy` is percent of the test split, `dense_loss` its mean cross-entropy.
     `data_sha256` is the hash of the dataset, `pair_sha256` that of the pair's settings and model,
-    `source_sha256` that of the code, of which `harness_sha256` is the part that isn't the
-    method's. `spent` is what the pruning took; where the study grants tuning trials, the pruning
-    with the chosen values.
+    `source_sha256` that of the code, of which `harness_sha256` covers the part that isn't the
+    method's. `spent` is what the pruning used; with tuning trials, the pruning with the chosen
+    values.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -96,5 +98,5 @@ class Record(Findings):
     finished: Annotated[str, Measure("finished", page="nowhere")]
 
     def job(self) -> Job:
-        """The identity that this record answers for."""
+        """Return the job that this record answers."""
         return Job.model_validate({name: getattr(self, name) for name in Job.model_fields})

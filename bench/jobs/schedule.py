@@ -4,14 +4,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 def cubic(progress: float, initial: float, final: float) -> float:
-    """s_f - (s_f - s_i) (1 - progress)³, steep at first; exactly `final` from progress 1 on."""
+    """Return s_f - (s_f - s_i) (1 - progress)³, steep at first; exactly s_f from progress 1 on."""
     if progress >= 1:
         return final
     return final - (final - initial) * (1 - max(0.0, progress)) ** 3
 
 
 class Gradual(BaseModel):
-    """When a gradual protocol prunes: from `start` to `end`, every `frequency`; all in epochs.
+    """When gradual pruning prunes: from `start` to `end`, every `frequency`; all in epochs.
 
     The first pruning, at `start`, goes to `initial_sparsity`, the last, at `end`, exactly to the
     job's sparsity. Fractions of an epoch are rounded to steps.
@@ -31,7 +31,7 @@ class Gradual(BaseModel):
         return self
 
     def sparsities(self, final: float, steps_per_epoch: int) -> dict[int, float]:
-        """The sparsity to prune to before each of these steps; the last one is `final`.
+        """Return the sparsity to prune to before each of these steps; the last one is `final`.
 
         A pruning that would remove nothing (initial sparsity 0) is left out.
         """

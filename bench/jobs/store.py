@@ -22,16 +22,16 @@ log = logging.getLogger(__name__)
 
 
 class DamagedRecord(Exception):
-    """A record file that can't be trusted: truncated, altered, or of another schema."""
+    """Raised for a record file that can't be trusted: truncated, altered, or of another schema."""
 
 
 class RecordStore:
     """The records of one study: `RESULTS/records/STUDY/KEY.json`, each written atomically.
 
     Beside the folder there may be `STUDY.jsonl.xz`, the packed records of an earlier run. Tables
-    show them where the folder has no file of its own (`shown`); a run doesn't count them as done
-    (`read`, `recover`). A record with fields that this version doesn't know is read without them,
-    and which they are is said once, unless they are in `said` already.
+    show a packed record if the folder has no file for it (`shown`); a run doesn't count it as done
+    (`read`, `recover`). Fields that this version doesn't know are skipped, and logged once unless
+    in `said`.
     """
 
     def __init__(self, results: Path, study: str, said: set[str] | None = None) -> None:
@@ -42,7 +42,7 @@ class RecordStore:
         self._told = False
 
     def prepare(self) -> None:
-        """Create the folder and prove that it can be written; raises `UserError` if not."""
+        """Create the folder and check that it can be written to; raises `UserError` if not."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.folder):
@@ -54,21 +54,21 @@ class RecordStore:
             ) from error
 
     def path(self, key: str) -> Path:
-        """Where the record with this key is kept."""
+        """Return the path of the record with this key."""
         return self.folder / f"{key}.json"
 
     def write(self, record: Record) -> None:
-        """Write the whole record or nothing: temporary file, fsync, rename."""
+        """Write the record atomically: temporary file, fsync, rename."""
         body = record.model_dump(mode="json")
         text = json.dumps({"checksum": _checksum(body), **body}, indent=1, allow_nan=False)
         with replacing(self.path(record.key)) as file:
             file.write(text.encode() + b"\n")
 
     def read(self, key: str, level: int = logging.WARNING) -> Record | None:
-        """The record with this key, or None; raises `DamagedRecord`.
+        """Return the record with this key, or None; raises `DamagedRecord`.
 
-        None too where a newer version defines the job by fields that aren't known here. What isn't
-        known is said at this level.
+        None too if a newer version defines the job by fields that aren't known here. Unknown fields
+        are logged at `level`.
         """
         try:
             text = self.path(key).read_text(encoding="utf-8")
@@ -81,7 +81,7 @@ class RecordStore:
         return record
 
     def recover(self, key: str, level: int = logging.WARNING) -> Record | None:
-        """Like `read`, but sets a damaged record aside, says so, and returns None."""
+        """Like `read`, but rename a damaged record to `KEY.damaged`, log it, and return None."""
         try:
             return self.read(key, level)
         except DamagedRecord as error:
@@ -91,9 +91,9 @@ class RecordStore:
             return None
 
     def shown(self, key: str) -> Record | None:
-        """The record that tables and figures show: the folder's own, or else the packed one.
+        """Return the record that tables and figures show: the folder's own, or else the packed one.
 
-        That packed ones are shown is said once. Raises `UserError` where the packed file is needed
+        The first use of a packed record is logged. Raises `UserError` if the packed file is needed
         and damaged.
         """
         if own := self.recover(key):
@@ -105,7 +105,7 @@ class RecordStore:
         return packed
 
     def unpacked(self, key: str) -> Record | None:
-        """The packed record with this key, or None; raises `UserError` where it is damaged."""
+        """Return the packed record with this key, or None; raises `UserError` if it is damaged."""
         text = self._texts.get(key)
         if text is None:
             return None
@@ -117,17 +117,17 @@ class RecordStore:
         return record
 
     def keys(self) -> Iterator[str]:
-        """The keys of all records in the folder, damaged ones included, in order."""
+        """Iterate over the keys of all records in the folder, damaged ones included, sorted."""
         yield from sorted(path.stem for path in self.folder.glob("*.json"))
 
     def shown_keys(self) -> list[str]:
-        """The keys of all records in the folder or in the packed file, in order."""
+        """Return the keys of all records in the folder or in the packed file, sorted."""
         return sorted({*self.keys(), *self._texts})
 
     def pack(self, out: Path) -> int:
-        """Write all records of the folder to the packed file `out`; returns its size in bytes.
+        """Write all records of the folder to the packed file `out`; return its size in bytes.
 
-        Raises `DamagedRecord` where one of them is damaged.
+        Raises `DamagedRecord` if one of them is damaged.
         """
         texts = []
         for key in self.keys():
@@ -145,7 +145,7 @@ def _checksum(body: dict[str, Any]) -> str:
 
 
 def _parse(text: str, key: str) -> tuple[Record | None, list[str]]:
-    """The record, and the fields that aren't known; None where the job itself has such a field."""
+    """Return the record and its unknown fields; no record if the job itself has unknown fields."""
     try:
         body = json.loads(text)
         checksum = body.pop("checksum")

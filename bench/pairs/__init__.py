@@ -1,11 +1,11 @@
-"""The standard pairs, one file for each network: the network, its pairs, how its weights are read.
+"""The standard pairs of a model and a dataset, one file per network.
 
-Comes in: a pair's name. Goes out: a model with dense weights whose accuracy was asserted, data as
-the model wants them, and the weights that may be pruned.
+What comes in: a pair's name. What goes out: a model with dense weights whose accuracy was checked,
+data in the form that the model takes, and the names of the weights that may be pruned.
 
-To add a pair, write `bench/pairs/NETWORK.py` with the network and its `PAIRS`, add them to `PAIRS`
-below, and test it in `tests/pairs/`. A pair of your own needs no change here: put it into a plug-in
-file.
+To add a pair, touch these files: bench/pairs/NAME.py, which defines the network and its `PAIRS`;
+bench/pairs/__init__.py, which imports it and adds them to `PAIRS`; and tests/pairs. A pair of your
+own needs no change here: put it into a plug-in file.
 """
 
 from bench.pairs import mlpnet, mobilenetv1, resnet20, resnet50
@@ -18,3 +18,4 @@ PAIRS: dict[str, Pair] = {
     for network in (mlpnet, resnet20, resnet50, mobilenetv1)
     for pair in network.PAIRS
 }
+"""Every standard pair by name."""

@@ -1,7 +1,7 @@
-"""BatchNorm statistics estimated anew: one policy for every method of a study, and the dense model.
+"""Re-estimates BatchNorm statistics, alike for every method of a study and for the dense model.
 
-Pruning shifts activations, and stored statistics no longer fit them. Some papers renew them, some
-don't, and seldom say so; as a policy of the study it is the same in every row.
+Pruning shifts activations, so that stored statistics no longer fit them. Some papers renew them,
+some don't, and few say which. Here it is a setting of the study, the same for every method.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,16 +15,17 @@ from torch.utils.hooks import RemovableHandle
 from bench.common.errors import MethodError
 
 BATCH = 250
-"""Most examples in one pass."""
+"""The most examples in one pass."""
 
 PIECE = 2**22
-"""Numbers that are turned into double precision at once, where there are that many."""
+"""The most numbers that are converted to double precision at once."""
 
 
 class Moments:
     """The mean and variance [channels] of all values that a layer was given, over all its calls.
 
-    Pooled by the law of total variance, in double precision: every value weighs the same.
+    They are pooled by the law of total variance in double precision, so that every value has the
+    same weight.
     """
 
     def __init__(self) -> None:
@@ -32,7 +33,7 @@ class Moments:
         self.mean = self._squares = torch.zeros((), dtype=torch.float64)
 
     def add(self, inputs: Tensor) -> None:
-        """Take in one call's inputs [n, channels, ...]."""
+        """Add the inputs [n, channels, ...] of one call."""
         self.calls += 1
         for piece in inputs.split(max(1, PIECE // inputs[0].numel())):
             values = piece.transpose(0, 1).flatten(1).double()
@@ -49,7 +50,7 @@ class Moments:
 
     @property
     def variance(self) -> Tensor:
-        """The unbiased estimate, as torch keeps it."""
+        """The unbiased estimate of the variance, which is what PyTorch stores."""
         return self._squares / (self.count - 1)
 
 
@@ -57,12 +58,12 @@ class Moments:
 def recalibrate(model: nn.Module, inputs: Tensor) -> None:
     """Replace the BatchNorm statistics by those of exactly the inputs [n, ...].
 
-    Every example weighs the same: it passes in one of ⌈n / 250⌉ batches of nearly equal size, in
-    which each layer normalises by its batch's own statistics, and all that the layer was given is
-    pooled. Where a layer is called once in all, that is what torch itself computes, to the bit.
-    Weights don't change; the model is left in evaluation mode. Layers without running statistics
-    have nothing to renew; those that the model doesn't call keep theirs, and so does
-    InstanceNorm. Raises `MethodError` where a layer gets a single value per channel.
+    Every example has the same weight: it passes in one of ⌈n / 250⌉ batches of nearly equal size,
+    in which each layer normalises by its batch's own statistics, and all that the layer was given
+    is pooled. For a layer that is called only once, these are the statistics that PyTorch itself
+    computes, to the bit. Weights don't change; the model is left in evaluation mode. Layers without
+    running statistics have nothing to renew; those that the model doesn't call keep theirs, and so
+    does InstanceNorm. Raises `MethodError` if a layer gets a single value per channel.
     """
     model.eval()
     layers = {
@@ -85,15 +86,15 @@ def recalibrate(model: nn.Module, inputs: Tensor) -> None:
 
 @contextmanager
 def _watching(layers: Mapping[str, _BatchNorm]) -> Iterator[dict[str, Moments]]:
-    """What the layers are given in the block, in which they normalise by each batch's statistics.
+    """Collect the layers' inputs during the `with` block, in which they normalise by each batch.
 
-    They end in evaluation mode with the momentum that they had.
+    Afterwards the layers are in evaluation mode with the momentum that they had.
     """
     seen = {name: Moments() for name in layers}
     momenta = {name: layer.momentum for name, layer in layers.items()}
     handles = [_watched(name, layer, seen[name]) for name, layer in layers.items()]
     for layer in layers.values():
-        layer.momentum = None  # torch then averages over calls: after one, it has its statistics
+        layer.momentum = None  # PyTorch then averages over calls: one call gives its statistics
         layer.train()
     try:
         yield seen
@@ -106,7 +107,7 @@ def _watching(layers: Mapping[str, _BatchNorm]) -> Iterator[dict[str, Moments]]:
 
 
 def _watched(name: str, layer: _BatchNorm, moments: Moments) -> RemovableHandle:
-    """A hook that forgets the stored statistics at the first call, and takes in every call's."""
+    """Register a hook that collects the layer's inputs; its first call resets the statistics."""
 
     def note(_: nn.Module, given: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
         inputs = given[0] if given else named["input"]

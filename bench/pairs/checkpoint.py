@@ -1,4 +1,4 @@
-"""Dense checkpoints: published files, verified, and the suite's own, cached with a hash."""
+"""Dense checkpoints: published files, which are verified, and the suite's own, which are cached."""
 
 import hashlib
 import json
@@ -23,14 +23,16 @@ from bench.common.folders import data_folder, mirrors
 log = logging.getLogger(__name__)
 
 StateDict = dict[str, Tensor]
+"""A model's parameters and buffers by name."""
 
 
 @dataclass(frozen=True)
 class PublishedWeights:
-    """A checkpoint file of others: looked for under `file` in the mirrors, else downloaded.
+    """A published checkpoint file: in a mirror or in BENCH_DATA, or else to be downloaded.
 
-    `extract` takes what the file holds and gives the state dict in our names. `classes` are the
-    types that the file may hold beside tensors; anything else is refused unread.
+    `extract` turns the file's content into a state dict with our names. `classes` are the types
+    that the file may hold beside tensors; a file with any other type is refused without being
+    unpickled.
     """
 
     file: str
@@ -40,7 +42,7 @@ class PublishedWeights:
     classes: tuple[type, ...] = ()
 
     def path(self) -> Path:
-        """The verified file on this machine; raises `UserError` where it can't be had."""
+        """Return the verified file on this machine; raises `UserError` if it can't be obtained."""
         path = _found(self.file)
         if path is None:
             path = _kept(self.file)
@@ -49,13 +51,16 @@ class PublishedWeights:
         return path
 
     def load(self) -> tuple[StateDict, str]:
-        """The state dict and the file's sha256; the file is read without running its pickles."""
+        """Return the state dict and the file's SHA-256; no code in the file's pickles is executed.
+
+        Raises `UserError` if the file can't be obtained or holds something else.
+        """
         path = self.path()
         try:
             with torch.serialization.safe_globals(list(self.classes)):
                 content = torch.load(path, map_location="cpu", weights_only=True)
             return self.extract(content), self.sha256
-        except Exception as error:  # `extract` is the pair's own, and meets whatever is in the file
+        except Exception as error:  # `extract` is the pair's own and may raise anything
             raise UserError(
                 f"The checkpoint {path} holds something other than the weights expected: {error}"
             ) from error
@@ -74,17 +79,17 @@ class PublishedWeights:
 
 @dataclass(frozen=True)
 class SuppliedWeights:
-    """A safetensors file that the user places; which one it was, the sha256 of the record says.
+    """A safetensors file that the user provides; the record's SHA-256 tells which one it was.
 
-    For weights whose checksum isn't known here: the pair's expected accuracy takes its place.
-    `origin` says where it is to be had. Its names are those of our model.
+    It is for weights whose checksum isn't known here; the check of the pair's expected accuracy
+    takes its place. `origin` says where to get the file. Its names are those of our model.
     """
 
     file: str
     origin: str
 
     def load(self) -> tuple[StateDict, str]:
-        """The state dict and the file's sha256; raises `UserError` where it can't be had."""
+        """Return the state dict and the file's SHA-256; raises `UserError` if it isn't there."""
         path = _found(self.file)
         if path is None:
             raise UserError(
@@ -101,12 +106,12 @@ class SuppliedWeights:
 
 
 def _kept(file: str) -> Path:
-    """Where a checkpoint lies in BENCH_DATA."""
+    """Return the path of a checkpoint in BENCH_DATA."""
     return data_folder() / "checkpoints" / file
 
 
 def _found(file: str) -> Path | None:
-    """The checkpoint on this machine: in a mirror, or in BENCH_DATA."""
+    """Return the checkpoint's path on this machine, in a mirror or in BENCH_DATA, or None."""
     places = [folder / "checkpoints" / file for folder in mirrors()] + [_kept(file)]
     return next((path for path in places if path.is_file()), None)
 
@@ -119,9 +124,9 @@ def _by_hand(file: str) -> str:
 
 
 def completed(model: nn.Module, state: StateDict) -> StateDict:
-    """The state with every name of a tied tensor that the file, as some do, holds under one only.
+    """Return the state with tied tensors under all their names; some files hold only one of them.
 
-    Raises `UserError` where the file has different numbers for names that the model ties.
+    Raises `UserError` if the file has different values for names that the model ties.
     """
     names: dict[int, list[str]] = {}
     for name, tensor in model.state_dict(keep_vars=True).items():
@@ -140,10 +145,10 @@ def completed(model: nn.Module, state: StateDict) -> StateDict:
 
 
 def serialized(model: nn.Module) -> bytes:
-    """The model's state dict as the content of a safetensors file.
+    """Return the model's state dict as the content of a safetensors file.
 
-    Each tensor is written whole, in row-major order: one that is shared, a view, or expanded takes
-    its own place. Raises `UserError` for a state that isn't made of tensors.
+    Each tensor is written in full, in row-major order, also if it is shared, a view, or expanded.
+    Raises `UserError` for a state that doesn't consist of dense tensors.
     """
     state = model.state_dict()
     try:
@@ -168,14 +173,14 @@ def serialized(model: nn.Module) -> bytes:
 
 
 def _odd(value: object) -> str | None:
-    """What the value is, unless it is a dense tensor."""
+    """Return what the value is, unless it is a dense tensor."""
     if not isinstance(value, Tensor):
         return f"a {type(value).__name__}"
     return None if value.layout is torch.strided else f"a tensor of the layout {value.layout}"
 
 
 def save(path: Path, model: nn.Module, facts: dict[str, Any]) -> str:
-    """Write the model's weights and a manifest beside them; gives the weights' sha256."""
+    """Write the model's weights, and a manifest beside them; return the weights' SHA-256."""
     path.parent.mkdir(parents=True, exist_ok=True)
     weights = serialized(model)
     digest = hashlib.sha256(weights).hexdigest()
@@ -187,7 +192,7 @@ def save(path: Path, model: nn.Module, facts: dict[str, Any]) -> str:
 
 
 def load(path: Path) -> tuple[StateDict, str]:
-    """The weights that `save` wrote and their sha256; raises `UserError` where they differ."""
+    """Return the weights that `save` wrote and their SHA-256; raises `UserError` if they differ."""
     manifest = path.with_suffix(".json")
     try:
         digest = str(json.loads(manifest.read_bytes())["sha256"])
@@ -211,6 +216,6 @@ def verify(path: Path, expected: str) -> None:
 
 
 def sha256(path: Path) -> str:
-    """The file's sha256 in hex."""
+    """Return the file's SHA-256 in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

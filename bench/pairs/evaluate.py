@@ -1,8 +1,8 @@
-"""What a model is worth: accuracy and loss on every image of a split.
+"""Evaluates a model: accuracy and loss on every image of a split.
 
-Which classes a model predicts is decided by one rule on every device: the larger logit comes first,
-and of equal logits the one with the lower index, as `argmax` has it in published code. It matters:
-a pruned network with dead units gives exactly equal logits for whole groups of images.
+Predicted classes are ranked by one rule on every device: the larger logit first, and of equal
+logits the one with the lower index, as `argmax` does in published code. The rule matters: a pruned
+network with dead units gives exactly equal logits for whole groups of images.
 """
 
 from dataclasses import dataclass
@@ -14,15 +14,17 @@ from torch import Tensor, nn
 from datasets.inputs.split_inputs import Inputs
 
 BATCH = 100
-"""Examples in one pass: ResNet-20 on two cores takes 1.7 times longer with 1,000."""
+"""The number of examples in one pass; with 1,000, ResNet-20 on two cores takes 1.7 times as long.
+"""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """`accuracy` and `top5` in percent, `loss` the mean cross-entropy, over `examples`.
+    """The result of an evaluation on `examples` examples.
 
-    `tied` counts the examples whose largest logit is shared by several classes. Rules for ties
-    other than the lowest index would give accuracies from `tied_lost` to `tied_won` percent.
+    `accuracy` and `top5` are in percent, `loss` is the mean cross-entropy. `tied` counts the
+    examples whose largest logit is shared by several classes. Rules for ties other than the lowest
+    index would give accuracies from `tied_lost` to `tied_won` percent.
     """
 
     accuracy: float
@@ -36,7 +38,7 @@ class Evaluation:
 
 @torch.no_grad()
 def evaluate(model: nn.Module, images: Inputs) -> Evaluation:
-    """Evaluate the model on every image, in evaluation mode."""
+    """Return the evaluation of the model on every image; leaves the model in evaluation mode."""
     model.eval()
     counts = torch.zeros(5, dtype=torch.long)
     loss = 0.0
@@ -52,11 +54,11 @@ def evaluate(model: nn.Module, images: Inputs) -> Evaluation:
 
 
 def ranks(logits: Tensor, labels: Tensor) -> Tensor:
-    """How many classes come before each example's label [n], by logits [n, classes].
+    """Return how many classes rank before each example's label [n], by logits [n, classes].
 
-    A class comes before another with a larger logit, or an equal one and a lower index. So an
-    example is right at rank 0, and among the first five below rank 5. One with a logit that is NaN
-    has no order, and ranks behind all classes.
+    A class ranks before another if its logit is larger, or equal and its index lower. So an example
+    is right at rank 0, and among the first five below rank 5. An example with a NaN logit ranks its
+    label behind all classes.
     """
     own = logits.gather(1, labels.unsqueeze(1))
     lower = torch.arange(logits.shape[1], device=logits.device) < labels.unsqueeze(1)
@@ -65,7 +67,7 @@ def ranks(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def _counts(logits: Tensor, labels: Tensor) -> Tensor:
-    """How many examples are right, right among five, tied, and right if no or all ties were won."""
+    """Count the examples that are right, right in five, tied, and right if no or all ties won."""
     rank = ranks(logits, labels)
     largest = logits == logits.amax(1, keepdim=True)
     tied = largest.sum(1) > 1

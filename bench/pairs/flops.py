@@ -1,9 +1,9 @@
-"""FLOPs counted where torch dispatches operations, so that no layer is overlooked.
+"""Counts FLOPs where PyTorch dispatches operations, so that no layer is overlooked.
 
-Whatever module or function multiplies, it ends in a few operations (products of matrices,
-convolutions, attention). Operands that follow from parameters alone count by their nonzero part, so
-the ratio dense / pruned is the theoretical speed-up. What has no formula is named, not left out in
-silence.
+Whatever module or function multiplies, it ends in a few operations (matrix products, convolutions,
+attention). Operands that are computed from parameters alone count by their fraction of nonzeros, so
+the ratio dense / pruned is the theoretical speed-up. Operations without a formula are named in the
+result instead of being ignored.
 """
 
 import copy
@@ -26,7 +26,7 @@ aten = torch.ops.aten
 
 
 def _recurrent(given: Tensor, *weights: Tensor, **_: object) -> int:
-    """Every step [steps, n, in] multiplies by the weights of the input and of the state."""
+    """Each step of [steps, n, in] multiplies by the weights of the input and those of the state."""
     left = sum(int(torch.count_nonzero(weight)) for weight in weights[:2])
     return 2 * len(given) * given.shape[1] * left
 
@@ -37,22 +37,22 @@ FORMULAS: Mapping[Any, Callable[..., int]] = {
     aten.addmv: lambda bias, matrix, vector, **_: 2 * matrix.numel(),
     aten.dot: lambda one, other, **_: 2 * one.numel(),
 }
-"""Products that torch's own counter leaves out."""
+"""FLOPs of products that PyTorch's own counter leaves out."""
 
 PRODUCT_FROM = {aten.addmm: 1, aten.baddbmm: 1, aten.addmv: 1}
-"""The first operand that is multiplied, where it isn't the first of all."""
+"""The position of the first operand that is multiplied, for operations where it isn't 0."""
 
 FREE = {
     *(aten.add, aten.add_, aten.sub, aten.sub_, aten.copy_, aten.where, aten.cat, aten.stack),
     *(aten.embedding, aten.native_layer_norm, aten.native_batch_norm, aten.native_group_norm),
     *(aten._native_batch_norm_legit_no_training, aten.index, aten.gather),
 }
-"""What may take a matrix of parameters and an activation without multiplying them."""
+"""Operations that may take a matrix of parameters and an activation without multiplying them."""
 
 
 @dataclass(frozen=True)
 class Flops:
-    """Multiplications and additions of one forward pass, and operations that aren't in it."""
+    """Multiplications and additions of one forward pass, and operations that weren't counted."""
 
     total: int
     uncounted: Sequence[str] = ()
@@ -60,7 +60,7 @@ class Flops:
 
 @torch.no_grad()
 def forward_flops(model: nn.Module, inputs: Tensor) -> Flops:
-    """FLOPs of matrix products, convolutions and attention for one example [1, ...].
+    """Return the FLOPs of matrix products, convolutions and attention for one example [1, ...].
 
     Only nonzero weights count. Biases, activations and normalisation don't.
     """
@@ -73,10 +73,10 @@ def forward_flops(model: nn.Module, inputs: Tensor) -> Flops:
 def training_flops(
     model: nn.Module, inputs: Tensor, labels: Tensor, frozen: Collection[str] = ()
 ) -> int:
-    """FLOPs of a forward and backward pass for one example [1, ...], counted by torch.
+    """Return PyTorch's count of FLOPs of a forward and backward pass for one example [1, ...].
 
-    Masked weights are multiplied like others: what training takes on today's hardware. The
-    `frozen` parameters have no gradients.
+    Masked weights count like others, because today's hardware multiplies them too. The `frozen`
+    parameters have no gradients.
     """
     copied = copy.deepcopy(model)
     set_trainable(copied, frozen)
@@ -91,7 +91,7 @@ def training_flops(
 
 
 class _Counter(TorchDispatchMode):
-    """Adds up products; knows of each tensor whether the input or else a parameter is in it."""
+    """Adds up products; tracks for each tensor whether it depends on the input or on parameters."""
 
     def __init__(self, model: nn.Module, inputs: Tensor) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class _Counter(TorchDispatchMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        """Run the operation, count it, and pass on what its results depend on."""
+        """Run the operation, count it, and mark its results by what they depend on."""
         kwargs = kwargs or {}
         results = func(*args, **kwargs)
         given = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
@@ -129,7 +129,7 @@ class _Counter(TorchDispatchMode):
         return tensor in self._weights and tensor not in self._activations
 
     def _is_matrix(self, weight: Tensor) -> bool:
-        """Whether this is a parameter itself, or a view of one, with two dimensions or more."""
+        """Return whether this is a parameter or a view of one, with at least two dimensions."""
         return weight.dim() > 1 and weight.untyped_storage().data_ptr() in self._storages
 
     def _count(
@@ -159,7 +159,7 @@ class _Counter(TorchDispatchMode):
 
 @contextmanager
 def _decomposed() -> Iterator[None]:
-    """Let attention layers run as the products that they are made of."""
+    """Let attention layers run as the separate products that they consist of."""
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:

@@ -1,4 +1,4 @@
-"""MLPNet, the small fully-connected network of the OBS literature's MNIST tables, on MNIST."""
+"""MLPNet on MNIST, the small fully-connected network in the MNIST tables of the OBS literature."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from bench.pairs.pair import MNIST, WOODFISHER, Pair
 class MLPNet(nn.Module):
     """784-40-20-10 with ReLU and no biases: 32,360 weights (Singh & Alistarh 2020).
 
-    Takes images [n, 1, 28, 28], gives logits [n, 10].
+    Takes images [n, 1, 28, 28], returns logits [n, 10].
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class MLPNet(nn.Module):
 
 
 def _mlpnet_weights(content: dict[str, Any]) -> StateDict:
-    """`module.fc1._layer.weight` in the published file is our `fc1.weight`."""
+    """Return the published weights with our names: `module.fc1._layer.weight` is `fc1.weight`."""
     return {
         name.removeprefix("module.").replace("._layer", ""): tensor
         for name, tensor in content["model_state_dict"].items()

@@ -1,4 +1,4 @@
-"""MobileNetV1 on ImageNet, in the names of the checkpoints that timm publishes."""
+"""MobileNetV1 on ImageNet, with the parameter names of the checkpoints that timm publishes."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -7,11 +7,12 @@ from bench.pairs.checkpoint import SuppliedWeights
 from bench.pairs.pair import HALF, JPEG_SLACK, Pair
 
 STAGES = ((64,), (128, 128), (256, 256), (512,) * 6, (1024, 1024))
-"""Channels after each block; the first block of a stage but the first halves the image."""
+"""The number of channels after each block. In every stage but the first, the first block halves the
+height and width of the image."""
 
 
 class Separable(nn.Module):
-    """A 3×3 convolution of each channel by itself, then a 1×1 convolution across channels."""
+    """A 3×3 convolution of each channel separately, then a 1×1 convolution across channels."""
 
     def __init__(self, given: int, channels: int, stride: int) -> None:
         super().__init__()
@@ -25,10 +26,11 @@ class Separable(nn.Module):
 
 
 class MobileNetV1(nn.Module):
-    """A convolution, 13 separable ones and a linear layer: 4,231,976 parameters for 1,000 classes.
+    """A convolution, 13 separable ones and a linear layer (Howard et al. 2017).
 
-    Takes images [n, 3, 224, 224], gives logits [n, classes] (Howard et al. 2017). Its activation is
-    ReLU6, with which timm's weights were trained; the networks of STR and WoodFisher have ReLU.
+    It has 4,231,976 parameters for 1,000 classes. Takes images [n, 3, 224, 224], returns logits [n,
+    classes]. Its activation is ReLU6, with which timm's weights were trained; the networks of the
+    STR and WoodFisher papers have ReLU.
     """
 
     def __init__(self, classes: int = 1000) -> None:
@@ -56,7 +58,7 @@ PAIRS = (
         name="mobilenetv1-imagenet",
         model=MobileNetV1,
         dataset="imagenet",
-        # As timm's configuration of these weights has it, and so bicubic.
+        # As in timm's configuration of these weights, and bicubic for the same reason.
         normalisation=HALF,
         interpolation="bicubic",
         # All convolutions, the depthwise ones too, and the last layer, 4,209,088 of 4,231,976

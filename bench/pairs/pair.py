@@ -1,4 +1,4 @@
-"""A pair: a model, a dataset, its dense weights, and which of them are prunable."""
+"""What a pair is: a model, a dataset, its dense weights, and which of them are prunable."""
 
 import re
 from collections.abc import Callable
@@ -21,28 +21,29 @@ WOODFISHER = (
     "https://raw.githubusercontent.com/IST-DASLab/WoodFisher/"
     "d4b1a968947d9850ebf6b67935165e9453495962/checkpoints/"
 )
+"""The folder of published checkpoints in the WoodFisher repository."""
 MNIST = Normalisation((0.1307,), (0.3081,))
 # Not the normalisation of the WoodFisher code, with which the stored BatchNorm statistics of the
 # published checkpoint give 53.52 % instead of 91.43 %.
 HALF = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-# Of 50,000 JPEG files: decoders and resizers differ by some hundredths of a percent.
+# Over 50,000 JPEG files, decoders and resizers make some hundredths of a percent difference.
 JPEG_SLACK = 0.1
 SEED = 0
-"""Of the initial weights and the training of every dense model: a pair has one."""
+"""The seed of the initial weights and of the training of every dense model, one per pair."""
 
 SEED = 0
-"""Of the initial weights and the training of every dense model: a pair has one."""
+"""The seed of the initial weights and of the training of every dense model, one per pair."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A model and a dataset with everything that is held equal between methods.
+    """A model and a dataset with everything that is the same for all methods.
 
-    `prunable` is a pattern for the names of the parameters that may be pruned. The dense weights
-    are `PublishedWeights`, `SuppliedWeights` of the user's, or trained by the suite with a `Recipe`
-    on first use. `dense_accuracy` (percent, test) is asserted before anything is pruned, where it
-    is known beforehand; `slack` is by how much it may be missed, by default two of 10,000 images,
+    `prunable` is a regular expression for the names of the parameters that may be pruned. The dense
+    weights are `PublishedWeights`, `SuppliedWeights` of the user's, or trained by the suite with a
+    `Recipe` on first use. `dense_accuracy` (percent of the test split), if it is known, is checked
+    before anything is pruned; `slack` is the difference allowed, by default two of 10,000 images,
     for rounding. `interpolation` is how images from files are resized.
     """
 
@@ -57,7 +58,7 @@ class Pair:
     interpolation: Interpolation = "bilinear"
 
     def build(self, seed: int = SEED) -> nn.Module:
-        """Its model on the CPU, with new weights that follow from the seed."""
+        """Return the model on the CPU, with new weights that follow from the seed."""
         with fixed(seed):
             model = self.model()
         if not isinstance(model, nn.Module):
@@ -66,14 +67,14 @@ class Pair:
         return own_memory(model)
 
     def inputs(self, split: AnySplit, device: torch.device) -> Inputs:
-        """A split of its dataset as its model wants it."""
+        """Return a split of the pair's dataset in the form that the model takes."""
         return inputs_of(split, self.normalisation, device, self.interpolation)
 
     def prunable_parameters(self, model: nn.Module) -> dict[str, str]:
-        """The name of each prunable parameter, with the module that uses it.
+        """Return the name of each prunable parameter and of the module that uses it.
 
-        One that several layers share is there once, under the first of its names that the rule
-        matches.
+        A parameter that several layers share appears once, under the first of its names that
+        `prunable` matches.
         """
         found, seen = {}, set[int]()
         for name, parameter in model.named_parameters(remove_duplicate=False):

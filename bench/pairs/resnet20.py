@@ -10,7 +10,7 @@ from bench.pairs.pair import HALF, WOODFISHER, Pair
 
 
 class Block(nn.Module):
-    """Two 3×3 convolutions around a shortcut; a 1×1 convolution where the shape changes."""
+    """Two 3×3 convolutions around a shortcut, which is a 1×1 convolution where shapes differ."""
 
     def __init__(self, given: int, channels: int, stride: int) -> None:
         super().__init__()
@@ -32,8 +32,8 @@ class Block(nn.Module):
 class ResNet20(nn.Module):
     """Three stages of three blocks, 16, 32 and 64 channels: 272,474 parameters (He et al. 2016).
 
-    Takes images [n, 3, 32, 32], gives logits [n, 10]. Differs from the paper: shortcuts that change
-    shape are 1×1 convolutions (option B), as in the checkpoint of the WoodFisher repository.
+    Takes images [n, 3, 32, 32], returns logits [n, 10]. Differs from the paper: shortcuts that
+    change shape are 1×1 convolutions (option B), as in the checkpoint of the WoodFisher repository.
     """
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ def _stage(given: int, channels: int, stride: int) -> nn.Sequential:
 
 
 def _resnet20_weights(content: dict[str, Any]) -> StateDict:
-    """`module.` stands before every name of the published file."""
+    """Return the published state dict with our names, without the prefix `module.`."""
     return {name.removeprefix("module."): w for name, w in content["state_dict"].items()}
 
 
@@ -69,7 +69,7 @@ PAIRS = (
         model=ResNet20,
         dataset="cifar10",
         normalisation=HALF,
-        # The 18 convolutions of the blocks, as WoodFisher: no stem, no shortcut, no fc.
+        # The 18 convolutions of the blocks, as in WoodFisher: no stem, no shortcut, no fc.
         prunable=r"layer\d\.\d\.conv\d\.weight",
         dense=PublishedWeights(
             file="woodfisher-resnet20-cifar10.pth.tar",

@@ -1,4 +1,4 @@
-"""ResNet-50 on ImageNet, torchvision's."""
+"""ResNet-50 on ImageNet, as in torchvision."""
 
 from torch import nn
 
@@ -7,10 +7,10 @@ from bench.pairs.pair import IMAGENET, JPEG_SLACK, Pair
 
 
 def resnet50() -> nn.Module:
-    """25,557,032 parameters, the stride of a block in its 3×3 convolution (He et al. 2016; v1.5).
+    """Return ResNet-50 with the stride of a block in its 3×3 convolution (He et al. 2016; v1.5).
 
-    Takes images [n, 3, 224, 224], gives logits [n, 1000]. torchvision is imported here, not by the
-    commands that need no such model.
+    It has 25,557,032 parameters. Takes images [n, 3, 224, 224], returns logits [n, 1000].
+    torchvision is imported here, so that commands that don't need this model start without it.
     """
     from torchvision.models import resnet50 as network
 
@@ -24,8 +24,8 @@ PAIRS = (
         model=resnet50,
         dataset="imagenet",
         normalisation=IMAGENET,
-        # All 53 convolutions and the fc, 25,502,912 of 25,557,032 parameters, the first
-        # convolution too: so in the tables of STR (its file of budgets counts conv1) and in the
+        # All 53 convolutions and the fc, 25,502,912 of 25,557,032 parameters. The first convolution
+        # is included, as in the tables of STR (its file of budgets counts conv1) and in the
         # configuration of WoodFisher (resnet50.yaml lists conv1). Neither prunes biases or
         # BatchNorm.
         prunable=r"(conv1|layer\d\.\d\.(conv\d|downsample\.0)|fc)\.weight",

@@ -1,4 +1,4 @@
-"""What one job works on: its own copy of the dense model, its meter, and its findings so far."""
+"""The state of one job while it runs: its own copy of the dense model, its meter, its findings."""
 
 import copy
 from dataclasses import dataclass, field
@@ -26,10 +26,11 @@ from methods.method import Method
 
 @dataclass
 class Case:
-    """A job at work; `findings` are what its record will say.
+    """One job while it runs; `findings` collects what its record will hold.
 
-    `left` are the weights that aren't zero in the dense model, None where none is. Gradients of the
-    dense model are taken from `cache` and kept there, where one is given.
+    `left` are masks of the weights that aren't zero in the dense model, None if no weight is zero.
+    Gradients of the dense model are looked up in `cache` and stored there, if there is one.
+    `memory` is the number of bytes that one chunk of calibration examples may take.
     """
 
     job: Job
@@ -55,21 +56,24 @@ class Case:
 
     @property
     def weights(self) -> Weights:
-        """The prunable weights of the model as they are now."""
+        """The model's present prunable weights by parameter name."""
         return {name: self.model.get_parameter(name).detach() for name in self.dense.prunable}
 
     def install(self, weights: Weights) -> None:
-        """Put these weights into the model, in its own precision; it isn't the dense one then."""
+        """Copy these weights into the model, in its own precision.
+
+        From then on the model isn't the dense one, and its gradients are no longer shared.
+        """
         self._dense_still = False
         with torch.no_grad():
             for name, weight in weights.items():
                 self.model.get_parameter(name).copy_(weight)
 
     def problem(self, sparsity: float, support: Masks | None = None) -> Problem:
-        """The model as it is now, to be pruned to this sparsity; `support` is what is left.
+        """Return the model's present weights as a problem, to be pruned to this sparsity.
 
-        By default what isn't zero in the dense model. A model in half precision is copied to
-        single, where it runs in it.
+        `support` are the weights not yet removed, by default those that aren't zero in the dense
+        model. A model in half precision is copied to single precision, if the pair runs in it.
         """
         support = self.left if support is None else support
         reuse = self._reuse if self._dense_still and support is None else None
@@ -83,10 +87,10 @@ class Case:
         )
 
     def prune(self, sparsity: float, support: Masks | None = None) -> None:
-        """Let the method prune to this sparsity: on the clock, metered, checked.
+        """Let the method prune to this sparsity: timed, metered, and its result checked.
 
         An estimate of curvature that isn't the job's first is charged as a recomputation. Under a
-        control the method prunes as always, then its result is replaced by the control's.
+        control the method prunes as usual, then its result is replaced by the control's.
         """
         support = self.left if support is None else support
         problem = self.problem(sparsity, support)
@@ -103,7 +107,7 @@ class Case:
         self.install(rounded(found, like=self.weights))
 
     def restore(self, findings: Findings) -> None:
-        """Go on from the findings of an interrupted run."""
+        """Continue from the findings of an interrupted run."""
         for name in findings.model_fields_set:
             setattr(self.findings, name, getattr(findings, name))
         for phase, seconds in findings.phase_seconds.items():
@@ -116,9 +120,10 @@ class Case:
             recalibrate(self.model, examples)
 
     def _add_cost(self, seconds: float, peak_bytes: int | None) -> None:
-        """All prunings of a job count in its seconds, the greatest in its memory.
+        """Add one pruning to the job's seconds, and raise its peak memory to this pruning's.
 
-        They are what the method takes alone: what it was spared is added back.
+        Both are what the method takes when it runs alone: what a shared gradient spared is added
+        back.
         """
         found = self.findings
         if self._reuse is not None and self._reuse.seconds:

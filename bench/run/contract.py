@@ -1,4 +1,4 @@
-"""What the harness checks of a method that ran: its weights, the dense model, the global state."""
+"""What the harness checks after a method ran: its weights, the dense model, the global state."""
 
 import random
 from collections.abc import Iterator
@@ -17,10 +17,10 @@ from bench.problem.weights import Masks, Weights
 def check_weights(
     found: object, dense: Weights, target: Target, support: Masks | None = None
 ) -> Weights:
-    """The method's weights, if they are whole, finite and have exactly the zeros asked for.
+    """Return the method's weights if they are complete, finite and have exactly the right zeros.
 
     Weights outside `support` must have stayed at zero. Raises `MethodError` with what was expected
-    and what came.
+    and what was returned.
     """
     if not isinstance(found, dict):
         raise MethodError(f"returned {type(found).__name__}, expected a dict of weights by layer")
@@ -48,7 +48,7 @@ def _check_layer(name: str, found: object, dense: Tensor) -> None:
 
 
 def _check_zeros(found: Weights, target: Target) -> None:
-    """Recount the zeros: in all for a global allocation, else in each layer."""
+    """Recount the zeros, in all layers together for a global allocation, else in each layer."""
     zeros = {name: int((weight == 0).sum()) for name, weight in found.items()}
     shapes = {name: weight.shape for name, weight in found.items()}
     expected = pruned_counts(target.allocation, shapes, target.sparsity)
@@ -67,9 +67,10 @@ def _check_zeros(found: Weights, target: Target) -> None:
 
 @contextmanager
 def untouched(model: nn.Module, reference: nn.Module) -> Iterator[None]:
-    """Raise `MethodError` where the block changed the model, left hooks, or drew global randomness.
+    """Raise `MethodError` if the `with` block changed the model or the global random state.
 
-    The global random states are put back in any case, so that no job depends on another.
+    Hooks that are left in the model count as changes. The global random states are restored in any
+    case, so that no job depends on another.
     """
     before = _random_states()
     try:
@@ -97,12 +98,13 @@ def _check_model(model: nn.Module, reference: nn.Module) -> None:
 
 
 def _hooks(module: nn.Module) -> list[set[int]]:
-    """The numbers of a module's hooks; those that the pair's model came with are its own."""
+    """Return the ids of a module's hooks, to be compared with those the pair's model came with."""
     kinds = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks)
     return [set(hooks) for hooks in (*kinds, module._backward_pre_hooks)]
 
 
 RandomStates = tuple[Tensor, object, object]
+"""The global random states of PyTorch, Python and NumPy."""
 
 
 def _random_states() -> RandomStates:

@@ -3,16 +3,17 @@
 Su et al. 2020 (Sanity-Checking Pruning Methods: Random Tickets can Win the Jackpot) rearrange a
 mask inside each layer and corrupt the data it was found with; Frankle et al. 2021 (Pruning Neural
 Networks at Initialization: Why are We Missing the Mark?) shuffle masks inside each layer and draw
-new initial weights. Where accuracy doesn't change, what was taken away did nothing.
+new initial weights. If the accuracy doesn't change, the ingredient that was taken away contributes
+nothing.
 
-- `shuffled mask`: each layer's mask in random order, over the dense weights: what is left of the
-  method is how many weights each layer keeps. A random mask with the method's layer ratios has the
-  same distribution, so this is that control too.
-- `magnitude in its layers`: the largest dense weights, as many in each layer as the method keeps.
-  A network that is trained already doesn't survive a random mask, so only this one shows how much
-  of a lead over magnitude is allocation. It is the method without its scores and its compensation.
-- `shuffled labels`: the method in full, but the labels of its calibration examples are dealt out in
-  random order. Training, tuning and evaluation see the true ones.
+- `shuffled mask`: each layer's mask in random order, applied to the dense weights. All that remains
+  of the method is how many weights each layer keeps. A random mask with the method's layer ratios
+  has the same distribution, so this is that control too.
+- `magnitude in its layers`: the largest dense weights, as many in each layer as the method keeps. A
+  trained network doesn't survive a random mask, so only this control shows how much of a lead over
+  magnitude pruning is due to the allocation. It is the method without its scores and compensation.
+- `shuffled labels`: the complete method, but with the labels of all calibration examples randomly
+  permuted. Training, tuning and evaluation see the true labels.
 
 New initial weights are no control here: the weights to be kept are those of a trained network.
 """
@@ -29,7 +30,7 @@ from datasets.inputs.split_inputs import Inputs
 
 
 class ShuffledLabels:
-    """Examples with the labels of all of them dealt out in random order."""
+    """Examples whose labels are randomly permuted over the whole split."""
 
     def __init__(self, examples: Inputs, seed: int) -> None:
         order = torch.randperm(len(examples), generator=seeded(seed, "shuffled labels"))
@@ -40,7 +41,7 @@ class ShuffledLabels:
         return len(self._examples)
 
     def batch(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """Inputs [n, ...] at these positions, with labels [n] of others."""
+        """Return the inputs [n, ...] at these positions, with labels [n] of other examples."""
         inputs, _ = self._examples.batch(positions)
         return inputs, self._labels[positions.to(self._labels.device)]
 
@@ -48,7 +49,10 @@ class ShuffledLabels:
 def calibration_examples(
     control: Control | None, examples: Inputs, seed: int, uses_labels: bool
 ) -> Examples:
-    """What the method sees under this control; raises `Skip` where labels are nothing to it."""
+    """Return the examples that the method sees under this control.
+
+    Raises `Skip` for shuffled labels if the method doesn't use labels.
+    """
     if control != "shuffled labels":
         return examples
     if not uses_labels:
@@ -57,9 +61,10 @@ def calibration_examples(
 
 
 def controlled(control: Control | None, found: Weights, dense: Weights, seed: int) -> Weights:
-    """The method's weights `found`, or what the control makes of them; layer counts are the same.
+    """Return the weights that the control makes of the method's weights `found`.
 
-    Raises `Skip` where the method is its own control.
+    Without a control these are `found`; the number kept in each layer is always the same. Raises
+    `Skip` if the control `magnitude in its layers` gives the method's own weights.
     """
     if control == "shuffled mask":
         masks = _shuffled({name: weight != 0 for name, weight in found.items()}, dense, seed)
@@ -74,7 +79,7 @@ def controlled(control: Control | None, found: Weights, dense: Weights, seed: in
 
 
 def _shuffled(masks: Masks, dense: Weights, seed: int) -> Masks:
-    """Each layer's mask in random order, among the weights that aren't zero in the dense model."""
+    """Shuffle each layer's mask among the weights that aren't zero in the dense model."""
     generator = seeded(seed, "shuffled mask")
     shuffled = {}
     for name, mask in masks.items():
@@ -87,6 +92,6 @@ def _shuffled(masks: Masks, dense: Weights, seed: int) -> Masks:
 
 
 def _largest(dense: Tensor, found: Tensor) -> Tensor:
-    """The mask of the largest dense weights, as many as were found."""
+    """Return the mask of the largest dense weights, as many as `found` keeps."""
     pruned = int((found == 0).sum())
     return keep_largest(dense.abs().reshape(-1), pruned).view(dense.shape)

@@ -1,4 +1,4 @@
-"""Where a job ran: versions, processor, device, threads and commit."""
+"""Describes where a job ran: versions, processor, device, threads and commit."""
 
 import functools
 import platform
@@ -13,14 +13,16 @@ from bench.common.errors import UserError
 from bench.jobs.record import Environment
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+"""The root folder of the checkout."""
 PACKAGES = ("torch", "torchvision", "numpy")
+"""The packages whose versions are recorded because a result's bits depend on them."""
 
 
 def choose_device(name: str) -> torch.device:
-    """The torch device of this name; raises `UserError` where this machine doesn't have it."""
+    """Return the PyTorch device of this name; raises `UserError` if the machine doesn't have it."""
     try:
         device = torch.device(name)
-        float(torch.zeros(1, device=device))  # a device without numbers, as meta, fails here
+        float(torch.zeros(1, device=device))  # a device that holds no numbers (meta) fails
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         have = ["cpu"] + [f"cuda:{index}" for index in range(torch.cuda.device_count())]
         raise UserError(
@@ -30,12 +32,12 @@ def choose_device(name: str) -> torch.device:
 
 
 def device_name(device: torch.device) -> str:
-    """What the device is, as records say it."""
+    """Return the name of the device as records hold it: the GPU's model, or `cpu`."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
 
 
 def environment(device: torch.device) -> Environment:
-    """What the bits of a result depend on, as of now."""
+    """Return all that a result's bits depend on beside code and data, as of now."""
     return Environment(
         versions=_versions(),
         platform=platform.platform(terse=True),
@@ -49,7 +51,7 @@ def environment(device: torch.device) -> Environment:
 
 @functools.cache
 def _processor_model() -> str:
-    """Vendor, family and model of the processor where Linux tells them, else what Python knows."""
+    """Return the processor's vendor, family and model on Linux, elsewhere what Python knows."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
@@ -61,13 +63,13 @@ def _processor_model() -> str:
 
 @functools.cache
 def _versions() -> dict[str, str]:
-    """Of Python and of the packages that have a say in a result's bits; read once a process."""
+    """Return the versions of Python and of `PACKAGES`; they are read once per process."""
     return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
 
 
 @functools.cache
 def _commit() -> str | None:
-    """The checkout's commit, with `+` where files differ from it; None outside git."""
+    """Return the checkout's commit, with `+` if tracked files differ from it; None outside git."""
     try:
         head = _git("rev-parse", "--short=12", "HEAD")
         return head + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")

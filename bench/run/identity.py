@@ -1,4 +1,4 @@
-"""The hash of all code that a job's result depends on: its method's, and the harness's."""
+"""The hash of all code that a job's result depends on: the method's and the harness's."""
 
 import functools
 import hashlib
@@ -43,9 +43,10 @@ _SET_ASIDE = SET_ASIDE | outside_of(
     *(environment, pair_identity, findings, record, snapshot, store),
     *(Case._add_cost, Case.restore),
     *(_assert_accuracy, _assert_channels, _assert_classes, trained),
-    *(soundness, validation),  # what refuses a pair changes no number
-    *(Job, Budget),  # what they hold is in the job's key
+    *(soundness, validation),  # they refuse pairs, and change no number
+    *(Job, Budget),  # their fields are in the job's key
 )
+"""Code that the hash leaves out, because no number of a result depends on it."""
 
 _PARTS: dict[str, tuple[Any, ...]] = {
     "control": (control.calibration_examples, control.controlled),
@@ -53,12 +54,15 @@ _PARTS: dict[str, tuple[Any, ...]] = {
     "training": (Retraining, Recipe, Gradual),
     "tuning": (tuning.tune, tuning.remark),
 }
-"""Code that only some jobs come to, by what brings them there."""
+"""Code that only some jobs run, by the name of what a job must have to run it."""
 
 
 def source_sha256(job: Job, path: Callable[..., None]) -> str:
-    """The hash of all code that the job's result depends on; `path` is where it is carried out."""
-    method: Any = METHODS[job.method]  # for mypy a class with fields can't be hashed
+    """Return the hash of all code that the job's result depends on.
+
+    `path` is the function that carries the job out.
+    """
+    method: Any = METHODS[job.method]  # to mypy, a class with fields is unhashable
     parts = [harness_sha256(job, path), _method(method, _parts(job))]
     if job.control:
         parts.append(closure(_targets(_PARTS["control"]), _outside(_parts(job))).sha256)
@@ -66,7 +70,10 @@ def source_sha256(job: Job, path: Callable[..., None]) -> str:
 
 
 def harness_sha256(job: Job, path: Callable[..., None]) -> str:
-    """The hash of that part of it which jobs of other methods have too, but for controls."""
+    """Return the hash of the harness's share of that code, which is the same for all methods.
+
+    Controls are left out of it.
+    """
     chosen: tuple[Any, ...] = (ALLOCATIONS[job.allocation],)
     if job.training is None:
         chosen += (PRUNED[job.protocol],)
@@ -76,7 +83,7 @@ def harness_sha256(job: Job, path: Callable[..., None]) -> str:
 
 
 def _parts(job: Job) -> frozenset[str]:
-    """The names of the PARTS that the job comes to."""
+    """Return the names of the `_PARTS` that the job runs."""
     comes_to = {
         "control": job.control,
         "recalibration": job.recalibration,

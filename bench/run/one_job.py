@@ -1,4 +1,4 @@
-"""One job from the dense checkpoint to its record; owns the clock and the test split."""
+"""Runs one job from the dense checkpoint to its record, and evaluates it on the test split."""
 
 import datetime
 import hashlib
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Outcome:
-    """What is known of a job so far: the status, and the findings it came to."""
+    """What is known of a job so far: its status, the reason for it, and the findings up to then."""
 
     status: Status = "ok"
     reason: str = ""
@@ -55,18 +55,18 @@ def run_job(
     snapshots: Path | None = None,
     cache: GradientCache | None = None,
 ) -> Record:
-    """Run the job and give its record; a method's failure is in the record, not an exception.
+    """Run the job and return its record; a method's failure is recorded, not raised.
 
     `memory` is the number of bytes that one chunk of calibration examples may take. A training
-    calls `progress(step, steps)`, and keeps its state in the folder `snapshots` until it ends.
-    A job that prunes once shares its gradients with others through `cache`.
+    calls `progress(step, steps)`, and its state is kept in the folder `snapshots` until it ends. A
+    job that prunes once shares its gradients with others through `cache`.
     """
     meter = Meter(job.budget)
     outcome = Outcome()
     snapshot = None if snapshots is None else _snapshot(job, dense, snapshots)
     try:
         method = build(job.method, job.hyperparameters)
-        # Trials prune again and again, and a control's labels are not those of other jobs.
+        # Tuning trials prune repeatedly, and a control's labels are not those of other jobs.
         alone = PROTOCOLS[job.protocol].trains or job.budget.tuning_trials or job.control
         case = Case(job, dense, method, meter, memory, outcome.findings, None if alone else cache)
         outcome.findings.calibration_seconds = yardstick_seconds(dense.device)
@@ -84,17 +84,17 @@ def run_job(
     if snapshot is not None:
         snapshot.remove()
     if cache is not None and outcome.status == "failed":
-        cache.clear()  # it may have failed for want of memory
+        cache.clear()  # it may have failed for lack of memory
     return _record(job, dense, study, label, outcome, meter)
 
 
 def failure(job: Job, dense: Dense, study: str, label: str, reason: str) -> Record:
-    """The record of a job that couldn't write its own: its process died or was stopped."""
+    """Return the record of a job that couldn't write its own: its process died or was stopped."""
     return _record(job, dense, study, label, Outcome("failed", reason), Meter(job.budget))
 
 
 def refusal(job: Job, study: str, label: str, reason: str, device: torch.device) -> Record:
-    """The record of a job whose pair couldn't be made ready."""
+    """Return the record of a job whose pair couldn't be prepared."""
     return Record(
         key=job.key,
         study=study,
@@ -142,7 +142,10 @@ def _record(
 
 
 def _baseline(job: Job, dense: Dense, outcome: Outcome) -> Evaluation | None:
-    """The dense model under the job's policy; where it can't be measured, the job has failed."""
+    """Return the dense model's evaluation under the job's BatchNorm policy.
+
+    If it can't be measured, the job's status becomes `failed`.
+    """
     try:
         return dense.recalibrated(job.recalibration, job.seed)
     except Exception as error:
@@ -153,12 +156,12 @@ def _baseline(job: Job, dense: Dense, outcome: Outcome) -> Evaluation | None:
 
 
 def source_of(job: Job) -> str:
-    """The hash of all code that the job's result depends on."""
+    """Return the hash of all code that the job's result depends on."""
     return source_sha256(job, _run)
 
 
 def _snapshot(job: Job, dense: Dense, folder: Path) -> Snapshot:
-    """Where an unfinished training of this job is kept, and what it depends on."""
+    """Return the file for the state of this job's training, and what the state depends on."""
     identity = {
         "key": job.key,
         "source": source_of(job),
@@ -171,7 +174,7 @@ def _snapshot(job: Job, dense: Dense, folder: Path) -> Snapshot:
 
 
 def _run(case: Case, progress: Progress, snapshot: Snapshot | None) -> None:
-    """Prune and train by the job's protocol, check, evaluate; fills the case's findings."""
+    """Prune and train by the job's protocol, check, evaluate, and fill in the case's findings."""
     job, dense, found = case.job, case.dense, case.findings
     found.prunable = sum(weight.numel() for weight in case.weights.values())
     if not case.method.starts_anew:
@@ -208,11 +211,12 @@ def _run(case: Case, progress: Progress, snapshot: Snapshot | None) -> None:
 
 
 TIES_MATTER = 0.1
-"""Points of accuracy that hang on the rule for equal logits, above which a record says so."""
+"""If the rule for equal logits decides more than this many percentage points of accuracy, the
+record's notes say so."""
 
 
 def _ties(result: Evaluation) -> list[str]:
-    """A note where another rule for equal logits could have given another accuracy."""
+    """Return a note if another rule for equal logits could have given another accuracy."""
     if result.tied_won - result.tied_lost <= TIES_MATTER:
         return []
     return [
@@ -223,10 +227,11 @@ def _ties(result: Evaluation) -> list[str]:
 
 
 def _sha256(tensors: Mapping[str, Tensor]) -> str:
-    """The hash of all bits of the tensors and of their names."""
+    """Return the hash of the tensors' names and bits."""
     digest = hashlib.sha256()
     for name, tensor in tensors.items():
-        # Viewed as bytes, since numpy has no bfloat16; flat, since single numbers have no view.
+        # Viewed as bytes, because NumPy has no bfloat16; flattened, because scalars can't be
+        # viewed.
         content = tensor.cpu().contiguous().flatten().view(torch.uint8)
         digest.update(name.encode() + content.numpy().tobytes())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Weights that are zero before anything is pruned: they count, and removal goes on top of them."""
+"""Weights that are zero before pruning: they count as removed, and pruning removes the rest."""
 
 from collections.abc import Mapping
 
@@ -11,15 +11,16 @@ from bench.problem.weights import Masks
 
 
 def present(weights: Mapping[str, Tensor]) -> Masks | None:
-    """Which weights aren't zero, or None where none is."""
+    """Return masks of the weights that aren't zero, or None if no weight is zero."""
     masks = {name: weight != 0 for name, weight in weights.items()}
     return None if all(bool(mask.all()) for mask in masks.values()) else masks
 
 
 def shortfall(left: Masks | None, target: Target) -> str | None:
-    """Why the target can't be met when only these weights are left, or None where it can.
+    """Return why the target can't be met if only the weights `left` aren't zero, or None if it can.
 
-    A target asks for a number of zeros: in all for a global allocation, else in each layer.
+    A target asks for a number of zeros: in all layers together for a global allocation, otherwise
+    in each layer.
     """
     if left is None:
         return None
@@ -41,7 +42,7 @@ def shortfall(left: Masks | None, target: Target) -> str | None:
 
 
 def assert_reachable(left: Masks | None, target: Target) -> None:
-    """Raise `Skip` where more is gone already than the target asks for."""
+    """Raise `Skip` if more weights are zero already than the target asks for."""
     reason = shortfall(left, target)
     if reason is not None:
         raise Skip(f"the dense model is sparser than the target: {reason}")

@@ -1,4 +1,4 @@
-"""The ways from a dense model to a pruned one; all prune by the job and train by its recipe."""
+"""Carries out the protocols; all prune by the job's method and train by the job's recipe."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ def one_shot(case: Case) -> None:
 
 
 def fine_tune(case: Case, retraining: Retraining) -> None:
-    """Prune the dense model once, then train the weights that are left."""
+    """Prune the dense model once, then train the remaining weights."""
     if retraining.saved is None:
         case.prune(case.target.sparsity)
     training = retraining.begin()
@@ -28,7 +28,7 @@ def fine_tune(case: Case, retraining: Retraining) -> None:
 
 
 def gradual(case: Case, retraining: Retraining) -> None:
-    """Prune by the job's schedule in the course of the training."""
+    """Prune by the job's schedule during the training."""
     training = retraining.begin()
     _keep_zeros(case, training)
     training.run(Pruning(case, training.steps_per_epoch))
@@ -36,7 +36,7 @@ def gradual(case: Case, retraining: Retraining) -> None:
 
 
 def sparse_training(case: Case, retraining: Retraining) -> None:
-    """Let the method find its mask in the course of the training."""
+    """Let the method find its mask during the training."""
     method = case.method
     if not isinstance(method, SparseTraining):
         raise MethodError(f"{case.job.method} doesn't train: it needs another protocol")
@@ -50,27 +50,27 @@ def sparse_training(case: Case, retraining: Retraining) -> None:
 
 
 PRUNED: dict[str, Callable[[Case], None]] = {"one-shot": one_shot}
-"""What protocols do that don't train, by name."""
+"""The function of each protocol that doesn't train, by the protocol's name."""
 
 TRAINED: dict[str, Callable[[Case, Retraining], None]] = {
     "fine-tune": fine_tune,
     "gradual": gradual,
     "sparse-training": sparse_training,
 }
-"""What protocols do that train."""
+"""The function of each protocol that trains, by the protocol's name."""
 
 
 class Fixed(Sparsifier):
-    """The masks stay as they are."""
+    """Keeps the masks as they are for the whole training."""
 
     def before_step(self, training: Training) -> None:
-        """Pruning has ended before the first step."""
+        """Signal before the first step that pruning has ended."""
         if training.step == 0:
             training.pruning_ended()
 
 
 class Pruning(Sparsifier):
-    """The job's method prunes by the job's schedule, each time within what is left."""
+    """Lets the job's method prune by the job's schedule, each time among the remaining weights."""
 
     def __init__(self, case: Case, steps_per_epoch: int) -> None:
         if case.job.schedule is None:
@@ -79,12 +79,12 @@ class Pruning(Sparsifier):
         self._plan = case.job.schedule.sparsities(case.target.sparsity, steps_per_epoch)
 
     def before_step(self, training: Training) -> None:
-        """Prune where the plan says so, in evaluation mode."""
+        """Prune in evaluation mode at the steps of the schedule."""
         if training.step not in self._plan:
             return
         goal = Target(self._plan[training.step], self._case.job.allocation)
         if shortfall(training.masks, goal) is not None:
-            return  # more was zero in the dense model than is to go by now
+            return  # more weights are zero in the dense model than should be now
         with training.paused():
             self._case.prune(goal.sparsity, training.masks)
         training.set_masks({name: weight != 0 for name, weight in self._case.weights.items()})
@@ -93,13 +93,13 @@ class Pruning(Sparsifier):
 
 
 def _keep_zeros(case: Case, training: Training) -> None:
-    """Weights that are zero in the dense model stay so from the first step on."""
+    """Keep weights that are zero in the dense model at zero from the first step on."""
     if case.left is not None:
         training.set_masks(case.left)
 
 
 def _start_anew(case: Case) -> None:
-    """New weights that follow from the job's seed, but for frozen parts, which stay as they are."""
+    """Give the model new weights that follow from the job's seed; frozen parts stay as they are."""
     seed = case.problem(0.0).generator("new weights").initial_seed()
     state = case.dense.pair.build(seed).state_dict()
     dense = case.model.state_dict()

@@ -1,4 +1,4 @@
-"""The training of one job: metered, timed, and kept on disk while it is unfinished."""
+"""The training of one job: metered, timed, and saved to disk while it is unfinished."""
 
 import time
 from typing import Any
@@ -16,9 +16,9 @@ from bench.run.snapshot import Snapshot
 
 
 class Retraining:
-    """One training by the job's recipe; as its saver it keeps findings and meter with its state.
+    """One training by the job's recipe, which saves the findings and the meter with its state.
 
-    `saved` is the state of a training that was interrupted, if there is one.
+    `saved` is the state of a training that was interrupted; None if there is none.
     """
 
     def __init__(self, case: Case, progress: Progress, snapshot: Snapshot | None) -> None:
@@ -36,7 +36,7 @@ class Retraining:
             case.meter.resume(Budget(**found["spent"]))
 
     def begin(self) -> Training:
-        """The training from the case's model as it is now; the clock runs from here."""
+        """Return the training of the case's model in its present state, and start its timer."""
         case = self._case
         before = (case.findings.train_seconds or 0.0) + (case.findings.prune_seconds or 0.0)
         self._began = time.perf_counter() - before
@@ -53,7 +53,7 @@ class Retraining:
         )
 
     def finish(self, training: Training) -> None:
-        """Note what the training took and found."""
+        """Write what the training cost and found into the case's findings."""
         case = self._case
         examples = self._recipe.epochs * self._recipe.examples(len(case.dense.train))
         one = case.dense.train.batch(torch.arange(1))
@@ -66,11 +66,11 @@ class Retraining:
         found.train_losses = training.losses
 
     def due(self) -> bool:
-        """Whether it's time to save again."""
+        """Return whether it is time to save again."""
         return self._snapshot is not None and self._snapshot.due()
 
     def save(self, state: dict[str, Any]) -> None:
-        """Keep the training's state with the case's findings and meter."""
+        """Save the training's state with the case's findings and the use of its meter."""
         assert self._snapshot is not None
         self._case.findings.train_seconds = self._train_seconds()
         findings = self._case.findings.model_dump(exclude_unset=True)
@@ -78,5 +78,5 @@ class Retraining:
         self._snapshot.save({"training": state, "findings": findings, "spent": spent})
 
     def _train_seconds(self) -> float:
-        """Seconds since the beginning, interruptions and prunings left out."""
+        """Return the seconds since the beginning, without interruptions and prunings."""
         return time.perf_counter() - self._began - (self._case.findings.prune_seconds or 0.0)

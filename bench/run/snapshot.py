@@ -1,4 +1,4 @@
-"""The state of an unfinished training on disk, so that a killed job goes on where it was."""
+"""Saves the state of an unfinished training to disk, so that a killed job can continue from it."""
 
 import logging
 import os
@@ -14,15 +14,16 @@ from bench.common.files import replacing
 log = logging.getLogger(__name__)
 
 SECONDS = "30"
-"""Time between two snapshots, which is what a killed job loses at most."""
+"""Seconds between two snapshots, unless `BENCH_SNAPSHOT_SECONDS` says otherwise. They are the most
+training time that a killed job loses."""
 
 
 class Snapshot:
-    """One file with the latest state of one job's training, written whole or not at all.
+    """One file with the latest state of one job's training, written atomically.
 
     `identity` is what the state depends on (code, checkpoint, versions, threads): a state of
-    another identity isn't taken up. Read without running pickles. `BENCH_SNAPSHOT_SECONDS` sets
-    the time between two.
+    another identity isn't used. The file is read without executing pickles. The environment
+    variable `BENCH_SNAPSHOT_SECONDS` sets the time between two saves.
     """
 
     def __init__(self, path: Path, identity: dict[str, Any]) -> None:
@@ -31,17 +32,17 @@ class Snapshot:
         self._last = time.monotonic()
 
     def due(self) -> bool:
-        """Whether the last state is older than the time between two."""
+        """Return whether the last save is longer ago than the time between two saves."""
         return time.monotonic() - self._last >= self._seconds
 
     def save(self, state: dict[str, Any]) -> None:
-        """Keep this state instead of the one before."""
+        """Save this state in place of the one before."""
         with replacing(self._path) as file:
             torch.save({"identity": self._identity, "state": state}, file)
         self._last = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
-        """The latest state, or None where there is none that fits; says why it isn't taken."""
+        """Return the saved state, or None; logs why a state that exists isn't used."""
         if not self._path.exists():
             return None
         try:
@@ -57,5 +58,5 @@ class Snapshot:
         return None
 
     def remove(self) -> None:
-        """Forget the state, when the job is recorded."""
+        """Delete the state, once the job is recorded."""
         self._path.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
-"""Hyper-parameters chosen on the validation split, with the same number of trials for all methods.
+"""Chooses hyper-parameters on the validation split, with equally many trials for all methods.
 
-Proposals are Optuna's (Akiba et al. 2019) tree-structured Parzen estimator (Bergstra et al. 2011).
+Proposals are made by Optuna's (Akiba et al. 2019) tree-structured Parzen estimator (Bergstra et al.
+2011).
 """
 
 import math
@@ -24,15 +25,16 @@ if TYPE_CHECKING:
 
 
 def tune(case: Case) -> None:
-    """Give the case's method the values that did best in as many trials as the budget grants.
+    """Give the case's method the best values of as many trials as the budget grants.
 
     A trial prunes the dense model to the job's target and is judged by accuracy on the validation
-    split, loss deciding between equals; training comes after tuning and is not repeated in it. The
-    first trial is the method as configured, and stays the choice unless another one is better. A
-    method without a search space has this trial only. Every trial has the whole budget to itself,
-    so that tuned values go with the same amount of data; the sum is among the case's findings. A
-    trial in which the method fails counts, and so does one of values that the fields' types refuse;
-    where all do, the first one's exception is raised.
+    split, and by the loss if accuracies are equal. Training comes after tuning and isn't part of a
+    trial. The first trial is the method as configured, and it is chosen unless another one is
+    better. A method without a search space has this trial only. Each trial may use the whole
+    budget, so that values are tuned for the amount of data they will be used with; what all trials
+    used together is among the findings. A trial in which the method fails counts, and so does one
+    with values that the fields' types refuse. If all trials fail, the first one's exception is
+    raised.
     """
     space = fitted(type(case.method), case.method.space())
     count = case.job.budget.tuning_trials if space else 1
@@ -55,7 +57,7 @@ def tune(case: Case) -> None:
 
 
 def remark(case: Case) -> str:
-    """What a reader must know of the case's tuning, in a sentence."""
+    """Return what a reader must know of the case's tuning, in one sentence."""
     spent, values = case.findings.tuning_spent, case.findings.chosen
     assert spent is not None and values is not None, "the case was tuned"
     passes = spent.backward_passes + spent.hessian_vector_products
@@ -69,7 +71,7 @@ def remark(case: Case) -> str:
 
 @dataclass(frozen=True)
 class Attempt:
-    """A trial with what it spent; `worth` orders trials and is -inf where there was an `error`."""
+    """A trial and what it spent; `worth` ranks trials and is -inf if there was an `error`."""
 
     trial: Trial
     spent: Budget
@@ -78,7 +80,10 @@ class Attempt:
 
 
 class Proposals:
-    """The values to try next, by field; the same for the same seed and the same results."""
+    """Proposes values to try next, by field.
+
+    Reproducible for the same seed and the same results.
+    """
 
     def __init__(self, method: Method, space: Space, seed: int) -> None:
         import optuna
@@ -92,12 +97,12 @@ class Proposals:
         self._asked: optuna.Trial | None = None
 
     def next(self) -> dict[str, Any]:
-        """Values of all fields of the space."""
+        """Return proposed values for all fields of the space."""
         self._asked = self._study.ask(self._space)
         return dict(self._asked.params)
 
     def tell(self, values: dict[str, Any], worth: float) -> None:
-        """What the latest values were worth, -inf where they failed."""
+        """Report what the latest values were worth; -inf if the method failed with them."""
         import optuna
 
         failed = worth == -math.inf
@@ -123,12 +128,12 @@ def _distribution(what: Any) -> "BaseDistribution":
 
 
 def _configured(case: Case, values: dict[str, Any]) -> Method:
-    """The case's method with these values; raises `UserError` where its types refuse one."""
+    """Return the case's method with these values; raises `UserError` if its types refuse one."""
     return build(case.job.method, case.job.hyperparameters | values)
 
 
 def _attempt(case: Case, values: dict[str, Any]) -> Attempt:
-    """The method with these values on the validation split."""
+    """Prune with these values and evaluate on the validation split."""
     meter = Meter(case.job.budget)
     try:
         trial = Case(case.job, case.dense, _configured(case, values), meter, case.memory)
@@ -145,7 +150,7 @@ def _attempt(case: Case, values: dict[str, Any]) -> Attempt:
 
 
 def _worth(result: Evaluation) -> float:
-    """One number in the order of accuracy, and of falling loss where that is equal."""
+    """Return one number that ranks by accuracy, and by lower loss where accuracies are equal."""
     right = round(result.accuracy * result.examples / 100)
     return right - result.loss / (1 + result.loss)
 
@@ -155,7 +160,10 @@ def _values(method: Method, space: Space) -> dict[str, Any]:
 
 
 def _sum(spent: list[Budget]) -> Budget:
-    """What trials took together; distinct examples are the most of any, since all see the same."""
+    """Return what the trials spent together.
+
+    Calibration examples are the largest number of any trial, because all trials see the same ones.
+    """
     total = {name: sum(getattr(one, name) for one in spent) for name in Budget.model_fields}
     total["calibration_examples"] = max(one.calibration_examples for one in spent)
     total["tuning_trials"] += len(spent)

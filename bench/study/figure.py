@@ -1,4 +1,4 @@
-"""What a study wants drawn beside accuracy against sparsity: accuracy against a hyper-parameter."""
+"""A study's figure of accuracy against a hyper-parameter, beside that against sparsity."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,10 +9,10 @@ from bench.common.errors import UserError, unknown
 
 
 class Against(BaseModel):
-    """The hyper-parameter `x` of the figure, and which labels share a panel.
+    """The hyper-parameter `x` on the figure's axis, and which methods share a panel.
 
-    `panels` maps a panel's title to the labels on its lines; without it, each method that has the
-    field in two or more labels gets a panel of its own.
+    `panels` maps a panel's title to the labels of its lines. Without it, each method that has the
+    field under two or more labels gets a panel of its own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -21,7 +21,10 @@ class Against(BaseModel):
     panels: dict[str, list[str]] = {}
 
     def check(self, fields: Mapping[str, Mapping[str, Any]]) -> None:
-        """Raise `UserError` for an unknown label or field; `fields` are each label's."""
+        """Raise `UserError` for an unknown label or field.
+
+        `fields` are the fields of each label.
+        """
         every = dict.fromkeys(field for known in fields.values() for field in known)
         if self.x not in every:
             raise unknown("hyper-parameter", self.x, every or ["(no method has any)"])

@@ -1,4 +1,4 @@
-"""The part of a study that a run is limited to, and the changes made to it on the command line."""
+"""The command line's filters, which limit a run to a part of a study, and its changes of fields."""
 
 import tomllib
 from collections.abc import Iterable, Sequence
@@ -21,7 +21,7 @@ class Filters:
     protocols: Sequence[str] = ()
 
     def apply(self, entries: Sequence[Entry]) -> list[Entry]:
-        """The entries that pass; raises `UserError` for a value the grid doesn't have."""
+        """Return the entries that pass; raises `UserError` for a value the grid doesn't have."""
         for sparsity in self.sparsities:
             if not 0 <= sparsity < 1:
                 raise UserError(
@@ -43,7 +43,10 @@ class Filters:
         return left
 
     def _labels(self, entries: Sequence[Entry]) -> list[str]:
-        """The methods wanted by the labels of their rows; a method's own label means all of its."""
+        """Return the labels of the methods wanted.
+
+        A method's own label stands for all its variants.
+        """
         families: dict[str, list[str]] = {}
         for entry in entries:
             families.setdefault(entry.family, []).append(entry.label)
@@ -63,7 +66,10 @@ def _refuse_absent(kind: str, wanted: Iterable[Any], present: Sequence[Any]) -> 
 
 
 def overridden(study: Study, assignments: Sequence[str]) -> Study:
-    """The study with `METHOD.FIELD=VALUE` applied to each method of that label."""
+    """Return the study with each `METHOD.FIELD=VALUE` applied to the method of that label.
+
+    Raises `UserError` for an assignment of another form or an unknown method.
+    """
     methods = {label: dict(fields) for label, fields in study.methods.items()}
     for assignment in assignments:
         target, equals, text = assignment.partition("=")
@@ -77,7 +83,7 @@ def overridden(study: Study, assignments: Sequence[str]) -> Study:
 
 
 def _value(text: str) -> Any:
-    """A number or a truth value where the text is one in TOML, else the text itself."""
+    """Return a number or truth value if the text is one in TOML, otherwise the text itself."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

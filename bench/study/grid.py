@@ -1,4 +1,4 @@
-"""What a study compares: every method in each protocol that it can, with its controls."""
+"""Expands a study's methods to variants: each method in each of its protocols, and its controls."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, get_args
@@ -10,6 +10,7 @@ from methods import METHODS, build, configuration
 from methods.search import fitted
 
 CONTROLS: tuple[Control, ...] = get_args(Control)
+"""The names of all controls."""
 
 
 class Variant(NamedTuple):
@@ -26,9 +27,9 @@ class Variant(NamedTuple):
 def variants(
     label: str, fields: dict[str, Any], protocols: Sequence[ProtocolName], *, controls: bool
 ) -> list[Variant]:
-    """The method in each of the protocols that it can run in, each followed by its controls.
+    """Return the method in each protocol that it can run in, each followed by its controls.
 
-    Raises `UserError` for unknown names, impossible fields, and where it can run in none.
+    Raises `UserError` for unknown names, impossible fields, and a method that can run in none.
     """
     name, configured = _configured(label, fields)
     fitting = [protocol for protocol in protocols if protocol in METHODS[name].protocols()]
@@ -51,7 +52,7 @@ def variants(
 
 
 def check_spaces(variants: Iterable[Variant]) -> None:
-    """Raise `UserError` where the search space of a method doesn't fit its fields."""
+    """Raise `UserError` if the search space of a method doesn't fit its fields."""
     for variant in variants:
         method = build(variant.method, variant.hyperparameters)
         try:
@@ -61,7 +62,7 @@ def check_spaces(variants: Iterable[Variant]) -> None:
 
 
 def refuse_equal_labels(variants: Sequence[Variant]) -> None:
-    """Raise `UserError` where two variants would have one heading in every table."""
+    """Raise `UserError` if two methods have variants with the same label in tables."""
     families: dict[str, str] = {}
     for variant in variants:
         label, family = variant.label, variant.family
@@ -74,7 +75,10 @@ def refuse_equal_labels(variants: Sequence[Variant]) -> None:
 
 
 def check_extras(protocols: Sequence[ProtocolName], trials: int, *, controls: bool) -> None:
-    """Raise `ValueError` where these protocols can't be tuned or controlled, or not both."""
+    """Raise `ValueError` if these protocols can't be tuned or controlled.
+
+    Tuning and controls exclude each other too.
+    """
     once = [name for name, protocol in PROTOCOLS.items() if protocol.prunes_once]
     later = [name for name in protocols if name not in once]
     for asked, what in ((trials > 0, "budget.tuning_trials above 0"), (controls, "controls")):
@@ -88,7 +92,7 @@ def check_extras(protocols: Sequence[ProtocolName], trials: int, *, controls: bo
 
 
 def refuse_twins(labelled: Iterable[tuple[str, str]]) -> None:
-    """Raise `UserError` where two labels share a job, from pairs of key and label."""
+    """Raise `UserError` if two labels have the same job; `labelled` are pairs of key and label."""
     labels: dict[str, str] = {}
     for key, label in labelled:
         other = labels.setdefault(key, label)
@@ -100,7 +104,7 @@ def refuse_twins(labelled: Iterable[tuple[str, str]]) -> None:
 
 
 def _configured(label: str, fields: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The method's name and its full configuration."""
+    """Return the method's name and its full configuration."""
     values = dict(fields)
     name = values.pop("method", label)
     if not isinstance(name, str):

@@ -1,4 +1,4 @@
-"""Methods, pairs and datasets of the user's own, from files named with --plugin or in a study."""
+"""Registers the user's own methods, pairs and datasets, from files named in --plugin or a study."""
 
 from collections.abc import Callable
 from dataclasses import is_dataclass
@@ -17,14 +17,15 @@ from methods import METHODS
 from methods.method import Method
 
 _LOADED: set[Path] = set()
+"""The plug-in files that this process has imported."""
 
 
 def load_plugin(path: Path) -> list[str]:
-    """Import the file and register its `METHODS`, `PAIRS` and `DATASETS`.
+    """Import the file, register its `METHODS`, `PAIRS` and `DATASETS`, and return the names.
 
     Each is a dict by name: of classes, of `Pair` objects, of `Definition` or `FolderDefinition`
-    objects. Gives the names registered. The file's code runs with the user's rights. Raises
-    `UserError` where it doesn't import, registers nothing, or takes a name that exists.
+    objects. The file's code runs with the user's rights. Raises `UserError` if it doesn't import,
+    registers nothing, or uses a name that exists already.
     """
     module = _imported(path)
     methods = getattr(module, "METHODS", {})
@@ -51,7 +52,7 @@ def _is_method(value: object) -> bool:
 
 
 def _fault(name: object, value: object) -> str:
-    """What is wrong with a name, whatever it is of; pairs and datasets name files."""
+    """Return what is wrong with a name, or nothing; names of pairs and datasets must suit files."""
     if isinstance(value, Pair | Definition | FolderDefinition):
         return _first_fault((name, value.name), file_fault)
     return _first_fault((name,), label_fault)
@@ -84,7 +85,7 @@ def _imported(path: Path) -> ModuleType:
 def _register(
     kind: str, path: Path, found: object, registry: dict[str, Any], expected: Callable[[Any], bool]
 ) -> None:
-    """Add the plugin's entries to the registry, all of them or none."""
+    """Add the plug-in's entries to the registry, all of them or none."""
     if not isinstance(found, dict):
         raise UserError(f"{kind.upper()}S of the plugin {path} must be a dict of names.")
     for name, value in found.items():

@@ -24,6 +24,7 @@ from bench.study import grid
 from bench.study.figure import Against
 
 Sparsity = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+"""The fraction of the prunable weights to remove, from 0 to below 1."""
 
 TABLES: dict[str, type[BaseModel]] = {
     "budget": Budget,
@@ -32,14 +33,15 @@ TABLES: dict[str, type[BaseModel]] = {
     "gate": Gate,
     "figure": Against,
 }
+"""The tables that a study file may have, with the models that validate them."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A job of a study under the label that its tables show.
+    """A job of a study with the label that its tables show.
 
-    `family` is the method's label in the study file; `label` adds the protocol where it has two,
-    and the control where it is one.
+    `family` is the method's label in the study file. `label` adds the protocol if the method runs
+    in several, and the control if the job is one.
     """
 
     label: str
@@ -48,16 +50,16 @@ class Entry:
 
 
 class Study(BaseModel):
-    """What a study file may say; every method runs under the one `budget`.
+    """The content of a study file; every method runs under the same `budget`.
 
     `methods` maps the label that tables show to the method's fields; a label that isn't the
-    method's own name says so with `method = "..."`. `sparsities` are fractions removed.
-    Each runs in those of the `protocols` that it can. `training` is the one recipe of all that
-    trains, `gradual` the one schedule of all gradual pruning. `recalibration` examples renew
-    BatchNorm statistics after pruning, of the dense model too. `plugins` are paths from the file's
-    own folder. `gate` says what `check` calls a regression, `figure` what the report draws more.
-    `controls` puts sanity controls beside every method; trials in the budget tune every method for
-    each of its jobs.
+    method's own name is completed by `method = "..."`. `sparsities` are fractions removed. Each
+    method runs in those of the `protocols` that it can. `training` is the one recipe of all
+    training, `gradual` the one schedule of all gradual pruning. `recalibration` is the number of
+    examples that renew BatchNorm statistics after pruning, of the dense model too. `plugins` are
+    paths relative to the file's folder. `gate` says what `check` calls a regression, `figure` what
+    the report draws in addition. `controls` adds sanity controls to every method. Tuning trials in
+    the budget tune every method for each of its jobs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -103,7 +105,7 @@ class Study(BaseModel):
 
     @model_validator(mode="after")
     def _trainable(self) -> "Study":
-        """What trains has a recipe and steps to spend, and gradual pruning fits into them."""
+        """Check that training has a recipe and steps to use, and that gradual pruning fits in."""
         trained = [name for name in self.protocols if PROTOCOLS[name].trains]
         for table, users in (
             ("training", trained),
@@ -121,7 +123,7 @@ class Study(BaseModel):
 
     @model_validator(mode="after")
     def _prunes_once(self) -> "Study":
-        """Tuning and controls take the dense model's one pruning, and not each other's."""
+        """Check tuning and controls: they need protocols that prune once, and not each other."""
         grid.check_extras(self.protocols, self.budget.tuning_trials, controls=self.controls)
         return self
 
@@ -137,7 +139,10 @@ class Study(BaseModel):
             )
 
     def entries(self) -> list[Entry]:
-        """All jobs of the grid; raises `UserError` for unknown names and impossible fields."""
+        """Return all jobs of the grid.
+
+        Raises `UserError` for unknown names and impossible fields.
+        """
         for pair in self.pairs:
             if pair not in PAIRS:
                 raise unknown("pair", pair, PAIRS)
@@ -187,13 +192,16 @@ class Study(BaseModel):
 
 
 def built_in() -> dict[str, Path]:
-    """The studies that come with the suite, by name."""
+    """Return the paths of the studies that come with the suite, by name."""
     folder = Path(str(files("bench.study") / "built_in"))
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
 def load_study(name_or_path: str) -> Study:
-    """The built-in study of this name, or the study file at this path; raises `UserError`."""
+    """Return the built-in study of this name, or the one in the file at this path.
+
+    Raises `UserError` with all mistakes that the file has.
+    """
     path = built_in().get(name_or_path)
     if path is None:
         path = Path(name_or_path)
@@ -214,7 +222,7 @@ def load_study(name_or_path: str) -> Study:
 
 
 def _mistakes(error: ValidationError) -> str:
-    """All mistakes at once, one a line, each with its key."""
+    """Return all mistakes at once, one per line, each with its key."""
     lines = []
     for item in error.errors():
         key = ".".join(map(str, item["loc"]))

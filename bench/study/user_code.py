@@ -1,8 +1,8 @@
-"""Files of the user's own, imported with what lies beside them.
+"""Imports files of the user's, together with the files beside them.
 
 A file may import others from its folder, or from the package that its folder belongs to, as if it
-were run as a program. They are imported under names of their own, so that two folders may each
-have a file of one name and get their own.
+were run as a program. They are imported under private names, so that two folders may each have a
+file of the same name.
 """
 
 import builtins
@@ -23,11 +23,11 @@ from bench.fingerprint.places import beside
 from bench.fingerprint.source import SUITE, File, foreign, packages_around, text
 
 HEAD = "bench_plugins_"
-"""Begins the names of all modules of the user's own folders."""
+"""The prefix of the names of all modules from the user's folders."""
 
 
 def import_file(path: Path) -> ModuleType:
-    """The file as a module; raises what it raises, and then forgets all that it imported."""
+    """Return the file as a module; if it raises, everything that it imported is removed again."""
     path = path.resolve()
     folder = _Folder.of(path)
     folder.register()
@@ -43,7 +43,7 @@ def import_file(path: Path) -> ModuleType:
 
 
 class Beside(NamedTuple):
-    """The `files` below the folder `top` that a plugin is made of, and the variables it reads."""
+    """The `files` below the folder `top` that a plug-in consists of, and the variables it reads."""
 
     top: Path
     files: frozenset[Path]
@@ -51,7 +51,7 @@ class Beside(NamedTuple):
 
 
 def files_of(path: Path) -> Beside:
-    """What the file imports or names of what lies beside it, and the file itself."""
+    """Return the file and those beside it that it imports or names, with the variables it reads."""
     folder = _Folder.of(path.resolve())
     own = OwnCode([Target(File(path.resolve(), folder.search), EFFECTS)])
     inside = {file.path for file in own.files if file.path.is_relative_to(folder.top)}
@@ -59,9 +59,10 @@ def files_of(path: Path) -> Beside:
 
 
 class _Folder:
-    """A folder whose files import each other; `top` is the one that its package lies in, if any.
+    """A folder whose files import each other; `top` is the folder its package lies in, if any.
 
-    `search` is where imports are looked for: beside the file, and beside its package.
+    `search` are the folders in which imports are looked for: that of the file, and that of its
+    package.
     """
 
     known: dict[str, "_Folder"] = {}  # noqa: RUF012 - filled as folders are used
@@ -77,7 +78,7 @@ class _Folder:
         return cls(path.parent, packages[-1].parent.parent if packages else path.parent)
 
     def register(self) -> None:
-        """Let modules of the folder be found from now on."""
+        """Make the modules of the folder importable."""
         if self.head not in sys.modules:
             spec = ModuleSpec(self.head, None, is_package=True)
             spec.submodule_search_locations = [str(self.top)]
@@ -87,7 +88,10 @@ class _Folder:
             sys.meta_path.insert(0, _Finder())
 
     def load(self, path: Path) -> ModuleType:
-        """The module of a file in the folder, whose name may have dots; loaded once."""
+        """Return the module of a file in the folder, whose name may have dots.
+
+        It is loaded once.
+        """
         package = ".".join((self.head, *path.parent.relative_to(self.top).parts))
         importlib.import_module(package)
         name = f"{package}.{path.stem.replace('.', '_')}"
@@ -100,14 +104,14 @@ class _Folder:
         return sys.modules[name]
 
     def prefix(self, spec: ModuleSpec) -> str:
-        """What stands before the name of a module that was found in one of the folders."""
+        """Return the prefix of the name of a module that was found in one of the folders."""
         locations = spec.submodule_search_locations
         place = Path(locations[0] if locations else str(spec.origin)).parent
         return ".".join((self.head, *place.relative_to(self.top).parts))
 
 
 class _Finder(MetaPathFinder):
-    """Finds modules of the user's folders, to be loaded by `_Loader`."""
+    """Finds modules of the user's folders, which `_Loader` then loads."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -122,26 +126,26 @@ class _Finder(MetaPathFinder):
 
 
 class _Loader(SourceFileLoader):
-    """Runs a file of the user's with an `import` that looks beside it first."""
+    """Runs a file of the user's with an `import` that looks beside the file first."""
 
     def __init__(self, fullname: str, path: str, folder: _Folder) -> None:
         super().__init__(fullname, path)
         self._folder, self.search = folder, folder.search
 
     def get_code(self, fullname: str) -> CodeType:
-        """From the text that is hashed; a cache of bytecode can miss an edit of equal size."""
+        """Compile the text that is hashed; a cache of bytecode could miss an edit of equal size."""
         path = Path(self.get_filename(fullname))
         return self.source_to_code(text(path.resolve()), str(path))
 
     def exec_module(self, module: ModuleType) -> None:
-        """The module's functions keep this `import` for what they import later."""
+        """Run the module; its functions keep this `import` for later imports."""
         importer = _Importer(self._folder, Path(self.path).resolve())
         module.__dict__["__builtins__"] = vars(builtins) | {"__import__": importer.statement}
         super().exec_module(module)
 
 
 class _Importer:
-    """What `import` and `importlib.import_module` do in one file."""
+    """The behaviour of `import` and `importlib.import_module` in one file."""
 
     def __init__(self, folder: _Folder, path: Path) -> None:
         self._folder, self._path = folder, path
@@ -154,7 +158,7 @@ class _Importer:
         fromlist: Sequence[str] = (),
         level: int = 0,
     ) -> ModuleType:
-        """As `builtins.__import__`."""
+        """Like `builtins.__import__`, but looks beside the file first."""
         first = name.partition(".")[0]
         found = self._beside(first) if level == 0 else None
         if found is None:
@@ -178,7 +182,10 @@ class _Importer:
         return spec
 
     def _assert_the_same(self, name: str) -> None:
-        """Two files that put folders into `sys.path` must not get each other's modules."""
+        """Raise `ImportError` if a module of this name from another folder was imported before.
+
+        Two files that add folders to `sys.path` must not get each other's modules.
+        """
         loaded = getattr(sys.modules.get(name), "__file__", None)
         if loaded is None or name in (*SUITE, *sys.stdlib_module_names) or foreign(Path(loaded)):
             return
@@ -191,7 +198,7 @@ class _Importer:
             )
 
     def _importlib(self) -> ModuleType:
-        """`importlib` whose `import_module` looks beside the file too."""
+        """Return `importlib` with an `import_module` that looks beside the file too."""
         own = ModuleType(importlib.__name__, importlib.__doc__)
         own.__dict__.update(vars(importlib) | {"import_module": self._import_module})
         return own

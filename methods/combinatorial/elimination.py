@@ -1,4 +1,4 @@
-"""Greedy elimination of the weights of a least-squares problem, one by one and exactly."""
+"""Greedy elimination of the weights of a least-squares problem, one by one with exact updates."""
 
 from dataclasses import dataclass
 
@@ -6,47 +6,57 @@ import torch
 from torch import Tensor
 
 BLOCK = 32
-"""Removals whose downdates wait to be made together, as one product of matrices."""
+"""The number of removals whose updates of the inverse are collected and then made as one matrix
+product."""
 
 WORKING_SET = 2**26
-"""Bytes of inverses that are downdated together."""
+"""The bytes of inverses, one per row of weights, that are updated together."""
 
 
 @dataclass(frozen=True)
 class Trace:
-    """Each row's columns in `order` of removal and the loss that each removal added, [out, in]."""
+    """The order in which each row's weights were removed, and the loss that each removal added.
+
+    `order` [out, in] holds column numbers, `losses` [out, in] the added losses, both in order of
+    removal.
+    """
 
     order: Tensor
     losses: Tensor
 
     def scores(self) -> Tensor:
-        """For each weight the loss of its removal, or of a dearer one before it, [out, in].
+        """Return a score [out, in] per weight: the largest loss added in its row up to its removal.
 
-        To take the lowest of all rows is then to take, again and again, the next weight of that
-        row which offers the cheapest one.
+        The scores rise along each row's order of removal. So removing the smallest scores of all
+        rows equals removing, again and again, the next weight of whichever row offers the cheapest
+        one.
         """
         scores = torch.empty_like(self.losses)
         return scores.scatter_(1, self.order, self.losses.cummax(1).values)
 
     def kept(self, mask: Tensor) -> Tensor:
-        """A mask [out, in] that takes as many weights of each row as `mask`, first ones first."""
+        """Return a mask [out, in] that removes as many weights per row as `mask`, in order.
+
+        The order is that in which the row's weights were removed.
+        """
         counts = (~mask).sum(1, keepdim=True)
         steps = torch.arange(self.order.shape[1], device=mask.device)
         return torch.empty_like(mask).scatter_(1, self.order, steps >= counts)
 
 
 def elimination(weights: Tensor, inverse: Tensor, gone: Tensor | None) -> Trace:
-    """The greedy removal of all weights, one by one, in each row of `weights` [out, in].
+    """Remove all weights greedily, one at a time, from each row of `weights` [out, in].
 
-    With the loss δHδᵀ/2 of a row w of its own and H⁻¹ `inverse` [in, in], the same for all rows at
-    first: the q smallest in w_q² / (2 [H⁻¹]_qq) goes, ties to the lower index, and what is left
-    moves and forgets it,
+    Each row w has the loss δHδᵀ/2 and its own copy of `inverse` H⁻¹ [in, in], which is the same for
+    all rows at first. The weight q with the smallest w_q² / (2 [H⁻¹]_qq) is removed, of equal ones
+    that with the lower index; the remaining weights move, and the inverse becomes that of the
+    remaining ones:
 
     w ← w - (w_q / [H⁻¹]_qq) H⁻¹_q:,  H⁻¹ ← H⁻¹ - H⁻¹_:q H⁻¹_q: / [H⁻¹]_qq.
 
-    Weights marked in `gone` [out, in], which are zero already, go first. In double precision.
-    Cost: O(out in³ / 3) time, O(out in²) memory up to `WORKING_SET`.
-    Source: Frantar & Alistarh 2022 (Optimal Brain Compression), algorithm 1 and lemma 1.
+    Weights marked in `gone` [out, in], which must be zero already, are removed first. In double
+    precision. Cost: O(out in³ / 3) time, O(out in²) memory up to `WORKING_SET`. Source: Frantar &
+    Alistarh 2022 (Optimal Brain Compression), algorithm 1 and lemma 1.
     """
     shared = inverse.double()
     at_once = max(1, WORKING_SET // shared.nbytes)
@@ -59,7 +69,7 @@ def elimination(weights: Tensor, inverse: Tensor, gone: Tensor | None) -> Trace:
 
 
 class _Rows:
-    """A few rows [r, in] on their way to nothing; all have lost as many weights at any time."""
+    """A few rows [r, in] in the course of elimination; each has lost equally many weights."""
 
     def __init__(self, weights: Tensor, shared: Tensor, gone: Tensor) -> None:
         self.weights, self.gone = weights.clone(), gone
@@ -68,7 +78,7 @@ class _Rows:
         self.every = torch.arange(len(weights), device=shared.device)
 
     def removals(self) -> tuple[Tensor, Tensor]:
-        """Columns in order of removal and what each cost, both [r, in]."""
+        """Return the columns in order of removal and the loss each removal added, both [r, in]."""
         blocks = []
         while self.columns.shape[1]:
             blocks.append(self._block(min(BLOCK, self.columns.shape[1])))
@@ -76,11 +86,12 @@ class _Rows:
         return torch.cat(order, dim=1), torch.cat(losses, dim=1)
 
     def _block(self, steps: int) -> tuple[Tensor, Tensor]:
-        """Remove `steps` more weights of each row; then shrink to what is left."""
+        """Remove `steps` more weights from each row, then drop their columns from all matrices."""
         order, losses = [], []
         diagonal = self.inverse.diagonal(dim1=1, dim2=2).clone()
         taken = torch.zeros_like(self.gone)
-        # Row k is H⁻¹_q: / √[H⁻¹]_qq of the k-th removal, with the downdates before it.
+        # Row k is H⁻¹_q: / √[H⁻¹]_qq of the k-th removal, after the updates of the removals before
+        # it.
         factors = self.weights.new_zeros(len(self.weights), steps, self.columns.shape[1])
         for step in range(steps):
             scores = self.weights.square() / (2 * diagonal)
@@ -101,7 +112,7 @@ class _Rows:
         return torch.stack(order, dim=1), torch.stack(losses, dim=1)
 
     def _shrink(self, left: Tensor) -> None:
-        """Forget all but the columns `left` [r, in], as many in each row."""
+        """Drop all columns except those in `left` [r, in], which are equally many in each row."""
         kept = left.nonzero()[:, 1].view(len(left), -1)
         self.columns, self.weights, self.gone = (
             part.gather(1, kept) for part in (self.columns, self.weights, self.gone)

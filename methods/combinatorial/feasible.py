@@ -9,12 +9,15 @@ from methods.combinatorial.quadratic import Projection
 
 
 class Feasible:
-    """Masks [d] over the flat weights, with as many kept as the allocation says, all `inside`."""
+    """Masks [d] over the flat weights that keep exactly as many as the allocation says.
+
+    All kept weights lie `inside` a support [d].
+    """
 
     def __init__(
         self, problem: Problem, sparsity: float | None = None, inside: Tensor | None = None
     ) -> None:
-        """The job's own sparsity, and the problem's support, unless others are given."""
+        """The defaults are the job's target sparsity and the problem's support [d]."""
         self.problem, self.sparsity = problem, sparsity
         weights = problem.weights
         self.inside = torch.ones_like(flatten(weights), dtype=torch.bool)
@@ -27,10 +30,14 @@ class Feasible:
             for number, weight in enumerate(weights.values())
         ]
         self.group = torch.cat([part.reshape(-1) for part in numbers]).long()
-        """The number [d] of the set that each weight is counted in: 0 for all, or the layer's."""
+        """The group [d] in which each weight is counted: 0 for all weights, or the number of its
+        layer."""
 
     def largest(self, scores: Tensor, among: Tensor | None = None) -> Tensor:
-        """The mask of the largest scores [d], ties as in every selection; `among` those only."""
+        """Return the mask [d] that keeps the largest scores [d], of all weights or of `among`.
+
+        Ties are broken as in every selection: of equal scores the lower index is removed first.
+        """
         weights = self.problem.weights
         within = self.inside if among is None else self.inside & among
         masks = self.problem.select(
@@ -39,7 +46,10 @@ class Feasible:
         return flatten(masks)
 
     def projection(self, chosen: Tensor) -> Projection:
-        """The same for the n weights that `chosen` [d] marks: from [n] to [n], none else kept."""
+        """Return the selection restricted to the n weights that `chosen` [d] marks: [n] to [n].
+
+        None of the other weights is kept.
+        """
 
         def project(sizes: Tensor) -> Tensor:
             scores = sizes.new_zeros(len(chosen))
@@ -49,5 +59,5 @@ class Feasible:
         return project
 
     def groups(self) -> list[Tensor]:
-        """The sets that are counted each on its own, as masks [d] inside the support."""
+        """Return the groups that are counted separately, as masks [d] inside the support."""
         return [self.inside & (self.group == number) for number in self.group.unique().tolist()]

@@ -1,4 +1,4 @@
-"""The quadratic model of the loss as a ridge regression, and its sparse minimum by thresholding."""
+"""The quadratic model of the loss as a ridge regression, and its sparse minimisation."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,13 +10,13 @@ from bench.problem.gradients.per_example import DenseGradients, Gradients
 from methods.curvature.low_rank import ridge
 
 DOUBLINGS = 10
-"""Most steps of one line search, each twice as long as the one before."""
+"""The most steps of one line search, each twice as long as the one before."""
 
 SMALL = 1e-7
-"""The part of Q by which a step must lower it to count."""
+"""The fraction of Q by which a step must lower it to count as an improvement."""
 
 Projection = Callable[[Tensor], Tensor]
-"""From sizes [d] to the mask [d] of those that are kept, the largest, by the job's allocation."""
+"""A function from sizes [d] to the mask [d] of the largest ones that the job's allocation keeps."""
 
 
 @dataclass(frozen=True)
@@ -33,35 +33,35 @@ class Quadratic:
     damping: float
 
     def among(self, chosen: Tensor) -> "Quadratic":
-        """The model of the weights that `chosen` [d] marks, where all others are zero."""
+        """Return the model of the n weights that `chosen` [d] marks, all others being zero."""
         columns = DenseGradients(self.gradients.dense()[:, chosen])
         return replace(self, gradients=columns, centre=self.centre[chosen])
 
     def value(self, weights: Tensor) -> float:
-        """Q(w)."""
+        """Return Q(w)."""
         misfit, offset = self._misfit(weights).double(), (weights - self.centre).double()
         return float(misfit @ misfit / len(misfit) + self.damping * offset @ offset) / 2
 
     def gradient(self, weights: Tensor) -> Tensor:
-        """Gᵀ(G w - b)/m + λ(w - w̄), [d]."""
+        """Return ∇Q(w) = Gᵀ(G w - b)/m + λ(w - w̄), [d]."""
         misfit = self._misfit(weights)
         pull = self.gradients.transposed_times(misfit) / len(misfit)
         return pull + self.damping * (weights - self.centre)
 
     def curvature(self, direction: Tensor) -> float:
-        """vᵀFv for v [d]."""
+        """Return vᵀFv for v [d]."""
         outputs, given = self.gradients.times(direction).double(), direction.double()
         return float(outputs @ outputs / len(outputs) + self.damping * given @ given)
 
     def solution(self, keep: Tensor) -> "Point":
-        """The least Q with weights outside `keep` [d] at zero: CHITA's backsolve."""
+        """Return the minimiser of Q with weights outside `keep` [d] at zero: CHITA's backsolve."""
         weights = self.centre * keep
         missing = self.target - self.gradients.times(weights)
         weights[keep] += ridge(self.gradients, self.damping, missing, keep)
         return Point(weights, keep)
 
     def _misfit(self, weights: Tensor) -> Tensor:
-        """G w - b, [m]."""
+        """Return G w - b, [m]."""
         return self.gradients.times(weights) - self.target
 
 
@@ -76,9 +76,9 @@ class Point:
 def descent(
     model: Quadratic, start: Point, project: Projection, group: Tensor, steps: int
 ) -> Point:
-    """Iterative hard thresholding w ← P(w - τ∇Q), up to `steps` times while Q falls.
+    """Iterative hard thresholding: w ← P(w - τ∇Q), up to `steps` times while Q falls.
 
-    `group` [d] numbers the sets in which P counts separately.
+    `group` [d] numbers the groups that the projection P counts separately.
     """
     point, value = start, model.value(start.weights)
     for _ in range(steps):
@@ -91,10 +91,10 @@ def descent(
 
 
 def thresholded(model: Quadratic, point: Point, project: Projection, group: Tensor) -> Point:
-    """One step w ← P(w - τ∇Q) with the τ of the paper's line search.
+    """Take one step w ← P(w - τ∇Q), with τ from the paper's line search.
 
-    Up to the critical τ no weight changes places, and Q is a parabola in τ: if its least is there,
-    that τ is taken. Else τ doubles from the critical one for as long as Q falls.
+    Up to the critical τ the mask doesn't change, and Q is a parabola in τ; if its minimum lies
+    there, this τ is taken. Otherwise τ doubles from the critical one for as long as Q falls.
     Source: Benbaki et al. 2023 (CHITA), algorithm 2.
     """
     gradient = model.gradient(point.weights)
@@ -102,7 +102,7 @@ def thresholded(model: Quadratic, point: Point, project: Projection, group: Tens
     curvature = model.curvature(inside)
     critical = critical_step(point, gradient, group)
     slope, value = float(inside.double() @ inside.double()), model.value(point.weights)
-    # Where the weights are already the least on their support, only a change of places helps.
+    # Where the weights already minimise Q on their support, only another mask can lower it.
     solved = slope**2 <= 2 * curvature * SMALL * abs(value)
     if not solved and slope / curvature < critical:
         return Point(point.weights - slope / curvature * inside, point.keep)
@@ -119,10 +119,11 @@ def thresholded(model: Quadratic, point: Point, project: Projection, group: Tens
 
 
 def critical_step(point: Point, gradient: Tensor, group: Tensor) -> float:
-    """The least τ at which a kept entry of w - τ∇Q is as small as the largest removed of its group.
+    """Return the smallest τ at which the mask of w - τ∇Q changes; infinite if there is none.
 
-    |w_i - τg_i| = τM with M the largest |g_j| of the removed: τ = |w_i| / (M ± |g_i|), plus where
-    the step shrinks w_i.
+    There a kept entry becomes as small as the largest removed one of its group, which reads
+    |w_i - τg_i| = τM with M the largest |g_j| among the removed ones. So τ = |w_i| / (M ± |g_i|),
+    with plus where the step shrinks w_i.
     """
     sizes = gradient.abs()
     largest = sizes.new_zeros(int(group.max()) + 1)

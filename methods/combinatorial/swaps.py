@@ -1,4 +1,4 @@
-"""Which weights to remove together: the quadratic loss of a set, and swaps that lower it."""
+"""The quadratic loss of removing a set of weights together, and swaps of weights that lower it."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from bench.problem.gradients.per_example import JoinedGradients
 
 
 class Removal:
-    """The loss (1/m) ‖G w_P‖² = w_PᵀFw_P of removing a set P of the weights w [d], uncompensated.
+    """The loss (1/m) ‖G w_P‖² = w_PᵀFw_P of removing a set P of weights without compensation.
 
-    F = GᵀG/m for gradients G [m, d]. What counts of a weight is its effect c_q = G_:q w_q [m], and
-    of the set the sum r = Σ_{q∈P} c_q; so that a swap costs O(m), and F is never formed.
+    F = GᵀG/m for gradients G [m, d]. A weight matters only through its effect c_q = G_:q w_q [m],
+    and a set through the sum r = Σ_{q∈P} c_q. So a swap costs O(m), and F is never formed.
     """
 
     def __init__(self, gradients: JoinedGradients, weights: Tensor) -> None:
-        """Takes w [d] and G, of which it makes a copy by columns."""
+        """Takes w [d] and G [m, d]; the effects are stored as a matrix [d, m]."""
         self.samples = gradients.shape[0]
         sizes = [layer.shape[1] for layer in gradients.layers]
         self.effects = weights.new_empty(len(weights), self.samples)
@@ -27,23 +27,24 @@ class Removal:
         self.squares = self.effects.square().sum(1)
 
     def total(self, keep: Tensor) -> Tensor:
-        """r [m] of the weights that `keep` [d] removes."""
+        """Return r [m] of the weights that `keep` [d] removes."""
         return (~keep).to(self.effects) @ self.effects
 
     def loss(self, keep: Tensor) -> float:
-        """(1/m) ‖r‖²."""
+        """Return (1/m) ‖r‖², the loss of removing the weights outside `keep` [d]."""
         return float(self.total(keep).double().square().sum()) / self.samples
 
     def alone(self, total: Tensor, removed: Tensor) -> Tensor:
-        """What each weight of P would save by coming back, α, and each other cost by going, β.
+        """Return what changing sides alone would save or cost for each weight, in one vector [d].
 
-        α_i = (2 c_i·r - ‖c_i‖²)/m and β_j = (2 c_j·r + ‖c_j‖²)/m, in one vector [d].
+        A weight i of P saves α_i = (2 c_i·r - ‖c_i‖²)/m by coming back; any other weight j costs
+        β_j = (2 c_j·r + ‖c_j‖²)/m by being removed.
         """
         own = torch.where(removed, -1, 1) * self.squares
         return (2 * (self.effects @ total) + own) / self.samples
 
     def swaps(self, total: Tensor, back: Tensor, out: Tensor) -> Tensor:
-        """What a swap of `back` of P for each of `out` [n] adds to the loss: β - α - γ, [n]."""
+        """Return what is added to the loss if `back` returns for each of `out` [n]: β - α - γ."""
         c = self.effects[back]
         saved = 2 * (c @ total) - self.squares[back]
         cost = 2 * (self.effects[out] @ (total - c)) + self.squares[out]
@@ -52,13 +53,14 @@ class Removal:
 
 @dataclass(frozen=True)
 class Search:
-    """Swaps of removed weights with kept ones, for as long as they lower the loss of `Removal`.
+    """Swaps removed weights with kept ones for as long as that lowers the loss of `Removal`.
 
-    In a pass the removed are ordered by α, most to save first, and the kept by β - γ with the first
-    of those, least to cost first. The i-th removed may change places with a kept one not more than
-    `reach` places from the i-th: the first that lowers the loss by `least` or more. A pass ends
-    after `misses` removed weights without a partner.
-    Source: Yu et al. 2022 (The Combinatorial Brain Surgeon), algorithm 1 with ρ, ε and τ.
+    In a pass the removed weights are sorted by α, the largest saving first, and the kept ones by β
+    - γ, where γ is the interaction with the first removed weight, the smallest cost first. The i-th
+    removed weight may swap with a kept one at most `reach` places from the i-th: the first that
+    lowers the loss by `least` or more. A pass ends once more than `misses` removed weights have
+    found no partner. Source: Yu et al. 2022 (The Combinatorial Brain Surgeon), algorithm 1 with ρ,
+    ε and τ.
     """
 
     reach: int
@@ -66,7 +68,10 @@ class Search:
     misses: int
 
     def improved(self, loss: Removal, keep: Tensor, within: Tensor) -> Tensor:
-        """The mask [d] after one pass over the weights `within` [d]; as many of them are kept."""
+        """Return the mask [d] after one pass over the weights `within` [d].
+
+        The number kept stays the same.
+        """
         total = loss.total(keep)
         values = loss.alone(total, ~keep)
         removed, kept = ((within & side).nonzero().squeeze(1) for side in (~keep, keep))

@@ -1,9 +1,9 @@
-"""Block-diagonal inverse Fishers: a block a layer, or a chunk of contiguous weights of a layer.
+"""Block-diagonal inverse Fishers: one block per layer, or per chunk of a layer's weights.
 
-The pruner of M-FAC (Frantar et al. 2021) is no other method than these: its static algorithm finds
-the same blocks of the same damped empirical Fisher's inverse, in O(m²c) time for a chunk of c as
-`LowRankInverse` does; it differs in the algorithm alone, m products of a recursion where here is
-one Cholesky factor, and in the chunks, which there run on across layers.
+The pruner of M-FAC (Frantar et al. 2021) is no separate method of the suite. Its static algorithm
+computes the same blocks of the inverse of the same damped empirical Fisher, in O(m²c) time for a
+chunk of c weights, as `LowRankInverse` does. It differs in the algorithm, a recursion of m products
+in place of one Cholesky factor, and in the chunks, which there continue across layer boundaries.
 """
 
 import functools
@@ -23,14 +23,15 @@ from methods.curvature.wide_chunks import WideChunkInverse
 from methods.method import Count
 
 Blocks = Literal["full", "layer"] | Count
-"""One block over all weights, one a layer, or chunks of so many contiguous weights of a layer."""
+"""The block structure: `full` is one block over all weights, `layer` one per layer, and a number is
+the width of chunks of contiguous weights inside a layer."""
 
 
 class ChunkInverse:
-    """(λI + G_bᵀG_b/m)⁻¹ for each chunk b of c columns of G [m, d], c dividing d and below m.
+    """(λI + G_bᵀG_b/m)⁻¹ for each chunk b of c columns of G [m, d]; c divides d and is below m.
 
-    Factors of the blocks' own side, c×c, in double precision; they are inverted in groups.
-    Cost: O(mcd) time, O(cd) memory.
+    Each block is inverted as a c×c matrix in double precision, several blocks at a time. Cost:
+    O(mcd) time, O(cd) memory.
     """
 
     def __init__(self, gradients: Tensor, damping: float, width: int) -> None:
@@ -42,7 +43,7 @@ class ChunkInverse:
         )
 
     def _inverted(self, columns: Tensor) -> Tensor:
-        """The inverse blocks [blocks, c, c] of some columns [m, blocks * c]."""
+        """Return the inverse blocks [blocks, c, c] of the columns [m, blocks * c]."""
         blocked = _blocked(columns, self.width).double()
         fisher = torch.bmm(blocked.mT, blocked).div_(len(columns))
         fisher.diagonal(dim1=1, dim2=2).add_(self.damping)
@@ -56,18 +57,18 @@ class ChunkInverse:
 
     @functools.cached_property
     def diagonal(self) -> Tensor:
-        """diag of the inverse, [d]."""
+        """The diagonal of the inverse, [d]."""
         return self._inverses.diagonal(dim1=1, dim2=2).reshape(-1)
 
     def product(self, vector: Tensor) -> Tensor:
-        """The inverse times a vector [d]."""
+        """Return the inverse times a vector [d]."""
         return torch.bmm(self._inverses, vector.view(-1, self.width, 1)).view(-1)
 
     def joint_move(self, removed: Tensor, keep: Tensor) -> Tensor:
-        """The exact joint OBS move [d]: -F⁻¹_:P (F⁻¹_PP)⁻¹ w_P in each block.
+        """Return the exact joint OBS move [d], -F⁻¹_:P (F⁻¹_PP)⁻¹ w_P in each block.
 
         Rows and columns of survivors in F⁻¹ are replaced by those of the identity, so that all
-        blocks are solved in one batch whatever the number of weights each loses.
+        blocks are solved in one batch, however many weights each loses.
         """
         gone = (~keep).view(-1, self.width)
         inner = self._inverses.double() * (gone.unsqueeze(1) & gone.unsqueeze(2))
@@ -78,17 +79,17 @@ class ChunkInverse:
 
 
 def _blocked(columns: Tensor, width: int) -> Tensor:
-    """[m, blocks * c] as [blocks, m, c]."""
+    """Reshape [m, blocks * c] to [blocks, m, c]."""
     return columns.view(len(columns), -1, width).transpose(0, 1)
 
 
 def block_inverse(
     gradients: JoinedGradients | SweptGradients, damping: float, blocks: Blocks
 ) -> FisherInverse:
-    """The damped inverse Fisher of gradients [m, d] with this block structure.
+    """Return the damped inverse Fisher (λI + GᵀG/m)⁻¹ of G [m, d] with this block structure.
 
-    Blocks narrower than m are inverted at their own side, wider ones in the low-rank form; the last
-    chunk of a layer may be narrower than the others.
+    Blocks narrower than m are inverted as matrices, wider ones in the low-rank form. The last chunk
+    of a layer may be narrower than the others. Raises `MethodError` if a block is singular.
     """
     if blocks == "full":
         return LowRankInverse(gradients, damping)
@@ -108,7 +109,7 @@ def block_inverse(
 
 
 def _equal_blocks(columns: Tensor, damping: float, width: int) -> FisherInverse:
-    """The inverse for columns [m, n] in blocks of one width that divides n."""
+    """Return the inverse for columns [m, n] in blocks of one width, which divides n."""
     if width < len(columns):
         return ChunkInverse(columns, damping, width)
     return WideChunkInverse(columns, damping, width)

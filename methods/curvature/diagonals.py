@@ -10,11 +10,11 @@ from bench.problem.weights import flatten
 
 
 def fisher_diagonal(problem: Problem, samples: int, fisher: Fisher = "empirical") -> Tensor:
-    """diag F [d]: F_qq = (1/m) Σ_i g_iq² over the gradients g_i of m = `samples` examples.
+    """Return diag F [d]: F_qq = (1/m) Σ_i g_iq² over the gradients g_i of m = `samples` examples.
 
-    Per-example gradients, never the square of their mean; with `true`, one label an example is
-    drawn from the model. Cost: m backward passes. Source: Theis et al. 2018; for `true`, Kunstner
-    et al. 2019.
+    The squares are those of per-example gradients, never of their mean. With `true`, one label per
+    example is drawn from the model. Cost: m backward passes. Source: Theis et al. 2018; for `true`,
+    Kunstner et al. 2019.
     """
     total = _zeros(problem)
     for chunk in problem.signals(samples, fisher):
@@ -23,14 +23,15 @@ def fisher_diagonal(problem: Problem, samples: int, fisher: Fisher = "empirical"
 
 
 def ggn_diagonal(problem: Problem, samples: int) -> Tensor:
-    """diag G [d] of the generalised Gauss-Newton matrix of m = `samples` examples.
+    """Return diag G [d] of the generalised Gauss-Newton matrix of m = `samples` examples.
 
     G = (1/m) Σ_i J_iᵀ (diag p_i - p_i p_iᵀ) J_i with the Jacobian J_i and class probabilities p_i
-    of the logits. Exact: diag p - p pᵀ = Σ_c p_c (p - e_c)(p - e_c)ᵀ, where p - e_c is the gradient
-    of the logits for label c, so G_qq = (1/m) Σ_i Σ_c p_ic g_icq². This is also the true Fisher
-    with its expectation over labels taken exactly and, where the network is piecewise linear in
-    each weight (ReLU, max pooling, normalisation by stored statistics), the Hessian's diagonal.
-    Cost: m backward passes for each of the C classes. Source: Schraudolph 2002; Martens 2020.
+    of the logits. It is exact: diag p - p pᵀ = Σ_c p_c (p - e_c)(p - e_c)ᵀ, where p - e_c is the
+    gradient of the logits for label c, so G_qq = (1/m) Σ_i Σ_c p_ic g_icq². This is also the true
+    Fisher with its expectation over labels taken exactly. Where the network is piecewise linear in
+    each weight (ReLU, max pooling, normalisation by stored statistics), it is the Hessian's
+    diagonal too. Cost: m backward passes for each of the C classes. Source: Schraudolph 2002;
+    Martens 2020.
     """
     total = _zeros(problem)
     for label, probability in enumerate(problem.predictions(samples).unbind(1)):
@@ -41,9 +42,10 @@ def ggn_diagonal(problem: Problem, samples: int) -> Tensor:
 
 
 def hessian_diagonal(problem: Problem, samples: int) -> Tensor:
-    """diag H [d] of the mean loss of m = `samples` examples: H_qq = e_qᵀ H e_q, entry by entry.
+    """Return diag H [d] of the mean loss of m = `samples` examples: H_qq = e_qᵀ H e_q each.
 
-    Exact; entries may be negative. For small nets only: d × m Hessian-vector products.
+    It is exact; entries may be negative. Cost: d × m Hessian-vector products, so for small nets
+    only.
     """
     diagonal = _zeros(problem)
     basis = torch.zeros_like(diagonal)
@@ -55,11 +57,11 @@ def hessian_diagonal(problem: Problem, samples: int) -> Tensor:
 
 
 def hutchinson_diagonal(problem: Problem, samples: int, probes: int) -> Tensor:
-    """diag H [d], estimated: (1/k) Σ v ⊙ H v over k = `probes` vectors v of random signs.
+    """Return diag H [d], estimated: (1/k) Σ v ⊙ H v over k = `probes` vectors v of random signs.
 
-    Unbiased, with variance Σ_{r≠q} H_qr² / k: exact where H is diagonal, and else an entry may be
-    negative by noise alone. Cost: k × m Hessian-vector products. Source: Hutchinson 1989; Bekas et
-    al. 2007.
+    It is unbiased, with variance Σ_{r≠q} H_qr² / k: exact where H is diagonal, while elsewhere an
+    entry may be negative by noise alone. Cost: k × m Hessian-vector products. Source: Hutchinson
+    1989; Bekas et al. 2007.
     """
     total = _zeros(problem)
     generator = problem.generator("Hutchinson probes")
@@ -71,17 +73,17 @@ def hutchinson_diagonal(problem: Problem, samples: int, probes: int) -> Tensor:
 
 
 def _zeros(problem: Problem) -> Tensor:
-    """A zero for each prunable weight [d]."""
+    """Return a zero for each prunable weight, [d]."""
     return torch.zeros_like(flatten(problem.weights))
 
 
 def _squares(chunk: dict[str, Signal], weight: Tensor | None = None) -> Tensor:
-    """Σ_i weight_i g_i² [d] over a chunk's examples, each weighing one without `weight` [n]."""
+    """Return Σ_i weight_i g_i² [d] over a chunk's examples; without `weight` [n] all weigh one."""
     return torch.cat([_layer_squares(signal, weight) for signal in chunk.values()])
 
 
 def _layer_squares(signal: Signal, weight: Tensor | None) -> Tensor:
-    """Σ_i weight_i g_i² of one layer [out * in]."""
+    """Return Σ_i weight_i g_i² of one layer, [out * in]."""
     outputs = signal.output_gradients
     if weight is None:
         weight = outputs.new_ones(len(outputs))

@@ -1,4 +1,4 @@
-"""What an optimal brain surgeon needs of a curvature matrix: its inverse in a few operations."""
+"""What OBS methods need of a curvature matrix: the operations of its inverse."""
 
 from typing import Protocol
 
@@ -13,22 +13,22 @@ class Inverse(Protocol):
         """The diagonal of H⁻¹, [d]; positive."""
 
     def product(self, vector: Tensor) -> Tensor:
-        """H⁻¹ times a vector [d]."""
+        """Return H⁻¹ v for a vector v [d]."""
 
 
 class JointInverse(Inverse, Protocol):
-    """An inverse that can also take many weights out at once, exactly."""
+    """An inverse that can also remove many weights at once, exactly."""
 
     def joint_move(self, removed: Tensor, keep: Tensor) -> Tensor:
-        """The move δ [d] that minimises δᵀHδ/2 with δ_q = -w_q for all removed q at once.
+        """Return the move δ [d] that minimises δᵀHδ/2 with δ_q = -w_q for all removed q at once.
 
-        δ = -H⁻¹E (EᵀH⁻¹E)⁻¹ Eᵀw, with E the columns of the identity that are removed. `removed`
-        holds w [d], zero where `keep` is True.
+        δ = -H⁻¹E (EᵀH⁻¹E)⁻¹ Eᵀw, where E holds the columns of the identity of the removed weights.
+        `removed` holds w [d] at the removed weights and is zero where `keep` is True.
         """
 
 
 class FisherInverse(JointInverse, Protocol):
-    """The inverse of a Fisher made of gradients, which also knows their mean."""
+    """The inverse of a Fisher made from gradients, which also gives their mean."""
 
     @property
     def mean_gradient(self) -> Tensor:

@@ -1,8 +1,8 @@
-"""Kronecker-factored curvature: a block a layer, held as its two factors and never as a matrix.
+"""Kronecker-factored curvature: one block per layer, held as two factors and never as a matrix.
 
-A layer is y = W a, with δ the loss's gradient for y. In row-major order the gradient δ aᵀ of W
-[out, in] is the vector δ ⊗ a, so that F = E[δδᵀ ⊗ aaᵀ] ≈ S ⊗ A, with S = E[δδᵀ] outside. (Papers
-that stack columns write A ⊗ S for the same matrix.)
+For a layer y = W a let δ be the loss's gradient with respect to y. In row-major order the gradient
+δ aᵀ of W [out, in] is the vector δ ⊗ a, so F = E[δδᵀ ⊗ aaᵀ] ≈ S ⊗ A with S = E[δδᵀ], A = E[aaᵀ].
+(Papers that stack columns write A ⊗ S for the same matrix.)
 """
 
 import functools
@@ -18,16 +18,20 @@ from bench.problem.gradients.signal import Signal
 
 @dataclass(frozen=True)
 class Factors:
-    """S `output` [out, out] and A `input` [in, in] of one layer, in double precision."""
+    """The factors of one layer, S in `output` [out, out] and A in `input` [in, in].
+
+    Both are in double precision.
+    """
 
     output: Tensor
     input: Tensor
 
     def damped(self, damping: float, pi: bool = False) -> "Factors":
-        """S + (√λ/π) I and A + π√λ I, so that the product's own damping is λ = `damping`.
+        """Return S + (√λ/π) I and A + π√λ I, so that the product's damping is λ = `damping`.
 
-        Without `pi`, π = 1. With it, π² = (tr A / dim A) / (tr S / dim S), which shares the damping
-        by the factors' sizes; 1 where either is zero. Source: Martens & Grosse 2015, section 6.3.
+        Without `pi`, π = 1. With it, π² = (tr A / dim A) / (tr S / dim S), which divides the
+        damping by the factors' sizes; it is 1 if either trace is zero. Source: Martens & Grosse
+        2015, section 6.3.
         """
         ratio = 1.0
         if pi:
@@ -38,47 +42,51 @@ class Factors:
 
     @property
     def diagonal(self) -> Tensor:
-        """diag(S ⊗ A), [out * in]."""
+        """The diagonal of S ⊗ A, [out * in]."""
         return torch.outer(self.output.diagonal(), self.input.diagonal()).flatten()
 
 
 class KroneckerInverse:
     """(S ⊗ A)⁻¹ = S⁻¹ ⊗ A⁻¹ of one layer, over its flattened weights [out * in].
 
-    diagonal = diag S⁻¹ ⊗ diag A⁻¹ and product = S⁻¹ V A⁻¹ with V [out, in]. Two Cholesky factors in
-    double precision. Cost: O(out³ + in³) time, O(out² + in²) memory.
+    The diagonal is diag S⁻¹ ⊗ diag A⁻¹, the product with V [out, in] is S⁻¹ V A⁻¹. Both factors are
+    inverted by Cholesky in double precision. Cost: O(out³ + in³) time, O(out² + in²) memory.
     """
 
     def __init__(self, factors: Factors, dtype: torch.dtype) -> None:
-        """Takes damped factors and gives results in `dtype`; `MethodError` if one is singular."""
+        """Takes damped factors; results are in `dtype`.
+
+        Raises `MethodError` if a factor is singular.
+        """
         self.output = _inverted(factors.output)
         self.input = _inverted(factors.input)
         self.dtype = dtype
 
     @property
     def diagonal(self) -> Tensor:
-        """The diagonal, [out * in]."""
+        """The diagonal of the inverse, [out * in]."""
         return Factors(self.output, self.input).diagonal.to(self.dtype)
 
     def product(self, vector: Tensor) -> Tensor:
-        """The inverse times a vector [out * in]."""
+        """Return the inverse times a vector [out * in]."""
         values = vector.view(len(self.output), len(self.input)).double()
         return (self.output @ values @ self.input).flatten().to(self.dtype)
 
 
 class SharedInverse(KroneckerInverse):
-    """(I ⊗ H)⁻¹ of one layer: all its output units share H [in, in]."""
+    """(I ⊗ H)⁻¹ of one layer all of whose output units share the matrix H [in, in]."""
 
     def __init__(self, shared: Tensor, units: int, dtype: torch.dtype) -> None:
-        """Takes the damped H and the count of output units."""
+        """Takes the damped H and the number of output units."""
         identity = torch.eye(units, dtype=shared.dtype, device=shared.device)
         super().__init__(Factors(identity, shared), dtype)
 
     def joint_move(self, removed: Tensor, keep: Tensor) -> Tensor:
-        """The exact joint OBS move [out * in], -H⁻¹E (EᵀH⁻¹E)⁻¹ Eᵀw for each output unit.
+        """Return the exact joint OBS move [out * in], -H⁻¹E (EᵀH⁻¹E)⁻¹ Eᵀw for each output unit.
 
-        E is the unit's removed columns of the identity; `removed` holds w [out * in], zero where
-        `keep` is True. Cost: O(Σ r³ + r in) time over units with r weights removed.
+        E holds the columns of the identity of the unit's removed weights. `removed` holds w [out *
+        in] at the removed weights and is zero where `keep` is True. Cost: O(Σ r³ + r in) time over
+        units that lose r weights.
         """
         move = self.input.new_zeros(len(self.output), len(self.input))
         for unit, values, kept in zip(
@@ -94,8 +102,9 @@ class SharedInverse(KroneckerInverse):
 class EigenInverse:
     """(U (diag Λ + λI) Uᵀ)⁻¹ of one layer, where U = U_S ⊗ U_A holds the factors' eigenvectors.
 
-    diagonal = U_S² (1/(Λ+λ)) (U_A²)ᵀ with squares of entries, product = U_S (U_Sᵀ V U_A / (Λ+λ))
-    U_Aᵀ. Cost: O(out² in + out in²) time for each, O(out² + in² + out in) memory.
+    The diagonal is U_S² (1/(Λ+λ)) (U_A²)ᵀ with elementwise squares, and the product with V [out,
+    in] is U_S (U_Sᵀ V U_A / (Λ+λ)) U_Aᵀ. Cost: O(out² in + out in²) time for each, O(out² + in² +
+    out in) memory.
     """
 
     def __init__(self, basis: Factors, eigenvalues: Tensor, dtype: torch.dtype) -> None:
@@ -104,12 +113,12 @@ class EigenInverse:
 
     @functools.cached_property
     def diagonal(self) -> Tensor:
-        """The diagonal, [out * in]."""
+        """The diagonal of the inverse, [out * in]."""
         output, given = self.basis.output.square(), self.basis.input.square()
         return (output @ self.eigenvalues.reciprocal() @ given.T).flatten().to(self.dtype)
 
     def product(self, vector: Tensor) -> Tensor:
-        """The inverse times a vector [out * in]."""
+        """Return the inverse times a vector [out * in]."""
         output, given = self.basis.output, self.basis.input
         values = vector.view(self.eigenvalues.shape).double()
         turned = (output.T @ values @ given) / self.eigenvalues
@@ -117,24 +126,25 @@ class EigenInverse:
 
 
 class DiagonalInverse:
-    """The inverse of a diagonal matrix: with it, the optimal brain surgeon moves no survivor."""
+    """The inverse of a diagonal matrix, with which OBS moves no survivor."""
 
     def __init__(self, diagonal: Tensor) -> None:
-        """Takes the diagonal of the matrix itself, [d]; positive."""
+        """Takes the diagonal [d] of the matrix itself, all entries positive."""
         self.diagonal = diagonal.reciprocal()
 
     def product(self, vector: Tensor) -> Tensor:
-        """The inverse times a vector [d]."""
+        """Return the inverse times a vector [d]."""
         return self.diagonal * vector
 
 
 def fisher_factors(chunks: Iterable[dict[str, Signal]]) -> dict[str, Factors]:
-    """S and A of each layer from the signals of m examples, [n, ...] of them in each chunk.
+    """Return S and A of each layer, from the signals of m examples in chunks.
 
     A = (1/m) Σ_i Σ_t a_it a_itᵀ and S = (1/m) Σ_i (1/T) Σ_t δ_it δ_itᵀ over the T positions of a
-    convolution, T = 1 for a linear layer: with positions uncorrelated and alike, a gradient
-    Σ_t δ_t a_tᵀ has the second moment T E[δδᵀ] ⊗ E[aaᵀ] = S ⊗ A. Cost: O(m T (out² + in²)) time.
-    Source: Martens & Grosse 2015; Grosse & Martens 2016 (KFC), equations 21 and 22.
+    convolution; T = 1 for a linear layer. If positions are uncorrelated and identically
+    distributed, a gradient Σ_t δ_t a_tᵀ has the second moment T E[δδᵀ] ⊗ E[aaᵀ] = S ⊗ A. Cost: O(m
+    T (out² + in²)) time. Source: Martens & Grosse 2015; Grosse & Martens 2016 (KFC), equations 21
+    and 22.
     """
     inputs, outputs = Moments(), Moments()
     for chunk in chunks:
@@ -148,7 +158,7 @@ def fisher_factors(chunks: Iterable[dict[str, Signal]]) -> dict[str, Factors]:
 
 
 class Moments:
-    """Second moments (1/n) Σ_i Σ_t x_it x_itᵀ of columns, a layer each, in double precision."""
+    """Second moments (1/n) Σ_i Σ_t x_it x_itᵀ of each layer's columns, in double precision."""
 
     def __init__(self) -> None:
         self.examples = 0
@@ -156,7 +166,7 @@ class Moments:
         self._totals: dict[str, Tensor] = {}
 
     def add(self, columns: dict[str, Tensor]) -> None:
-        """Takes columns [n, side, positions] of n more examples for each layer."""
+        """Add the columns [n, side, positions] of n more examples for each layer."""
         self.examples += len(next(iter(columns.values())))
         for name, given in columns.items():
             self.positions[name] = given.shape[2]
@@ -167,19 +177,22 @@ class Moments:
 
     @property
     def means(self) -> dict[str, Tensor]:
-        """The moments [side, side] by layer: a sum over positions, a mean over examples."""
+        """The moments [side, side] by layer: summed over positions, averaged over examples."""
         return {name: total / self.examples for name, total in self._totals.items()}
 
 
 def _shifted(factor: Tensor, amount: float) -> Tensor:
-    """factor + amount × I."""
+    """Return factor + amount × I."""
     moved = factor.clone()
     moved.diagonal().add_(amount)
     return moved
 
 
 def _inverted(factor: Tensor) -> Tensor:
-    """The inverse of a symmetric positive matrix [side, side]; `MethodError` if it is singular."""
+    """Return the inverse of a symmetric positive definite matrix [side, side].
+
+    Raises `MethodError` if it is singular.
+    """
     lower, failed = torch.linalg.cholesky_ex(factor)
     if failed:
         raise MethodError(

@@ -1,4 +1,4 @@
-"""The inverse of a damped empirical Fisher in its low-rank form: exact, without a d×d matrix."""
+"""The inverse of a damped empirical Fisher in low-rank form: exact, without a d×d matrix."""
 
 import functools
 
@@ -9,7 +9,8 @@ from bench.common.errors import MethodError
 from bench.problem.gradients.per_example import DenseGradients, Gradients
 
 COLUMNS = 8192
-"""Columns handled at once in double precision: the working memory is about [m, COLUMNS]."""
+"""The number of columns of G handled at once in double precision, which bounds the working memory
+to about m × COLUMNS numbers."""
 
 
 class LowRankInverse:
@@ -17,14 +18,14 @@ class LowRankInverse:
 
     F⁻¹ = (I - Gᵀ (λm I + G Gᵀ)⁻¹ G) / λ
 
-    One m×m Cholesky factor, in double precision because λm may be ten million times smaller than
-    the largest eigenvalue of G Gᵀ; G itself stays in single. Cost: O(m²d) time, O(md + m²) memory,
-    less where linear layers keep their gradients as factors.
-    Source: Woodbury 1950; as an inverse Fisher, Frantar et al. 2021 (M-FAC).
+    It takes one m×m Cholesky factor, in double precision because λm may be ten million times
+    smaller than the largest eigenvalue of G Gᵀ; G itself stays in single precision. Cost: O(m²d)
+    time, O(md + m²) memory, less where linear layers keep their gradients as factors. Source:
+    Woodbury 1950; as an inverse Fisher, Frantar et al. 2021 (M-FAC).
     """
 
     def __init__(self, gradients: Gradients, damping: float) -> None:
-        """Takes G [m, d] without copying; raises `MethodError` where the Fisher is singular."""
+        """Takes G [m, d] without copying it; raises `MethodError` if the Fisher is singular."""
         if not damping > 0:
             raise MethodError(f"damping must be above 0 for an inverse to exist, not {damping}")
         self.gradients = gradients
@@ -40,7 +41,7 @@ class LowRankInverse:
 
     @functools.cached_property
     def diagonal(self) -> Tensor:
-        """diag F⁻¹ [d]: (1 - Σ_i (L⁻¹G)_iq²) / λ with L Lᵀ = λm I + G Gᵀ."""
+        """The diagonal of F⁻¹ [d]: (1 - Σ_i (L⁻¹G)_iq²) / λ with L Lᵀ = λm I + G Gᵀ."""
         parts = [
             1 - torch.linalg.solve_triangular(self._factor, columns, upper=False).square_().sum(0)
             for columns in self.gradients.columns(COLUMNS)
@@ -48,21 +49,22 @@ class LowRankInverse:
         return (torch.cat(parts) / self.damping).to(self.gradients.dtype)
 
     def product(self, vector: Tensor) -> Tensor:
-        """F⁻¹ v [d] for a vector [d]."""
+        """Return F⁻¹ v [d] for a vector v [d]."""
         solved = _solved(self._factor, self.gradients.times(vector))
         return (vector - self.gradients.transposed_times(solved)) / self.damping
 
     def joint_move(self, removed: Tensor, keep: Tensor) -> Tensor:
-        """The exact joint OBS move [d]."""
+        """Return the exact joint OBS move [d]."""
         return joint_move(self.gradients, self.damping, removed, keep)
 
 
 def joint_move(gradients: Gradients, damping: float, removed: Tensor, keep: Tensor) -> Tensor:
-    """The move δ [d] least in δᵀFδ/2, F = λI + GᵀG/m, with δ_P = -w_P for all removed P at once.
+    """Return the move δ [d] that minimises δᵀFδ/2 with δ_P = -w_P for all removed weights P.
 
-    From the survivors' side: with R the survivors, stationarity in δ_R reads F_RR δ_R = F_RP w_P,
-    and F_RP = G_RᵀG_P/m since λI has no entries off the diagonal. The push-through identity gives
-    δ_R = G_Rᵀ (λm I + G_R G_Rᵀ)⁻¹ G_P w_P. `removed` holds w [d], zero where `keep` is True.
+    F = λI + GᵀG/m. For the survivors R, stationarity in δ_R reads F_RR δ_R = F_RP w_P, and F_RP =
+    G_RᵀG_P/m since λI has no entries off the diagonal. The push-through identity gives δ_R = G_Rᵀ
+    (λm I + G_R G_Rᵀ)⁻¹ G_P w_P. `removed` holds w [d] at the removed weights and is zero where
+    `keep` is True.
     """
     move = -removed
     move[keep] = ridge(gradients, damping, gradients.times(removed), keep)
@@ -70,11 +72,11 @@ def joint_move(gradients: Gradients, damping: float, removed: Tensor, keep: Tens
 
 
 def ridge(gradients: Gradients, damping: float, target: Tensor, keep: Tensor) -> Tensor:
-    """The x [k] of the least ‖u - G x‖² + λm ‖x‖² for u = `target` [m] and the columns kept of G.
+    """Return the x [k] that minimises ‖u - G x‖² + λm ‖x‖², with G [m, k] the columns in `keep`.
 
-    x = Gᵀ (λm I + G Gᵀ)⁻¹ u = (λm I + GᵀG)⁻¹ Gᵀu, of which the side with the smaller matrix is
-    solved, in double precision. Where most columns are kept, G Gᵀ is that of all without that of
-    the others. Cost: O(md min(m, k) + min(m, k)³) time.
+    u is `target` [m]. x = Gᵀ (λm I + G Gᵀ)⁻¹ u = (λm I + GᵀG)⁻¹ Gᵀu, of which the side with the
+    smaller matrix is solved, in double precision. If most columns are kept, G Gᵀ is computed as
+    that of all columns minus that of the others. Cost: O(md min(m, k) + min(m, k)³) time.
     """
     samples, size, kept = *gradients.shape, int(keep.sum())
     columns = gradients.dense()[:, keep]
@@ -93,14 +95,14 @@ def ridge(gradients: Gradients, damping: float, target: Tensor, keep: Tensor) ->
 
 
 def _factor(gradients: Gradients, damping: float) -> Tensor:
-    """The Cholesky factor [m, m] of λm I + G Gᵀ in double precision."""
+    """Return the Cholesky factor [m, m] of λm I + G Gᵀ in double precision."""
     kernel = gradients.gram()
     kernel.diagonal().add_(damping * len(kernel))
     return _cholesky(kernel, len(kernel), damping)
 
 
 def _cholesky(matrix: Tensor, samples: int, damping: float) -> Tensor:
-    """The lower factor; `MethodError` where the matrix is singular for all its damping."""
+    """Return the lower Cholesky factor; raises `MethodError` if the damped matrix is singular."""
     factor: Tensor
     factor, failed = torch.linalg.cholesky_ex(matrix)
     if failed:
@@ -112,6 +114,6 @@ def _cholesky(matrix: Tensor, samples: int, damping: float) -> Tensor:
 
 
 def _solved(factor: Tensor, vector: Tensor) -> Tensor:
-    """(L Lᵀ)⁻¹ u [m] in the precision of u."""
+    """Return (L Lᵀ)⁻¹ u [m] in the precision of u."""
     solution = torch.cholesky_solve(vector.to(factor.dtype).unsqueeze(1), factor)
     return solution.squeeze(1).to(vector.dtype)

@@ -1,4 +1,4 @@
-"""Block-diagonal inverse Fishers of gradients that are produced anew for each sweep over them."""
+"""Block-diagonal inverse Fishers of gradients that are recomputed for each sweep over them."""
 
 import functools
 from collections.abc import Callable
@@ -12,11 +12,11 @@ from methods.curvature.inverse import FisherInverse
 
 
 class SweptInverse:
-    """The blocks of a group of layers at a time: estimated, used and forgotten.
+    """Inverse blocks that are estimated, used and dropped for one group of layers at a time.
 
-    `invert` makes the blocks of one group. One sweep gives the diagonal and the mean gradient, each
-    product or move is another, so WoodFisher takes two. Every sweep is charged by what produces the
-    gradients.
+    `invert` makes the blocks of one group. One sweep gives the diagonal and the mean gradient
+    together; each product or joint move takes another, so WoodFisher takes two. Every sweep is
+    charged where the gradients are recomputed.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class SweptInverse:
 
     @property
     def diagonal(self) -> Tensor:
-        """diag of the inverse, [d]."""
+        """The diagonal of the inverse, [d]."""
         return self._diagonal_and_mean[0]
 
     @property
@@ -44,13 +44,13 @@ class SweptInverse:
         return self._diagonal_and_mean[1]
 
     def product(self, vector: Tensor) -> Tensor:
-        """The inverse times a vector [d]."""
+        """Return the inverse times a vector [d]."""
         pieces = self._gradients.split(vector)
         products = self._gradients.sweep(lambda group: self._invert(group).product(next(pieces)))
         return torch.cat(products)
 
     def joint_move(self, removed: Tensor, keep: Tensor) -> Tensor:
-        """The exact joint OBS move [d], group by group."""
+        """Return the exact joint OBS move [d], group by group."""
         pieces = zip(self._gradients.split(removed), self._gradients.split(keep), strict=True)
         moves = self._gradients.sweep(
             lambda gradients: self._invert(gradients).joint_move(*next(pieces))

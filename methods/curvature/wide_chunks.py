@@ -1,4 +1,4 @@
-"""Inverses of equal blocks of a damped empirical Fisher, wider than there are gradients."""
+"""Inverses of equal blocks of a damped empirical Fisher, each at least as wide as m gradients."""
 
 import functools
 from collections.abc import Iterator
@@ -9,15 +9,16 @@ from torch import Tensor
 from bench.common.errors import MethodError
 
 NUMBERS = 2**22
-"""Entries of G handled at once in double precision: 32 MiB."""
+"""The number of entries of G handled at once in double precision: 32 MiB."""
 
 
 class WideChunkInverse:
-    """(λI + G_bᵀG_b/m)⁻¹ for each chunk b of c columns of G [m, d], c dividing d and at least m.
+    """(λI + G_bᵀG_b/m)⁻¹ for each chunk b of c columns of G [m, d]; c divides d and is at least m.
 
-    The low-rank form of `LowRankInverse` for many blocks in one batch, which for the 12,750 blocks
-    of ResNet-50 at c = 2000 takes as many calls of small operations away. Factors [d/c, m, m] in
-    double precision; G is kept without copying. Cost: O(m²d) time, O(md + m²d/c) memory.
+    This is the low-rank form of `LowRankInverse` for many blocks in one batch, which replaces a
+    loop of small operations over, for instance, the 12,750 blocks of ResNet-50 at c = 2000. The
+    Cholesky factors [d/c, m, m] are in double precision; G isn't copied. Cost: O(m²d) time, O(md +
+    m²d/c) memory.
     """
 
     def __init__(self, gradients: Tensor, damping: float, width: int) -> None:
@@ -31,7 +32,7 @@ class WideChunkInverse:
 
     @functools.cached_property
     def diagonal(self) -> Tensor:
-        """diag of the inverse [d]: (1 - Σ_i (L⁻¹G_b)_iq²) / λ with L Lᵀ = λm I + G_b G_bᵀ."""
+        """The diagonal of the inverse [d]: (1 - Σ_i (L⁻¹G_b)_iq²) / λ, L Lᵀ = λm I + G_b G_bᵀ."""
         parts = [
             torch.linalg.solve_triangular(factors, blocks.double(), upper=False).square_().sum(1)
             for blocks, factors in self._groups()
@@ -40,25 +41,25 @@ class WideChunkInverse:
         return diagonal.to(self._gradients.dtype)
 
     def product(self, vector: Tensor) -> Tensor:
-        """The inverse times a vector [d]."""
+        """Return the inverse times a vector [d]."""
         blocks = self._blocked(self._gradients)
         solved = _solved(self._factors, torch.bmm(blocks, vector.view(-1, self._width, 1)))
         return (vector - torch.bmm(blocks.mT, solved).view(-1)) / self._damping
 
     def joint_move(self, removed: Tensor, keep: Tensor) -> Tensor:
-        """The exact joint OBS move [d], from the survivors' side as in `LowRankInverse`."""
+        """Return the exact joint OBS move [d], derived as in `low_rank.joint_move`."""
         surviving = self._gradients * keep
         pushed = torch.bmm(self._blocked(self._gradients), removed.view(-1, self._width, 1))
         solved = _solved(self._factored(surviving), pushed)
         return torch.bmm(self._blocked(surviving).mT, solved).view(-1) - removed
 
     def _blocked(self, columns: Tensor) -> Tensor:
-        """[m, blocks * c] as [blocks, m, c]."""
+        """Reshape [m, blocks * c] to [blocks, m, c]."""
         blocks: Tensor = columns.unflatten(1, (-1, self._width))
         return blocks.transpose(0, 1)
 
     def _factored(self, gradients: Tensor) -> Tensor:
-        """The Cholesky factors [blocks, m, m] of λm I + G_b G_bᵀ in double precision."""
+        """Return the Cholesky factors [blocks, m, m] of λm I + G_b G_bᵀ in double precision."""
         parts = []
         for blocks in self._blocked(gradients).split(self._group):
             exact = blocks.double()
@@ -74,7 +75,7 @@ class WideChunkInverse:
         return torch.cat(parts)
 
     def _groups(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Some blocks of G at a time with their factors."""
+        """Iterate over some blocks of G at a time, with their factors."""
         blocks = self._blocked(self._gradients).split(self._group)
         return zip(blocks, self._factors.split(self._group), strict=True)
 
@@ -84,5 +85,5 @@ class WideChunkInverse:
 
 
 def _solved(factors: Tensor, vectors: Tensor) -> Tensor:
-    """(L Lᵀ)⁻¹ u [blocks, m, 1] in the precision of u."""
+    """Return (L Lᵀ)⁻¹ u [blocks, m, 1] in the precision of u."""
     return torch.cholesky_solve(vectors.to(factors.dtype), factors).to(vectors.dtype)

@@ -1,4 +1,4 @@
-"""The nodes of a Ray cluster, or of a Ray that is started on this machine for the run."""
+"""The executor for a Ray cluster, or for a Ray that is started on this machine for the run."""
 
 import logging
 import math
@@ -27,18 +27,19 @@ from bench.run.one_job import source_of
 log = logging.getLogger(__name__)
 
 TICK = 0.2
-"""Seconds between two looks at time limits, signals and jobs put off."""
+"""Seconds between two checks of time limits, signals and postponed jobs."""
 
 PATIENCE = 60.0
-"""Seconds between two looks at whether there is a node at all."""
+"""Seconds between two checks of whether any node has room for a job."""
 
 
 class Cluster:
-    """Jobs as Ray tasks, `jobs` at a time: by default as many as there is room for at the start.
+    """The executor that runs jobs as Ray tasks, `jobs` at a time.
 
-    Ray places them, by cores, GPUs and memory, and runs a job again whose process or node is lost.
-    The records come back to the driver, which writes them: nodes need no common file system. A job
-    that takes longer than `timeout` seconds is stopped and failed.
+    By default as many run as there is room for at the start. Ray places them by cores, GPUs and
+    memory, and reruns a job whose process or node is lost. The records are sent back to the driver,
+    which writes them: nodes need no common file system. A job that takes longer than `timeout`
+    seconds is stopped and recorded as failed.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Cluster:
         self._plugins, self._timeout = tuple(plugins), timeout
 
     def prepare(self) -> None:
-        """Connect, or start Ray here; raises `UserError` where no node has room for a job."""
+        """Connect, or start Ray here; raises `UserError` if no node has room for a job."""
         connect(self._address, self._room.threads)
         self._room.check()
         self._jobs = self._jobs or self._room.slots()
@@ -65,21 +66,21 @@ class Cluster:
         """See `Executor`."""
         assert self._jobs is not None
         slots = min(self._jobs, len(tasks))
-        # A slot's next job goes to the process that its last one left, nearly always: so what
-        # shares gradients stays together, though it is Ray that chooses the process. And it is Ray
-        # that counts memory.
+        # The next job of a slot nearly always runs in the process of the slot's last job. So jobs
+        # that share gradients stay together, although Ray chooses the process. The capacity is
+        # infinite, because Ray does the accounting of memory.
         queue = Queue(tasks, ["cluster"] * slots, {"cluster": math.inf})
         try:
             remote_jobs = RemoteJobs(self._room, work, pairs, self._plugins)
             driver = _Driver(remote_jobs, queue, list(range(slots)), work, pairs, stop)
             yield from driver.records(self._room, self._timeout)
         finally:
-            ray.shutdown()  # and with it all that still runs
+            ray.shutdown()  # which also ends all jobs that still run
 
 
 @dataclass
 class _Driver:
-    """Hands out the jobs of one run and writes their records; `free` are slots without a job."""
+    """Gives out the jobs of one run and writes their records; `free` are slots without a job."""
 
     remote_jobs: RemoteJobs
     queue: Queue
@@ -90,9 +91,9 @@ class _Driver:
     trouble: str = ""
 
     def records(self, room: Room, timeout: float | None) -> Iterator[Record]:
-        """Each record when it is on disk; raises `UserError` where a node can't run jobs.
+        """Yield each record when it is on disk; raises `UserError` if a node can't run jobs.
 
-        Before that, what runs elsewhere is let finish.
+        Before it raises, the jobs on other nodes may finish.
         """
         looked = time.monotonic()
         while True:
@@ -116,7 +117,7 @@ class _Driver:
             )
 
     def _hand_out(self) -> Iterator[Record]:
-        """Give each free slot its next job; a record that another run has made is given back."""
+        """Give each free slot its next job; yield records that another run has made meanwhile."""
         for slot in list(self.free):
             task = self.queue.take(slot)
             if task is None:
@@ -141,7 +142,10 @@ class _Driver:
     def _settle(
         self, remote: RemoteJob, ref: Any, room: Room, timeout: float | None
     ) -> Iterator[Record]:
-        """The job's record, written; none where it was taken back or its node can't do it."""
+        """Write and yield the job's record.
+
+        None if the job was cancelled or its node can't run it.
+        """
         self.free.append(remote.slot)
         self.queue.done(remote.task)
         entry, store = remote.task.entry, self.work.store
@@ -166,7 +170,10 @@ class _Driver:
 
 
 def _of_this_code(record: Record, dense: Dense) -> Record:
-    """The record with the commit, which git knows here alone; raises `Refused` for other code."""
+    """Return the record with the commit, which only the driver knows.
+
+    Raises `Refused` if the node ran other code.
+    """
     if record.source_sha256 != source_of(record.job()):
         raise Refused(
             f"A node of the Ray cluster ran other code than this machine in {record.job()}: "

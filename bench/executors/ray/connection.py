@@ -17,23 +17,25 @@ from bench.run.environment import ROOT
 log = logging.getLogger(__name__)
 
 CODE = ("bench", "methods", "datasets")
-"""The folders of the checkout that travel: well below what Ray takes."""
+"""The folders of the checkout that are sent to the nodes; they are far smaller than Ray's limit."""
 
 STEP = 2**26
-"""Memory is asked for in these steps, so that Ray sees few kinds of jobs and keeps processes."""
+"""Memory is requested in multiples of this many bytes, so that Ray sees few kinds of jobs and
+reuses processes."""
 
 
 SECONDS = 10.0
-"""How long the head of a cluster may take to answer."""
+"""Seconds within which the head of a cluster must answer."""
 
 
 def connect(address: str, threads: int) -> None:
-    """Connect to the cluster at HOST:PORT; raises `UserError` where none answers.
+    """Connect to the cluster at HOST:PORT; raises `UserError` if none answers.
 
-    Without an address: that of RAY_ADDRESS, else a Ray of this machine alone, for this run.
+    Without an address it is that of the environment variable RAY_ADDRESS, or else a Ray that is
+    started on this machine for this run.
     """
-    # Read by Ray when it starts: no statistics to its makers, and no job killed for want of memory
-    # that is run again without end.
+    # Ray reads these when it starts: no usage statistics are sent, and a job killed for lack of
+    # memory isn't rerun without end.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_task_oom_retries", "1")
     address = address or os.environ.get("RAY_ADDRESS", "")
@@ -51,7 +53,7 @@ def connect(address: str, threads: int) -> None:
 
 
 def _knock(address: str) -> None:
-    """Raise where nobody listens: Ray itself would try for minutes."""
+    """Raise an error if nothing listens at the address: Ray itself would try for minutes."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
         raise ValueError(f"{address!r} is no HOST:PORT")
@@ -61,7 +63,7 @@ def _knock(address: str) -> None:
 def _join(address: str, threads: int, **options: Any) -> None:
     others = [f"/{path.name}" for path in ROOT.iterdir() if path.name not in CODE]
     variables = {
-        "OMP_NUM_THREADS": str(threads),  # for what reads it once, on import
+        "OMP_NUM_THREADS": str(threads),  # for libraries that read it on import
         "RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES": "1",  # see `node.device_of`
     }
     ray.init(
@@ -85,18 +87,18 @@ def _first_line(error: Exception) -> str:
 
 @dataclass(frozen=True)
 class Room:
-    """What a job takes of a node: cores, and on `cuda` a GPU or a part of one."""
+    """What a job takes of a node: cores, and on `cuda` a GPU or a fraction of one."""
 
     threads: int
     device: str
     gpus: float
 
     def slots(self) -> int:
-        """How many jobs the nodes that are there now have room for together."""
+        """Return how many jobs the present nodes have room for together."""
         return sum(self._slots(node) for node in nodes())
 
     def check(self) -> None:
-        """Raise `UserError` where no node could ever run a job: Ray would wait without end."""
+        """Raise `UserError` if no node could ever run a job: Ray would wait without end."""
         if not self.slots():
             there = [_described(node) for node in nodes()]
             wanted = _described({"CPU": self.threads, "GPU": self.gpus})
@@ -106,15 +108,15 @@ class Room:
             )
 
     def warn(self) -> None:
-        """Say that the jobs wait, where the nodes that had room for them are gone."""
+        """Log that the jobs wait, if no node is left that has room for them."""
         if not self.slots():
             log.warning("No node of the Ray cluster has room for a job: waiting until one joins.")
 
     def options(self, need: float, largest: int) -> dict[str, Any]:
-        """What Ray is asked for, for a job that needs so many bytes of the device's memory.
+        """Return the resources to request for a job that needs so many bytes of memory.
 
-        The need is a bound, not a measurement: where it is above what the largest node has, the
-        job gets all of that.
+        The need is an upper bound, not a measurement: if it exceeds what the largest node has, the
+        job requests all of that.
         """
         if self.gpus:
             return {"num_cpus": self.threads, "num_gpus": self.gpus}
@@ -126,12 +128,12 @@ class Room:
 
 
 def nodes() -> Sequence[dict[str, float]]:
-    """The resources of each node that is alive."""
+    """Return the resources of each living node."""
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
 def largest_memory() -> int:
-    """Bytes of the node that has most for jobs."""
+    """Return the bytes for jobs of the node that has the most."""
     return max((int(node.get("memory", 0)) for node in nodes()), default=0)
 
 

@@ -1,4 +1,4 @@
-"""A process of a Ray node: it unpacks each pair once, then does the jobs that it is handed."""
+"""A process on a Ray node: it unpacks each pair once, then runs the jobs that it is given."""
 
 import functools
 import os
@@ -23,29 +23,33 @@ from bench.study.study import Entry
 
 
 class Clock:
-    """When each job was begun, last; one for the whole run, on the driver's node."""
+    """The start times of all jobs of a run, kept in one actor on the driver's node."""
 
     def __init__(self) -> None:
         self._began: dict[str, float] = {}
 
     def begin(self, key: str) -> None:
-        """The job begins now, its pair being ready; perhaps anew, after a lost node."""
+        """Note that the job starts now, its pair being ready.
+
+        A rerun replaces the earlier start.
+        """
         self._began[key] = time.monotonic()
 
     def ages(self) -> dict[str, float]:
-        """Seconds since the beginning of every job that was begun."""
+        """Return the seconds since the start of every job that has started, by key."""
         now = time.monotonic()
         return {key: now - began for key, began in self._began.items()}
 
     def forget(self, key: str) -> None:
-        """The job is over."""
+        """Note that the job has ended."""
         self._began.pop(key, None)
 
 
 def run(entry: Entry, refs: dict[str, Any], clock: Any) -> Record | str:
-    """The job's record, for the driver to write; or a sentence: this node can do no such job.
+    """Return the job's record for the driver to write, or a sentence why this node can't run jobs.
 
-    `refs` has the transfer under "" and the packed pairs under their names, in Ray's object store.
+    `refs` has the references in Ray's object store: the transfer under "", and the packed pairs
+    under their names.
     """
     try:
         transfer = _begin(_Once(refs[""]))
@@ -66,13 +70,13 @@ def run(entry: Entry, refs: dict[str, Any], clock: Any) -> Record | str:
 
 
 class _Once:
-    """A reference that caches take for the object it leads to."""
+    """A reference that caches treat as equal to others of the same object."""
 
     def __init__(self, ref: Any) -> None:
         self._ref = ref
 
     def get(self) -> Any:
-        """The object, fetched to this node."""
+        """Return the object, fetched to this node."""
         return ray.get(self._ref)
 
     def __eq__(self, other: object) -> bool:
@@ -84,7 +88,7 @@ class _Once:
 
 @functools.cache
 def _begin(transfer: _Once) -> Transfer:
-    """The transfer, unpacked once a process, before torch has done any work in it."""
+    """Return the transfer, unpacked once per process, before PyTorch has done any work in it."""
     unpacked: Transfer = transfer.get()
     remember_suite()
     unpacked.set_variables()
@@ -97,25 +101,28 @@ def _begin(transfer: _Once) -> Transfer:
 
 @functools.cache
 def _ready(dense: _Once, device: str) -> Dense:
-    """The pair on the device, unpacked once a process; raises `UserError`."""
+    """Return the pair on the device, unpacked once per process; raises `UserError`."""
     unpacked: Dense = dense.get().unpack(torch.device(device))
     return unpacked
 
 
 @functools.cache
 def _kept(threads: int) -> GradientCache:
-    """What jobs of this process share."""
+    """Return the cache of gradients that the jobs of this process share."""
     return GradientCache(cache_memory(max(1, cores() // threads)))
 
 
 def _granted() -> list[str]:
-    """The GPUs that Ray gives this job."""
+    """Return the ids of the GPUs that Ray assigned to this job."""
     granted: list[str] = ray.get_runtime_context().get_accelerator_ids().get("GPU", [])
     return granted
 
 
 def device_of(device: str, granted: list[str]) -> str:
-    """The device for this job; a process keeps seeing all GPUs, since its next may be another."""
+    """Return the device for this job.
+
+    The process sees all GPUs, because its next job may be assigned another one.
+    """
     if device != "cuda":
         return device
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")

@@ -1,4 +1,4 @@
-"""Jobs that Ray has: handed over, watched, stopped, and what became of them."""
+"""The jobs that were given to Ray: started, watched, stopped, and their outcomes."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from bench.jobs.record import Record
 from bench.pairs.preparing.dense import Dense
 
 RETRIES = 3
-"""How often Ray runs a job again whose process died or whose node was lost."""
+"""How often Ray reruns a job whose process died or whose node was lost."""
 
 LOST = (
     exceptions.WorkerCrashedError,
@@ -28,19 +28,20 @@ LOST = (
     exceptions.ObjectLostError,
     exceptions.TaskCancelledError,
 )
+"""Ray's exceptions for a job whose process is gone."""
 
 
 class Lost(Exception):
-    """The job has no record: its process died again and again, or it was stopped."""
+    """Raised for a job without a record: its process died repeatedly, or it was stopped."""
 
 
 class Refused(Exception):
-    """A node can't run jobs."""
+    """Raised when a node can't run jobs."""
 
 
 @dataclass(eq=False)
 class RemoteJob:
-    """One job on the cluster; the driver keeps its claim, which the job's end releases."""
+    """One job on the cluster; the driver holds its claim until the job ends."""
 
     task: Task
     slot: int
@@ -49,7 +50,7 @@ class RemoteJob:
 
 
 class RemoteJobs:
-    """All jobs that Ray has of one run, and what they need there, in Ray's object store."""
+    """All jobs of one run that Ray has, and the objects they need, in Ray's object store."""
 
     def __init__(
         self, room: Room, work: Work, pairs: Mapping[str, Dense], plugins: Sequence[Path]
@@ -67,15 +68,15 @@ class RemoteJobs:
         return len(self._remote_jobs)
 
     def begin(self, remote: RemoteJob) -> None:
-        """Hand the job to Ray."""
+        """Give the job to Ray."""
         options = self._room.options(remote.task.need, self._memory)
         run = self._run.options(max_retries=RETRIES, **options)
         self._remote_jobs[run.remote(remote.task.entry, self._refs, self._clock)] = remote
 
     def ended(self, seconds: float) -> Iterator[tuple[RemoteJob, Any]]:
-        """The jobs that have ended, once one has or so many seconds are over.
+        """Yield the jobs that have ended, after waiting at most so many seconds for one to end.
 
-        Each with what `outcome` makes a record of.
+        Each comes with the reference that `outcome` takes.
         """
         if not self._remote_jobs:
             time.sleep(seconds)
@@ -96,7 +97,7 @@ class RemoteJobs:
                 ray.cancel(ref, force=True)
 
     def drop_waiting(self) -> None:
-        """Take back the jobs that wait for room."""
+        """Cancel the jobs that haven't started yet."""
         ages = ray.get(self._clock.ages.remote())
         for ref, remote in self._remote_jobs.items():
             if remote.task.entry.job.key not in ages:
@@ -104,7 +105,7 @@ class RemoteJobs:
 
 
 def outcome(ref: Any) -> Record:
-    """The record that the job came to; raises `Lost` or `Refused`."""
+    """Return the job's record; raises `Lost` or `Refused`."""
     try:
         answer = ray.get(ref)
     except LOST as error:

@@ -1,4 +1,4 @@
-"""What travels to the nodes of a cluster that share no file system with the driver."""
+"""What is sent to the nodes of a cluster that share no file system with the driver."""
 
 import os
 from collections.abc import Sequence
@@ -23,9 +23,9 @@ from bench.problem.training.frozen import frozen_parameters
 
 @dataclass(frozen=True)
 class PackedDense:
-    """A pair's dense weights and what the driver measured of them: no node trains or judges anew.
+    """A pair's dense weights and the driver's measurements: nodes neither train nor evaluate again.
 
-    The data don't travel: a node has its own, and the digest says whether they are the same.
+    The data aren't sent: a node has its own, and their digest shows whether they are the same.
     """
 
     pair: str
@@ -38,7 +38,7 @@ class PackedDense:
 
     @classmethod
     def of(cls, dense: Dense) -> "PackedDense":
-        """The prepared pair without its data, on the CPU."""
+        """Return the prepared pair without its data, on the CPU."""
         state = {name: tensor.cpu() for name, tensor in dense.model.state_dict().items()}
         return cls(
             dense.pair.name,
@@ -51,7 +51,10 @@ class PackedDense:
         )
 
     def unpack(self, device: torch.device) -> Dense:
-        """The pair ready on this node's device; raises `UserError` where it or its data differ."""
+        """Return the pair prepared on this node's device.
+
+        Raises `UserError` if the pair or its data differ from the driver's.
+        """
         pair = PAIRS[self.pair]
         data = datasets.load(pair.dataset)
         if data.digest != self.data_sha256:
@@ -92,8 +95,9 @@ class PackedDense:
 class Transfer:
     """What all jobs of a run need on every node.
 
-    `variables` are the driver's BENCH_* and those that plugins read, for nodes that haven't set
-    them. `plugins` are the user's files with all that they import from beside themselves.
+    `variables` are the driver's environment variables BENCH_* and those that plug-ins read, for
+    nodes that haven't set them. `plugins` are the user's files with all that they import from their
+    own folders.
     """
 
     study: str
@@ -107,7 +111,7 @@ class Transfer:
     def of(
         cls, study: str, memory: int, device: str, threads: int, plugins: Sequence[Path]
     ) -> "Transfer":
-        """Packed from this machine's environment and files."""
+        """Return a transfer packed from this machine's environment and files."""
         bundles = bundled(plugins)
         names = {name for name in os.environ if name.startswith("BENCH_")}
         names |= {name for bundle in bundles for name in bundle.variables if name in os.environ}
@@ -115,15 +119,15 @@ class Transfer:
         return cls(study, memory, device, threads, variables, bundles)
 
     def set_variables(self) -> None:
-        """Take over the driver's variables but for those that this node has itself."""
+        """Set the driver's variables, except for those that this node has set itself."""
         for name, value in self.variables.items():
             os.environ.setdefault(name, value)
 
     def unpack_plugins(self) -> list[Path]:
-        """The plugins' files on this node, at the same path for the same text."""
+        """Write the plug-ins' files on this node and return their paths."""
         return [path for bundle in self.plugins for path in bundle.unpack(data_folder())]
 
     @property
     def snapshots(self) -> Path:
-        """Where unfinished trainings of the study are kept on a node, and only there."""
+        """The folder of unfinished trainings of the study on this node; it isn't shared."""
         return data_folder() / "snapshots" / self.study

@@ -1,1 +1,1 @@
-"""Jobs on a Slurm cluster whose nodes share a file system, through submitit."""
+"""Runs jobs on a Slurm cluster whose nodes share a file system, through submitit."""

@@ -1,4 +1,4 @@
-"""One task of a Slurm array: a share of the jobs, run and recorded where it is put."""
+"""One task of a Slurm job array: a share of the jobs, run and recorded on the node."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from bench.study.study import Entry
 
 
 class StopFile(Stop):
-    """Asked to stop when a file is there, which the driver writes."""
+    """A request to stop that is made by the existence of a file, which the driver writes."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Share:
     stop: Path
 
     def __call__(self) -> str | None:
-        """Run and record what isn't recorded; or a sentence: no job can run here."""
+        """Run and record the jobs without a record; return a sentence if no job can run here."""
         try:
             self._run()
         except UserError as error:
@@ -84,5 +84,5 @@ class Share:
         return Pool(1, [self.device], self.threads, self.plugins, self.timeout)
 
     def checkpoint(self) -> DelayedSubmission:
-        """What submitit puts in the queue again at the time limit: what is recorded is skipped."""
+        """Return what submitit queues again at the time limit; recorded jobs are then skipped."""
         return DelayedSubmission(self)

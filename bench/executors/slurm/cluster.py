@@ -1,4 +1,4 @@
-"""A Slurm cluster with a file system that its nodes share, through submitit."""
+"""The executor for a Slurm cluster whose nodes share a file system, through submitit."""
 
 import math
 import time
@@ -21,26 +21,28 @@ from bench.jobs.store import DamagedRecord, RecordStore
 from bench.pairs.preparing.dense import Dense
 
 TICK = {"slurm": 5.0, "local": 0.2}
-"""Seconds between two looks at the folder of records."""
+"""Seconds between two looks at the folder of records, by the kind of cluster."""
 
 SHARES = 8
-"""Tasks of the array for each of those that run at a time, so that none waits long for the last."""
+"""The number of array tasks for each one that runs at a time. Several are used so that the last
+tasks are short and end at about the same time."""
 
 ARRAY = 1000
-"""Tasks that an array may have: Slurm's own default is 1,001."""
+"""The most tasks that an array may have; Slurm's own default limit is 1,001."""
 
 MINUTES = 240
-"""The time limit of an array's task, where the options don't say."""
+"""The time limit of an array task in minutes, unless the options say otherwise."""
 
 PATIENCE = 10.0
-"""Seconds that a task which has ended may keep a claim."""
+"""Seconds to wait for the claim of a task that has ended."""
 
 
 class Slurm:
-    """One job array, `jobs` of its tasks at a time; each task runs a share and records it itself.
+    """The executor that submits one job array.
 
+    Each of its tasks runs and records a share of the jobs. At most `jobs` tasks run at a time.
     `cluster` is `slurm`, or `local` for processes of this machine instead. `options` are sbatch's,
-    as KEY=VALUE. A task that comes to its time limit is put in the queue again by submitit.
+    as KEY=VALUE. submitit queues a task again that reaches its time limit.
     """
 
     def __init__(
@@ -60,7 +62,7 @@ class Slurm:
         self._options = parsed(options)
 
     def prepare(self) -> None:
-        """Find Slurm and try the options; raises `UserError` where either fails."""
+        """Find Slurm and check the options; raises `UserError` if either fails."""
         self._executor()
 
     def run(
@@ -83,7 +85,7 @@ class Slurm:
                         yield from self._lost(job, missing, work, pairs)
                 time.sleep(TICK[self._cluster])
         except BaseException:
-            stop_file.touch()  # for what isn't reached by scancel
+            stop_file.touch()  # for tasks that scancel doesn't reach
             for job in running:
                 job.cancel()
             raise
@@ -92,7 +94,10 @@ class Slurm:
     def _submit(
         self, tasks: Sequence[Task], work: Work, pairs: Mapping[str, Dense], stop_file: Path
     ) -> dict[Any, list[str]]:
-        """Each task of the array, with the keys of its jobs; those that share are together."""
+        """Submit the array; return each of its tasks with the keys of its jobs.
+
+        Jobs that share gradients are in the same task.
+        """
         count = self._jobs if self._cluster == "local" else min(ARRAY, self._jobs * SHARES)
         size = math.ceil(len(tasks) / count)
         entries = sorted((task.entry for task in tasks), key=lambda entry: str(sharing(entry.job)))
@@ -129,7 +134,7 @@ class Slurm:
     def _lost(
         self, job: Any, missing: Sequence[Task], work: Work, pairs: Mapping[str, Dense]
     ) -> Iterator[Record]:
-        """Records of the jobs that their task of the array has ended without."""
+        """Write and yield records of the jobs that their array task ended without."""
         refused = job.result() if missing and job.exception() is None else None
         ended = f"its task {job.job_id} of the array ended before it: see {job.paths.stderr}"
         for task in missing:
@@ -144,7 +149,7 @@ class Slurm:
 
 
 def parsed(options: Sequence[str]) -> dict[str, str]:
-    """sbatch's options from KEY=VALUE; raises `UserError`."""
+    """Return sbatch's options from KEY=VALUE; raises `UserError`."""
     found = {}
     for option in options:
         key, equals, value = option.removeprefix("--").partition("=")
@@ -157,7 +162,7 @@ def parsed(options: Sequence[str]) -> dict[str, str]:
 
 
 def _stamp(store: RecordStore, key: str) -> tuple[int, int] | None:
-    """Another one for each time that the record is written; None where there is none."""
+    """Return a value that changes whenever the record is written; None if there is no record."""
     try:
         found = store.path(key).stat()
     except FileNotFoundError:
@@ -168,11 +173,11 @@ def _stamp(store: RecordStore, key: str) -> tuple[int, int] | None:
 def _recorded(
     left: dict[str, Task], before: Mapping[str, object], store: RecordStore
 ) -> Iterator[Record]:
-    """The records that were written since, and are whole; their jobs aren't left any more."""
+    """Yield the complete records written since `before`, and take their jobs out of `left`."""
     for key in [key for key in left if _stamp(store, key) != before[key]]:
         try:
             record = store.read(key)
-        except DamagedRecord:  # this machine doesn't see all of it yet
+        except DamagedRecord:  # not all of it is visible here yet
             continue
         if record is not None:
             del left[key]

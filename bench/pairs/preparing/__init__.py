@@ -1,1 +1,1 @@
-"""A pair made ready: checked, its dense weights loaded or trained, and measured."""
+"""Prepares a pair: it is checked, its dense weights are loaded or trained, and it is evaluated."""

@@ -18,11 +18,10 @@ from datasets.inputs.split_inputs import Inputs
 
 @dataclass(frozen=True, eq=False)
 class Dense:
-    """The dense model of a pair, on its device in evaluation mode, and what was measured of it.
+    """The dense model of a pair on its device, in evaluation mode, and what was measured of it.
 
-    `single` says that the model is in half precision and methods work on a copy of it in single.
-    No parameter of the model has gradients here; the names `frozen` are of those that have none in
-    training either.
+    If `single`, the model is in half precision and methods work on a copy in single precision. No
+    parameter of the model has gradients here; those named in `frozen` have none in training either.
     """
 
     pair: Pair
@@ -42,7 +41,7 @@ class Dense:
 
     @property
     def calibration(self) -> Inputs:
-        """The training split as methods see it."""
+        """The training split in the precision in which methods see it."""
         return self.train.typed(torch.float32) if self.single else self.train
 
     @property
@@ -52,7 +51,10 @@ class Dense:
 
     @functools.lru_cache(maxsize=64)  # noqa: B019 - a handful of pairs live as long as the process
     def recalibrated(self, examples: int, seed: int) -> Evaluation:
-        """The dense model's evaluation after BatchNorm is recalibrated as for pruned models."""
+        """Return the dense model's evaluation after BatchNorm is renewed as for pruned models.
+
+        `examples` is the number of calibration examples; 0 renews nothing.
+        """
         if not examples:
             return self.evaluation
         model = copy.deepcopy(self.model)

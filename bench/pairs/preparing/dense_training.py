@@ -1,4 +1,4 @@
-"""The suite's own dense weights: trained once a machine, named by all that they depend on."""
+"""The suite's own dense weights: trained once per machine, and named by all they depend on."""
 
 import functools
 import json
@@ -31,6 +31,7 @@ from datasets.inputs.split_inputs import Inputs
 log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
+"""A function that is called with what is trained, the steps done and the steps in all."""
 
 THREADS = 2
 """Threads that every dense model is trained with, whatever the run has: with another number sums
@@ -43,9 +44,9 @@ FIRST, ROUNDING = 100, 1e-3
 def trained(
     pair: Pair, recipe: Recipe, data: Dataset, progress: Progress
 ) -> tuple[checkpoint.StateDict, str]:
-    """The pair's dense weights, from the cache or trained now on the CPU, and their sha256.
+    """Return the pair's dense weights, cached or trained now on the CPU, and their SHA-256.
 
-    Raises `UserError` where the training fails, and before it where its result couldn't be kept.
+    Raises `UserError` if the training fails, and before it if its result couldn't be saved.
     """
     model = pair.build()
     path = trained_path(pair, recipe, model, data)
@@ -57,7 +58,7 @@ def trained(
 
 
 def _kept(path: Path, pair: Pair, model: nn.Module, data: Dataset) -> bool:
-    """Whether there are weights with which the model still gives the loss that it had with them."""
+    """Return whether the stored weights still give the model the loss that it had with them."""
     manifest = path.with_suffix(".json")
     if not path.exists() or not manifest.exists():
         return False
@@ -71,9 +72,9 @@ def _kept(path: Path, pair: Pair, model: nn.Module, data: Dataset) -> bool:
 
 
 def first_loss(pair: Pair, model: nn.Module, data: Dataset) -> float:
-    """The mean loss of the first training examples, which tells a model from another.
+    """Return the mean loss of the first training examples, to notice that the model has changed.
 
-    For what no hash sees, such as a setting that the model's code reads from elsewhere.
+    It notices what no hash sees, such as a setting that the model's code reads from elsewhere.
     """
     images = pair.inputs(data.train, torch.device("cpu"))
     images = fitting(model.eval(), first_few(images))(images)
@@ -86,7 +87,7 @@ def _train_and_keep(
     path: Path, pair: Pair, recipe: Recipe, data: Dataset, progress: Progress
 ) -> None:
     model = pair.build()
-    checkpoint.serialized(model)  # refused before it is paid for
+    checkpoint.serialized(model)  # fails now rather than after the training
     what = f"training the dense model of {pair.name}"
     fit = train(pair, recipe, model, data, functools.partial(progress, what))
     validation = fit(pair.inputs(data.validation, torch.device("cpu")))
@@ -107,9 +108,9 @@ def train(
     data: Dataset,
     progress: Callable[[int, int], None],
 ) -> Callable[[Inputs], Inputs]:
-    """Train the model as it was built, on the CPU; gives what fits inputs to it.
+    """Train the newly built model on the CPU; return a function that fits inputs to it.
 
-    Raises `UserError` where that fails.
+    Raises `UserError` if that fails.
     """
     images = pair.inputs(data.train, torch.device("cpu"))
     try:
@@ -135,7 +136,10 @@ def train(
 
 
 def trained_path(pair: Pair, recipe: Recipe, model: nn.Module, data: Dataset) -> Path:
-    """Named after the pair, and all of it, of its model and of the training that weights follow."""
+    """Return the path of the weights, named after the pair and a hash of all that they depend on.
+
+    These are the pair's settings, its model, the data and the code of the training.
+    """
     roots = [train, AUGMENTATIONS[recipe.augmentation]]
     targets = [target_of(root) for root in roots if root is not None]
     code = closure(tuple(target for target in targets if target is not None), SET_ASIDE).sha256

@@ -1,4 +1,4 @@
-"""In which precision and memory layout a model is given its inputs."""
+"""The precision and the memory layout in which a model is given its inputs."""
 
 from collections.abc import Callable
 
@@ -11,9 +11,9 @@ from datasets.inputs.split_inputs import Inputs
 
 
 def fitting(model: nn.Module, few: Tensor) -> Callable[[Inputs], Inputs]:
-    """What gives a split in the precision and the memory layout that the model takes best.
+    """Return a function that gives a split the precision and memory layout the model takes best.
 
-    `few` are some of its inputs [n, ...] in single precision, to try the model on.
+    `few` are some inputs [n, ...] in single precision, on which the model is tried.
     """
     dtype = input_dtype(model, few)
     layout = fitting_layout(model, few.to(dtype))
@@ -21,6 +21,6 @@ def fitting(model: nn.Module, few: Tensor) -> Callable[[Inputs], Inputs]:
 
 
 def first_few(images: Inputs) -> Tensor:
-    """Two inputs [2, ...] to try a model on, or one where there are no more."""
+    """Return two inputs [2, ...] to try a model on, or one if there are no more."""
     few, _ = images.batch(torch.arange(min(2, len(images))))
     return few

@@ -1,4 +1,4 @@
-"""What the numbers of a pair depend on beside its weights and data: settings, model and splits."""
+"""Hashes of what a pair's numbers depend on beside weights and data: settings, model, splits."""
 
 import dataclasses
 import hashlib
@@ -19,21 +19,22 @@ from bench.problem import stopwatch
 
 SET_ASIDE = outside_of(
     *(download, errors, files, folders, measure, stopwatch, yardstick),
-    # How weights and data get here: their hashes say which they are.
+    # How weights and data are obtained; their own hashes tell which they are.
     *(PublishedWeights.path, PublishedWeights._download, checkpoint.verify, checkpoint.sha256),
     *(checkpoint._found, checkpoint._kept, checkpoint._by_hand),
     datasets.load,
 )
-"""Code on which no number depends: sentences, files, clocks."""
+"""Code on which no number depends: messages, files, timers."""
 
 _ELSEWHERE = {"name", "dense", "dense_accuracy", "slack"}
+"""Fields of a pair that its hash leaves out."""
 
 
 def pair_sha256(pair: Pair, model: nn.Module) -> str:
-    """The hash of all that a result depends on of the pair, given its `model` as it was built.
+    """Return the hash of all that a result depends on of the pair; `model` is as it was built.
 
-    Its name is no part of it, nor are the accuracy that is expected of it and the slack. Weights
-    and data have hashes of their own; what is made of a published file counts here.
+    The pair's name, its expected accuracy and the slack are left out. Weights and data have hashes
+    of their own, but how a published file is read counts here.
     """
     settings = _settings(pair) | {
         "prunable weights": dict(pair.prunable_parameters(model)),
@@ -44,9 +45,10 @@ def pair_sha256(pair: Pair, model: nn.Module) -> str:
 
 
 def training_sha256(pair: Pair, model: nn.Module, data_sha256: str, training: str) -> str:
-    """The hash of all that the pair's dense weights depend on where the suite trains them.
+    """Return the hash of all that the pair's dense weights depend on if the suite trains them.
 
-    `training` stands for the code of that training. Which weights are prunable doesn't matter yet.
+    `training` is the hash of the code of that training. Which weights are prunable makes no
+    difference.
     """
     settings = _settings(pair)
     del settings["prunable"]
@@ -57,7 +59,7 @@ def training_sha256(pair: Pair, model: nn.Module, data_sha256: str, training: st
 
 
 def _settings(pair: Pair) -> dict[str, Any]:
-    """Every field that counts, and the code of what the user made of the class and the data."""
+    """Return every field that counts, and the code of user-defined pair classes and datasets."""
     names = [field.name for field in dataclasses.fields(pair) if field.name not in _ELSEWHERE]
     definition = datasets.DATASETS.get(pair.dataset)
     return {name: describe(getattr(pair, name)) for name in names} | {
@@ -67,7 +69,7 @@ def _settings(pair: Pair) -> dict[str, Any]:
 
 
 def _reading(dense: object) -> Any:
-    """What a pair's weights are made by, or how they are read from the file."""
+    """Return how the pair's weights are trained, or how they are read from the file."""
     if isinstance(dense, Recipe):
         return dense.model_dump(exclude_none=True)
     return describe(dense.extract) if isinstance(dense, PublishedWeights) else "Supplied"

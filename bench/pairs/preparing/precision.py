@@ -1,7 +1,7 @@
-"""Models that compute in less than single precision: curvature doesn't, and rounds once at the end.
+"""Models in half precision: methods compute in single, and their result is rounded once.
 
 In float16 most entries of an inverse Fisher's diagonal are infinite (1/λ is 10⁵), and gradients
-underflow. So methods work on a copy of the model in single precision, with accumulations in double
+underflow. So methods work on a copy of the model in single precision, with sums in double precision
 as always, and what they return is rounded to the model's own precision.
 """
 
@@ -14,22 +14,23 @@ from bench.common.errors import MethodError
 from bench.problem.weights import Weights
 
 HALF = (torch.float16, torch.bfloat16)
+"""The floating-point types below single precision."""
 
 
 def own_dtype(model: nn.Module) -> torch.dtype:
-    """The floating-point type of all the model's parameters, or single where they differ."""
+    """Return the floating-point type of the model's parameters, or single if they differ."""
     found = {parameter.dtype for parameter in model.parameters() if parameter.is_floating_point()}
     return found.pop() if len(found) == 1 else torch.float32
 
 
 @torch.no_grad()
 def input_dtype(model: nn.Module, inputs: Tensor) -> torch.dtype:
-    """The type in which the model takes its inputs: its own, or else single precision."""
+    """Return the type in which the model takes its inputs: its own, or else single precision."""
     own = own_dtype(model)
     if own == torch.float32:
         return own
     try:
-        copy.deepcopy(model).eval()(inputs.to(own))  # a copy: forward passes may count
+        copy.deepcopy(model).eval()(inputs.to(own))  # a copy, as passes may count
     except RuntimeError:
         return torch.float32
     return own
@@ -37,9 +38,10 @@ def input_dtype(model: nn.Module, inputs: Tensor) -> torch.dtype:
 
 @torch.no_grad()
 def runs_in_single(model: nn.Module, inputs: Tensor) -> bool:
-    """Whether the model has parameters in half precision, and a copy of it in single runs.
+    """Return whether the model has parameters in half precision and a copy in single runs.
 
-    One that converts to half in its own forward pass doesn't; passes then are in half precision.
+    A model that converts to half in its own forward pass doesn't; its passes are then in half
+    precision.
     """
     if not any(parameter.dtype in HALF for parameter in model.parameters()):
         return False
@@ -51,14 +53,14 @@ def runs_in_single(model: nn.Module, inputs: Tensor) -> bool:
 
 
 def in_single(model: nn.Module) -> nn.Module:
-    """A copy of the model in single precision."""
+    """Return a copy of the model in single precision."""
     return copy.deepcopy(model).float()
 
 
 def rounded(found: Weights, like: Weights) -> Weights:
-    """The weights in the precision of `like`; those that aren't zero don't become zero by it.
+    """Return the weights in the precision of `like`, without turning nonzeros into zeros.
 
-    Raises `MethodError` where one is beyond the precision's range.
+    Raises `MethodError` if a weight is beyond the precision's range.
     """
     return {name: _rounded(name, weight, like[name].dtype) for name, weight in found.items()}
 

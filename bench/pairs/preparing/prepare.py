@@ -1,4 +1,4 @@
-"""A pair made ready on this machine: data loaded, dense model trained or verified, and checked."""
+"""Prepares a pair on this machine: loads data, trains or verifies the dense model, checks it."""
 
 import math
 
@@ -24,9 +24,9 @@ from bench.problem.training.frozen import frozen_parameters
 
 
 def prepare(pair: Pair, device: torch.device, progress: Progress = lambda *_: None) -> Dense:
-    """The pair ready to be pruned; raises `UserError` where it can't be used, or can't be had.
+    """Return the pair ready to be pruned; raises `UserError` if it is unusable or unobtainable.
 
-    Asserts the pair's dense accuracy where it is known beforehand.
+    If the pair's dense accuracy is known, it is checked against the evaluation.
     """
     check_settings(pair)
     model = built(pair)
@@ -73,7 +73,10 @@ def prepare(pair: Pair, device: torch.device, progress: Progress = lambda *_: No
 
 
 def _load(pair: Pair, model: nn.Module, state: checkpoint.StateDict) -> None:
-    """Put the dense weights into the model; raises `UserError` where they don't fit or are NaN."""
+    """Load the dense weights into the model.
+
+    Raises `UserError` if they don't fit or aren't finite.
+    """
     try:
         model.load_state_dict(checkpoint.completed(model, state))
     except RuntimeError as error:

@@ -1,8 +1,9 @@
-"""A model is run before it is believed: outputs, and per-example gradients against autograd's.
+"""Runs a model before it is used, to check outputs and per-example gradients against autograd.
 
-Everything that is measured of a pair rests on this: evaluation mode is deterministic, examples
-don't mix, and what hooks see of a layer gives the gradients that autograd gives. Models exist for
-which one of them fails without an exception, and every number made of them would be wrong.
+All measurements of a pair rely on this: evaluation mode is deterministic, examples don't influence
+one another, and what hooks record of a layer gives the gradients that autograd gives. There are
+models for which one of these fails without an exception, and every number computed with them would
+be wrong.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,18 +28,19 @@ ROUNDING = {
     torch.float16: 2e-2,
     torch.bfloat16: 1e-1,
 }
-"""Relative differences that rounding and another order of summation may make."""
+"""The relative differences that rounding and another order of summation may cause, by type."""
 
 GRADIENT_ROUNDING = 10.0
-"""Gradients pass all layers twice: they may differ by so much more. Faults are of the order 1."""
+"""The factor by which gradients may differ more, since they pass all layers twice. Faults cause
+relative differences of about 1."""
 
 
 @torch.no_grad()
 def check_outputs(pair: Pair, model: nn.Module, inputs: Tensor, classes: int) -> None:
     """Raise `UserError` unless the model gives each example [n, ...] logits of its own.
 
-    They must be finite, one number a class, the same in every run and in batches of any size, and
-    leave the model, its mode and the global random state as they were.
+    They must be finite, one number per class, and the same in every run and in batches of any size.
+    The model, its mode and the global random state must stay as they were.
     """
     before = {name: tensor.clone() for name, tensor in dense_state(model).items()}
     random = torch.get_rng_state()
@@ -67,15 +69,15 @@ def check_outputs(pair: Pair, model: nn.Module, inputs: Tensor, classes: int) ->
 def check_gradients(
     pair: Pair, model: nn.Module, prunable: Mapping[str, str], inputs: Tensor
 ) -> None:
-    """Raise `UserError` where gradients of prunable layers aren't those of plain autograd.
+    """Raise `UserError` if gradients of prunable layers aren't those of plain autograd.
 
-    Compares, for each example of `inputs` [n, ...], the gradients that follow from layer inputs and
-    output gradients with those of the whole model run on that example alone. Layers of kinds whose
-    gradients the suite can't give at all aren't compared: methods that need them are skipped.
-    Cost: a forward and backward pass for all examples together, and one for each alone.
+    For each example of `inputs` [n, ...], the gradients computed from layer inputs and output
+    gradients are compared with those of the whole model run on that example alone. Layers for which
+    the suite doesn't compute gradients aren't compared: methods that need them are skipped. Cost: a
+    forward and backward pass for all examples together, and one for each alone.
     """
     with torch.no_grad():
-        labels = at_least_single(model(inputs)).argmin(1)  # the class that is farthest off
+        labels = at_least_single(model(inputs)).argmin(1)  # the least likely class
     exact = [
         _plain_gradients(pair, model, prunable, one, label)
         for one, label in zip(inputs.split(1), labels.split(1), strict=True)
@@ -106,7 +108,7 @@ def check_gradients(
 
 @torch.no_grad()
 def _overwritten(model: nn.Module, layers: list[str], inputs: Tensor) -> dict[str, str]:
-    """The layers whose input is another one at the end of the pass than when they saw it."""
+    """Return the layers whose input changed between their call and the end of the pass."""
     seen: list[tuple[str, Tensor, Tensor]] = []
     with watching(
         model, layers, lambda name, _, given, __: seen.append((name, given, given.clone()))
@@ -120,7 +122,7 @@ def _overwritten(model: nn.Module, layers: list[str], inputs: Tensor) -> dict[st
 
 
 def _difference(signal: Signal, expected: Tensor, examples: int, dtype: torch.dtype) -> str | None:
-    """How the gradients of a layer [n, ...] differ from those expected, if they do."""
+    """Return how the gradients of a layer [n, ...] differ from those expected, if they do."""
     if signal.examples != examples:
         return (
             f"it is given {signal.examples} examples of the {examples}, so its first dimension "
@@ -145,7 +147,7 @@ def _difference(signal: Signal, expected: Tensor, examples: int, dtype: torch.dt
 def _plain_gradients(
     pair: Pair, model: nn.Module, prunable: Mapping[str, str], one: Tensor, label: Tensor
 ) -> dict[str, Tensor]:
-    """The loss's gradient by prunable parameter, by autograd through the whole model."""
+    """Return the loss's gradient by prunable parameter, by autograd through the whole model."""
     leaves = {name: model.get_parameter(name).detach().requires_grad_() for name in prunable}
     try:
         with torch.enable_grad():
@@ -177,7 +179,7 @@ def _outputs(pair: Pair, model: nn.Module, inputs: Tensor) -> Any:
 
 
 def _alone(pair: Pair, model: nn.Module, one: Tensor) -> Tensor:
-    """The logits of one example by itself."""
+    """Return the logits of one example run by itself."""
     try:
         logits = model(one)
     except Exception as error:
@@ -200,7 +202,7 @@ def _check_mode(pair: Pair, model: nn.Module) -> None:
 
 
 def _close(one: Tensor, other: Tensor) -> bool:
-    """Whether logits agree up to rounding; NaN agrees with NaN."""
+    """Return whether logits agree up to rounding; NaN agrees with NaN."""
     scale = float(at_least_single(other).abs().nan_to_num(0, 0, 0).max())
     tolerance = ROUNDING[other.dtype] * max(scale, 1e-6)
     return torch.allclose(one, other, rtol=0, atol=tolerance, equal_nan=True)
@@ -213,7 +215,7 @@ def _kind(value: object) -> str:
 
 
 def _dropout(model: nn.Module) -> str:
-    """Who it may be that draws random numbers."""
+    """Return a hint at which module may draw the random numbers."""
     dropping = _named(model, lambda module: isinstance(module, _DropoutNd))
     return (
         f"look at {dropping or 'its forward pass'}, where dropout must be given "
@@ -222,7 +224,7 @@ def _dropout(model: nn.Module) -> str:
 
 
 def _mixing(model: nn.Module) -> str:
-    """Why examples of one batch have a say in each other's outputs."""
+    """Return why the examples of one batch influence each other's outputs."""
     without = _named(model, lambda m: isinstance(m, _BatchNorm) and m.running_mean is None)
     return (
         f"an example's output depends on the others in its batch: {without} normalise by the batch "

@@ -1,4 +1,4 @@
-"""What a pair's model is made of, checked before anything is computed with it."""
+"""Checks what a pair's model consists of, before anything is computed with it."""
 
 import copy
 from textwrap import shorten
@@ -12,17 +12,18 @@ from bench.common.errors import UserError
 from bench.pairs.pair import Pair
 
 DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+"""The floating-point types that a prunable parameter may have."""
 LONGEST = 300
-"""Characters of an error of somebody else's code that are shown."""
+"""The most characters shown of an error from code outside the suite."""
 
 COMPUTED = ("_g", "_v", "_orig")
-"""Endings of the parameters from which torch's older hooks compute a layer's weight."""
+"""Endings of the names of parameters from which PyTorch's older hooks compute a layer's weight."""
 
 
 def built(pair: Pair) -> nn.Module:
-    """The pair's model on the CPU; raises `UserError` where there is none that could be used.
+    """Return the pair's model on the CPU; raises `UserError` if it can't be used.
 
-    Its parameters keep the `requires_grad` that the pair gave them.
+    Its parameters keep the `requires_grad` flags that the pair gave them.
     """
     try:
         model = pair.build()
@@ -49,7 +50,7 @@ def built(pair: Pair) -> nn.Module:
 
 
 def checked_prunable(pair: Pair, model: nn.Module) -> dict[str, str]:
-    """The prunable parameters by name, each with its module; raises `UserError` for a bad rule."""
+    """Return the module of each prunable parameter by name; raises `UserError` for a bad rule."""
     prunable = pair.prunable_parameters(model)
     if not prunable:
         names = [name for name, parameter in model.named_parameters() if parameter.dim() > 1]
@@ -69,7 +70,7 @@ def checked_prunable(pair: Pair, model: nn.Module) -> dict[str, str]:
 
 
 def _problem(model: nn.Module, name: str, path: str) -> str | None:
-    """Why this parameter can't be pruned, if it can't."""
+    """Return why this parameter can't be pruned, or None if it can."""
     parameter, module = model.get_parameter(name), model.get_submodule(path)
     if ".parametrizations." in f".{name}" or is_parametrized(module):
         return (
@@ -95,7 +96,7 @@ def _problem(model: nn.Module, name: str, path: str) -> str | None:
 
 
 def dense_state(model: nn.Module) -> dict[str, Tensor]:
-    """What of the model's state is made of plain tensors."""
+    """Return the part of the model's state that consists of dense tensors."""
     return {
         name: value
         for name, value in model.state_dict().items()
@@ -104,11 +105,11 @@ def dense_state(model: nn.Module) -> dict[str, Tensor]:
 
 
 def refused(pair: Pair, reason: str) -> UserError:
-    """The error for a model that can't be used."""
+    """Return the error for a model that can't be used."""
     return UserError(f"The model of pair {pair.name} can't be used: {reason}.")
 
 
 def sentence(error: Exception) -> str:
-    """The beginning of an error of somebody else's code, in one line."""
+    """Return the beginning of an error from code outside the suite, in one line."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {shorten(text, LONGEST)}".rstrip(":. ")

@@ -1,4 +1,4 @@
-"""What a pair says of itself, checked as strictly as a study file: all mistakes in one sentence."""
+"""Checks the settings of a pair as strictly as a study file, and reports all mistakes at once."""
 
 import math
 import re
@@ -14,7 +14,7 @@ from datasets.inputs.images import Normalisation
 
 
 def check_settings(pair: Pair) -> None:
-    """Raise `UserError` where a field of the pair is of a wrong type or out of its range."""
+    """Raise `UserError` if a field of the pair has a wrong type or is out of range."""
     mistakes = list(_mistakes(pair))
     if mistakes:
         raise UserError(f"The pair {pair.name} can't be used: {'; '.join(mistakes)}.")
