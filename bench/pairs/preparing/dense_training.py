@@ -33,7 +33,8 @@ Progress = Callable[[str, int, int], None]
 """A function that is called with what is trained, the steps done and the steps in all."""
 
 FIRST, ROUNDING = 100, 1e-3
-"""Examples whose loss tells a model from another, and by how much it may differ, relatively."""
+"""The number of examples whose loss identifies a model, and the relative difference that is
+allowed."""
 
 
 def trained(
