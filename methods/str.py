@@ -194,9 +194,9 @@ class _Thresholds(Sparsifier):
 
 
 def _uses(model: nn.Module, parameter: nn.Parameter) -> list[tuple[nn.Module, str]]:
-    """Return all modules that have the parameter, with its name there.
+    """Return all modules that have the parameter, each with the parameter's name there.
 
-    Tied weights have several.
+    Tied weights are in several modules.
     """
     return [
         (module, name)

