@@ -22,8 +22,7 @@ GAIN = 0.5
 """The fraction of a missed shift of s that the next search corrects; 1 would follow noise."""
 
 LIMIT = 30.0
-"""The largest move of s in one search: sigmoid(-30) and sigmoid(30) are 0 and 1 for single
-precision."""
+"""The largest move of s in one search: sigmoid(-30) and sigmoid(30) are within 1e-13 of 0 and 1."""
 
 
 @dataclass(frozen=True)
