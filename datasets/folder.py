@@ -1,4 +1,4 @@
-"""Datasets in a folder of the user's own: a folder a class, images decoded when they are needed."""
+"""Datasets in a folder of the user's own: one folder per class, images decoded when needed."""
 
 import hashlib
 import logging
@@ -16,24 +16,25 @@ from datasets.dataset import Dataset, FolderSplit
 log = logging.getLogger(__name__)
 
 SMALL = 2**28
-"""Bytes of all files together up to which they are read whole to say which data they are."""
+"""The most bytes of all files together for which the digest covers the files' contents."""
 
 MOST = 10
-"""Most images of a class that are set aside for validation."""
+"""The most images of a class in the validation split."""
 
 
 @dataclass(frozen=True)
 class FolderDefinition:
     """A dataset that is never downloaded: `train/CLASS/*` and `val/CLASS/*` in one folder.
 
-    The folder is the one that the environment variable `variable` names, else `name` in BENCH_DATA
-    or in a folder of BENCH_MIRROR. What it holds can't be known beforehand, so there is no checksum
-    to meet: instead the numbers of images and classes and a digest of the files go with the
-    dataset. Of a large folder it is one of names and sizes, and says whether two runs had the same
-    folder, not that a picture's pixels are unharmed.
+    The folder is the one that the environment variable `variable` names, otherwise `name` in
+    BENCH_DATA or in a folder of BENCH_MIRROR. Its content isn't known beforehand, so there is no
+    checksum to compare with: instead the numbers of images and classes and a digest of the files
+    are part of the dataset. For a large folder the digest covers names and sizes only: it tells
+    whether two runs had the same folder, but not whether a picture is undamaged.
 
-    Classes are the folders' names, sorted. Test is `val`. Validation is the last tenth of each
-    class's training files by name, rounded up and 10 at most; train is the rest.
+    Classes are the folders' names, sorted. The test split is `val`. The validation split is the
+    last tenth of each class's training files by name, rounded up and at most 10; the rest is the
+    training split.
     """
 
     name: str
@@ -41,14 +42,14 @@ class FolderDefinition:
     variable: str
 
     def folder(self) -> Path | None:
-        """The folder on this machine, if there is one."""
+        """Return the folder on this machine, or None."""
         if chosen := os.environ.get(self.variable):
             return Path(chosen).expanduser()
         places = [folder / self.name for folder in (data_folder(), *mirrors())]
         return next((place for place in places if place.is_dir()), None)
 
     def dataset(self) -> Dataset:
-        """Its three splits; no image is read. Raises `UserError`."""
+        """Return the dataset with its three splits; no image is read. Raises `UserError`."""
         folder = self.folder()
         if folder is None:
             raise UserError(f"{self.name} is not on this machine. {self.by_hand()}")
@@ -73,7 +74,7 @@ class FolderDefinition:
         return data
 
     def by_hand(self) -> str:
-        """How to place the folder."""
+        """Return a sentence on how to place the folder."""
         return (
             f"It is never downloaded: name your folder with train/CLASS/* and val/CLASS/* in "
             f"{self.variable}, or place it (a link will do) as {data_folder() / self.name}, or as "
@@ -81,7 +82,7 @@ class FolderDefinition:
         )
 
     def _listed(self, folder: Path) -> tuple[list[str], list[tuple[str, int]]]:
-        """The classes and the image files, each with its class, both sorted."""
+        """Return the classes, and the image files each with its class, both sorted."""
         from torchvision.datasets import ImageFolder
 
         try:
@@ -96,7 +97,7 @@ class FolderDefinition:
 
 
 def contents(data: Dataset) -> str:
-    """What a folder holds, in numbers, and the digest of its list of files."""
+    """Describe what a folder holds in numbers, and the digest of its list of files."""
     return (
         f"{len(data.train):,} training, {len(data.validation):,} validation and "
         f"{len(data.test):,} test images of {data.classes:,} classes, digest {data.digest[:16]}"
@@ -104,9 +105,9 @@ def contents(data: Dataset) -> str:
 
 
 def digest(folder: Path, files: Sequence[tuple[str, int]]) -> str:
-    """The sha256 of the files' sorted paths in the folder, each with its size in bytes.
+    """Return the SHA-256 of the files' sorted paths in the folder, each with its size in bytes.
 
-    Where they have at most `SMALL` bytes together, the contents are in it too.
+    If the files have at most `SMALL` bytes together, their contents are included.
     """
     whole = hashlib.sha256()
     sizes = {Path(path): Path(path).stat().st_size for path, _ in sorted(files)}
@@ -121,7 +122,7 @@ def digest(folder: Path, files: Sequence[tuple[str, int]]) -> str:
 def _held_out(
     files: Sequence[tuple[str, int]], classes: Sequence[str]
 ) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
-    """The files to learn from and those of the validation split. Raises `UserError`."""
+    """Return the files of the training split and of the validation split; raises `UserError`."""
     learned, chosen = [], []
     for name, members in zip(classes, _by_class(files), strict=True):
         if len(members) < 2:
@@ -136,7 +137,7 @@ def _held_out(
 
 
 def _by_class(files: Sequence[tuple[str, int]]) -> Iterator[list[tuple[str, int]]]:
-    """The files of each class, which follow one another."""
+    """Iterate over the files of each class, which are adjacent in the list."""
     labels = torch.tensor([label for _, label in files])
     first = 0
     for count in labels.bincount().tolist():
@@ -145,5 +146,5 @@ def _by_class(files: Sequence[tuple[str, int]]) -> Iterator[list[tuple[str, int]
 
 
 def _some(names: Sequence[str]) -> str:
-    """The first few names."""
+    """Return the first few names as text."""
     return ", ".join(names[:5]) + (" and others" if len(names) > 5 else "")

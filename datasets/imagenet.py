@@ -1,8 +1,8 @@
 """imagenet: the ImageNet of the challenge of 2012, 1,000 classes (Russakovsky et al. 2015).
 
-From the user's own folder: 1,281,167 images in `train` and 50,000 in `val`, each in the folder of
-its class, which is named by its WordNet id. The published weights count classes in the order of
-these ids. They were trained on all of `train`, so they have seen the validation split. Any
+It is in a folder of the user's own: 1,281,167 images in `train` and 50,000 in `val`, each in the
+folder of its class, which is named by its WordNet id. The published weights number classes in the
+order of these ids. They were trained on all of `train`, so they have seen the validation split. Any
 folder of this layout loads, whatever its classes; a pair refuses one whose number of classes isn't
 its model's.
 """

@@ -1,6 +1,7 @@
 """mnist: the 70,000 handwritten digits of LeCun, Cortes and Burges (1998).
 
-Of the 60,000 training images the last 5,000 are validation, the first 55,000 train; 10,000 test.
+Of the 60,000 training images the first 55,000 are the training split and the last 5,000 the
+validation split; the test split has 10,000.
 """
 
 from datasets.dataset import Definition, Files, Part, split_tail
@@ -9,7 +10,7 @@ from datasets.obtaining.sources import Npm, Torchvision
 
 
 def addresses() -> list[list[str]]:
-    """torchvision's mirrors of each of the four files."""
+    """Return torchvision's mirrors of each of the four files."""
     from torchvision import datasets as torchvision
 
     mnist = torchvision.MNIST

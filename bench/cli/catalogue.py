@@ -1,4 +1,4 @@
-"""What there is to choose from, as tables for the command line."""
+"""Tables of what there is to choose from: methods, pairs, studies and datasets."""
 
 import inspect
 from collections.abc import Iterator
@@ -16,7 +16,10 @@ from methods import METHODS
 
 
 def tables(kind: str) -> Iterator[Table]:
-    """The tables of one kind (`methods`, `pairs`, `studies`, `datasets`), or of `all`."""
+    """Iterate over the tables of one kind or of `all`.
+
+    The kinds are `methods`, `pairs`, `studies` and `datasets`.
+    """
     makers = {"methods": _methods, "pairs": _pairs, "studies": _studies, "datasets": _datasets}
     for name, maker in makers.items():
         if kind in (name, "all"):
@@ -46,7 +49,7 @@ def _pairs() -> Table:
 
 
 def _dense(pair: Pair) -> str:
-    """Where the dense model comes from, and how good it is where that is known."""
+    """Return where the dense model comes from, and its accuracy if that is known."""
     if isinstance(pair.dense, Recipe):
         return "trained here on first use"
     kind = "published" if isinstance(pair.dense, PublishedWeights) else f"your {pair.dense.file}"
@@ -71,4 +74,5 @@ def _datasets() -> Table:
 
 
 def _first_line(method: type) -> str:
+    """Return the first line of the method's docstring."""
     return (inspect.getdoc(method) or "").partition("\n")[0]

@@ -1,4 +1,4 @@
-"""What is kept in version control: packed records, and the brief reports drawn from them."""
+"""What is kept in version control: packed records, and the short reports drawn from them."""
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
@@ -73,7 +73,7 @@ def redraw(
 
 
 def _redraw(name: str, results: Path, pool: Executor | None) -> None:
-    """The report drawn from packed records alone, whatever lies in the folder of records."""
+    """Draw the report from packed records alone, whatever the folder of records holds."""
     from bench.cli.grid import load_grid
     from bench.common import screen
     from bench.jobs.store import RecordStore
@@ -91,13 +91,13 @@ def _redraw(name: str, results: Path, pool: Executor | None) -> None:
 
 
 def _report_folder(results: Path, name: str) -> Path:
-    """Where the study's committed report is, or else where reports go."""
+    """Return the folder of the study's committed report, or else the folder for new reports."""
     found = (path for path in sorted(results.glob(f"*/{name}")) if any(path.glob("*.md")))
     return next(found, results / "reports" / name)
 
 
 def _write_published(study: "Study", cells: "Sequence[Cell]", out: Path) -> None:
-    """`published.md`: the verdicts on published values, where the study answers any."""
+    """Write `published.md`, the verdicts on published values, if the study answers any."""
     from bench.check.published import published_values
     from bench.check.reproduction import judge
     from bench.check.tables import published_tables

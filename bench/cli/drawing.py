@@ -1,4 +1,4 @@
-"""Processes that draw figures; they get ready while there is nothing to draw yet."""
+"""Processes that draw figures; they import what they need while there is nothing to draw yet."""
 
 import signal
 from collections.abc import Iterator
@@ -9,15 +9,16 @@ from multiprocessing import get_context
 from bench.common.machine.cores import cores
 
 _MOST = 3
+"""The most processes that draw figures."""
 
 
 @contextmanager
 def drawing() -> Iterator[Executor | None]:
-    """A pool of processes that have what figures need; None where there is only one core.
+    """Yield a pool of processes that have imported what figures need, or None.
 
-    There is one less than there are cores, since the caller draws too. The processes start at once
-    and are spawned, which every platform can do, so that imports of the caller and theirs go on
-    side by side. None too where the platform has no such pool.
+    There is one process less than there are cores, since the caller draws too, and none if there is
+    only one core or the platform has no such pool. The processes start at once, so that their
+    imports and the caller's run at the same time. They are spawned, which every platform supports.
     """
     count = min(_MOST, cores() - 1)
     pool = _pool(count) if count else None
@@ -36,7 +37,7 @@ def _pool(count: int) -> Executor | None:
     try:
         pool = ProcessPoolExecutor(count, get_context("spawn"), _ready)
         for _ in range(count):
-            # A process is started for a task that finds none at leisure.
+            # The pool starts a process only if a task finds none idle.
             pool.submit(_ready)
     except (ImportError, NotImplementedError, OSError):
         return None
@@ -44,6 +45,6 @@ def _pool(count: int) -> Executor | None:
 
 
 def _ready() -> None:
-    """Ctrl-C is for the process that asked for the figures, which ends this one."""
+    """Import what figures need, and ignore Ctrl-C: the caller ends this process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     import bench.report.figures.kinds  # noqa: F401

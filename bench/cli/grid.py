@@ -1,4 +1,4 @@
-"""The study that a command is about, and the report of its records."""
+"""Loads the study that a command is about, and writes the report of its records."""
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
@@ -12,7 +12,7 @@ from bench.study.study import Entry, Study, load_study
 
 
 def load_plugins(paths: Sequence[Path]) -> None:
-    """Register what is in these files."""
+    """Register the methods, pairs and datasets in these files."""
     for path in paths:
         load_plugin(path)
 
@@ -20,7 +20,7 @@ def load_plugins(paths: Sequence[Path]) -> None:
 def load_grid(
     name: str, overrides: Sequence[str], plugins: Sequence[Path]
 ) -> tuple[Study, list[Entry]]:
-    """The study with plugins loaded and overrides applied, and all its jobs."""
+    """Return the study with plug-ins loaded and overrides applied, and all its entries."""
     study = load_study(name)
     load_plugins([*map(Path, study.plugins), *plugins])
     study = overridden(study, overrides)
@@ -37,10 +37,11 @@ def report_grid(
     published: bool = False,
     pool: Executor | None = None,
 ) -> None:
-    """Write the whole grid's report to `out`, and show the entries of `shown` on the screen.
+    """Write the whole grid's report to `out`, and print a summary of the entries in `shown`.
 
-    With `published`, values of papers stand beside those that answer them. Figures are drawn in the
-    processes of `pool`, or here. The page links to the files of records where each has one.
+    With `published`, values of papers are shown beside the results that answer them. Figures are
+    drawn in the processes of `pool`, or in this one. The page links to the files of records if each
+    record has one.
     """
     from bench.check.reproduction import answered
     from bench.check.tables import published_tables

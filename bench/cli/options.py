@@ -1,4 +1,4 @@
-"""The options that several commands have; torch and pandas are not imported here."""
+"""The options that several commands have; neither PyTorch nor pandas is imported here."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,7 +7,7 @@ import typer
 
 
 def option(name: str, metavar: str, text: str, **more: Any) -> Any:
-    """An option whose default is in its text."""
+    """Return an option whose default is named in its help text."""
     return typer.Option(name, metavar=metavar, help=text, show_default=False, **more)
 
 
@@ -72,3 +72,4 @@ Timeout = Annotated[
     option("--timeout", "SECONDS", "Stop a job that takes longer, and fail it.", min=0.001),
 ]
 DEFAULT_RESULTS = Path("results")
+"""The default folder of records and reports."""

@@ -37,7 +37,8 @@ def report(
     """Write a page, tables (LaTeX, Markdown, CSV) and figures (PDF, PNG) of a study's records."""
     from bench.cli.drawing import drawing
 
-    # Entered first: what draws gets ready while this process imports torch to read the study.
+    # Entered first, so that the drawing processes start while this one imports PyTorch to read the
+    # study.
     with nullcontext() if watch else drawing() as pool:
         from bench.cli.grid import load_grid, report_grid
         from bench.jobs.store import RecordStore

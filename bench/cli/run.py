@@ -1,4 +1,4 @@
-"""The command `run`: a study's jobs, and then its report."""
+"""The command `run`: it runs a study's jobs and writes its report."""
 
 import sys
 from pathlib import Path

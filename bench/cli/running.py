@@ -1,4 +1,4 @@
-"""Running a study behind a progress bar, until it is done or asked to stop."""
+"""Runs a study's jobs behind a progress bar, until they are done or asked to stop."""
 
 import sys
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from bench.study.study import Entry
 
 
 class Tally:
-    """What has been recorded so far, shown on the bar; what isn't ok is said."""
+    """Counts the records, for the progress bar, and prints those that aren't ok."""
 
     def __init__(self, name: str, total: int) -> None:
         self.name, self.total = name, total
@@ -33,7 +33,7 @@ class Tally:
                 screen.messages.print(message, markup=False, style="red")
 
     def summary(self) -> None:
-        """Say what needed no time."""
+        """Print how much work was recorded already or spared."""
         if self.before:
             screen.messages.print(f"{self.before} of {self.total} jobs were recorded already.")
         if self.spared >= 1:
@@ -45,7 +45,10 @@ class Tally:
 def run_entries(
     study: str, entries: Sequence[Entry], store: RecordStore, options: Options, memory: int
 ) -> list[Record]:
-    """Make the pairs ready, then run the jobs where the user wants them; ends a stopped process."""
+    """Prepare the pairs, then run the jobs on the executor that the options ask for.
+
+    A run that was asked to stop ends the process with the signal's exit code.
+    """
     remember_suite()
     executor = executor_for(options, store.results)
     executor.prepare()

@@ -1,4 +1,4 @@
-"""A study's page that follows its records while they arrive."""
+"""Writes a study's page again whenever its records change."""
 
 import signal
 import threading
@@ -15,10 +15,11 @@ from bench.report import Cell, frame, progress, write_page
 from bench.study.study import Entry, Study
 
 Stamp = tuple[int, int]
+"""The change time in nanoseconds and the size of a file."""
 
 
 class Arrivals:
-    """The records of a grid, each read again only when its file has changed."""
+    """The records of a grid, each read again only if its file has changed."""
 
     def __init__(self, grid: Sequence[Entry], store: RecordStore) -> None:
         self._grid, self._store = grid, store
@@ -26,7 +27,10 @@ class Arrivals:
         self._records: dict[str, Record | None] = {}
 
     def changed(self) -> bool:
-        """Whether a file came, went or changed since the last call; reads what did."""
+        """Return whether a file appeared, vanished or changed since the last call.
+
+        The records of such files are read again.
+        """
         before, now = self._stamps, dict(self._found())
         self._stamps = now
         if before == now:
@@ -37,17 +41,17 @@ class Arrivals:
         return True
 
     def cells(self) -> list[Cell]:
-        """The whole grid, with the records that there are."""
+        """Return the cells of the whole grid, with the records that exist."""
         return [
             Cell(entry.label, entry.job, self._records.get(entry.job.key)) for entry in self._grid
         ]
 
     def _found(self) -> Iterator[tuple[str, Stamp]]:
-        """Change time in nanoseconds and size of each record's file."""
+        """Iterate over the key and the stamp of each record's file."""
         wanted = {entry.job.key for entry in self._grid}
         for path in self._store.folder.glob("*.json"):
             if path.stem in wanted:
-                # A file may go between the listing and the look.
+                # A file may vanish after the folder was listed.
                 try:
                     known = path.stat()
                 except FileNotFoundError:
@@ -64,9 +68,10 @@ def watch_grid(
     every: int,
     published: bool = False,
 ) -> None:
-    """Write the page at once and after each change, looking every so many seconds, until Ctrl-C.
+    """Write the page now and after each change, checking every so many seconds, until Ctrl-C.
 
-    The page loads itself anew as often. In the end it is written once more as one that doesn't.
+    The page reloads itself at the same interval. At the end it is written once more without
+    reloading.
     """
     arrivals = Arrivals(grid, store)
 
@@ -97,7 +102,10 @@ def watch_grid(
 
 @contextmanager
 def _asked_to_end() -> Iterator[threading.Event]:
-    """Set by Ctrl-C or SIGTERM: an exception could be lost in code that calls back from C."""
+    """Yield an event that Ctrl-C or SIGTERM sets.
+
+    An exception could be lost in code that is called from C.
+    """
     asked = threading.Event()
     signals = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, lambda *_: asked.set()) for number in signals}

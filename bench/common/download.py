@@ -1,4 +1,4 @@
-"""Files from the network, without long waits where there is none."""
+"""Downloads files, without long waits if there is no network."""
 
 import urllib.request
 from collections.abc import Callable
@@ -9,18 +9,22 @@ from typing import BinaryIO
 from urllib.error import HTTPError
 
 ANSWER_SECONDS = 7
+"""Seconds within which a server must answer."""
 STALL_SECONDS = 20
+"""Seconds after which a download that receives nothing more is given up."""
 
 Progress = Callable[[str, int, int | None], None]
+"""A function that is called with what is downloaded, the bytes received, and the bytes in all if
+known."""
 
 
 def download_to(
     file: BinaryIO, address: str, name: str, progress: Progress = lambda *_: None
 ) -> None:
-    """Write what is at `address`, called `name`, calling `progress(what, bytes, bytes in all)`.
+    """Write the content of `address` to `file`, calling `progress(what, bytes, bytes in all)`.
 
-    Raises `OSError` or `HTTPException`: after `ANSWER_SECONDS` where nobody answers, after
-    `STALL_SECONDS` where nothing more comes, and where the connection breaks before the end.
+    Raises `OSError` or `HTTPException`: after `ANSWER_SECONDS` if no server answers, after
+    `STALL_SECONDS` if nothing more is received, and if the connection breaks before the end.
     """
     what, done = f"downloading {name}", 0
     with _answer(address) as response:
@@ -34,10 +38,10 @@ def download_to(
 
 
 def _answer(address: str) -> HTTPResponse:
-    """The open response to `address`. Raises `OSError`, after `ANSWER_SECONDS` at the latest.
+    """Return the open response of `address`; raises `OSError` after at most `ANSWER_SECONDS`.
 
-    It is asked for in a thread: urlopen's own limit counts each of a host's addresses anew and
-    the look-up of its name not at all.
+    The request is made in a thread, because urlopen's own limit counts separately for each of a
+    host's addresses, and not at all for the look-up of its name.
     """
     answer: Future[HTTPResponse] = Future()
 

@@ -5,19 +5,22 @@ from difflib import get_close_matches
 
 
 class UserError(Exception):
-    """A mistake the user can mend: the message says what was expected, what came and what to do."""
+    """A mistake that the user can correct.
+
+    The message says what was expected, what was found, and what to do.
+    """
 
 
 class MethodError(Exception):
-    """A method broke its contract: the job fails with this sentence, the others go on."""
+    """A method broke its contract: the job fails with this sentence, other jobs continue."""
 
 
 class Skip(Exception):
-    """A method can't do this job by its nature: the record is `skipped` with this reason."""
+    """A method can't do this job in principle: the record is `skipped` with this reason."""
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
-    """The error for a name that isn't registered, with the nearest valid ones first."""
+    """Return the error for a name that isn't registered, with the most similar valid names."""
     valid = list(known)
     near = get_close_matches(name.lower(), valid, n=3, cutoff=0.5)
     if near:

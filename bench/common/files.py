@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Writes files atomically: completely or not at all."""
 
 import os
 import secrets
@@ -10,10 +10,11 @@ from typing import BinaryIO
 
 @contextmanager
 def replacing(target: Path) -> Iterator[BinaryIO]:
-    """A binary file that takes the target's name when the block ends well, after an fsync.
+    """Yield a binary file that replaces the target when the block ends without an error.
 
-    Until then, and where the block fails or the process dies, the target stays as it was. Who may
-    read it follows from the umask, as for any new file: colleagues share a results folder.
+    Until then, and if the block fails or the process dies, the target stays as it was. The content
+    is flushed to disk (fsync) before. Permissions follow from the umask, as for any new file,
+    because colleagues may share a results folder.
     """
     temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:

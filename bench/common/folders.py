@@ -1,11 +1,11 @@
-"""Where downloaded and computed data live on this machine: `BENCH_DATA` and `BENCH_MIRROR`."""
+"""Where downloaded and computed data are on this machine: `BENCH_DATA` and `BENCH_MIRROR`."""
 
 import os
 from pathlib import Path
 
 
 def data_folder() -> Path:
-    """The folder of datasets and dense checkpoints: `BENCH_DATA`, or the user's cache folder."""
+    """Return the folder of datasets and dense checkpoints: `BENCH_DATA`, or else a cache folder."""
     if chosen := os.environ.get("BENCH_DATA"):
         return Path(chosen).expanduser()
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
@@ -13,6 +13,9 @@ def data_folder() -> Path:
 
 
 def mirrors() -> list[Path]:
-    """The folders of `BENCH_MIRROR`, in order; they are searched before any network."""
+    """Return the folders of `BENCH_MIRROR`, in order.
+
+    They are searched before anything is downloaded.
+    """
     listed = os.environ.get("BENCH_MIRROR", "")
     return [Path(entry).expanduser() for entry in listed.split(os.pathsep) if entry]

@@ -1,10 +1,10 @@
-"""How tensors lie in memory: an internal matter that no model, method or file should notice.
+"""The memory layout of tensors, which no model, method or file should notice.
 
-Convolutions take about a quarter less time on images whose channels lie next to each other. Most
-models can't tell such images from others, but one that calls `view` on an activation can. So the
-model of each pair is tried on two examples, and gets plain images where anything differs. Weights
-always have the plain layout: torch rearranges them inside each convolution, which gives the same
-bits and takes 2 % of a training step.
+Convolutions take about a quarter less time on images whose channels are adjacent in memory. Most
+models compute the same on such images, but one that calls `view` on an activation may not. So the
+model of each pair is tried on two examples, and gets images in the plain layout if anything
+differs. Weights always have the plain layout: PyTorch rearranges them inside each convolution,
+which gives the same bits and takes 2 % of a training step.
 """
 
 import copy
@@ -18,7 +18,7 @@ from bench.common.errors import UserError
 
 
 class LaidOut(Protocol):
-    """Images that are handed out in a layout."""
+    """Images that are handed out in a memory layout."""
 
     layout: torch.memory_format
 
@@ -27,23 +27,23 @@ ImagesT = TypeVar("ImagesT", bound=LaidOut)
 
 
 def laid_out(images: ImagesT, layout: torch.memory_format) -> ImagesT:
-    """The same images, sharing their memory, that are handed out in this layout."""
+    """Return the same images, sharing their memory, but handed out in this layout."""
     changed = copy.copy(images)
     changed.layout = layout
     return changed
 
 
 def arranged(inputs: Tensor, layout: torch.memory_format) -> Tensor:
-    """The inputs in this layout where they are images [n, c, h, w], else as they are."""
+    """Return the inputs in this layout if they are images [n, c, h, w], otherwise unchanged."""
     return inputs.contiguous(memory_format=layout) if inputs.dim() == 4 else inputs
 
 
 def fitting_layout(model: nn.Module, inputs: Tensor) -> torch.memory_format:
-    """Channels last where the model takes such images and computes the same, else the plain layout.
+    """Return channels last if the model computes the same on such images, else the plain layout.
 
-    Tries a copy of the model on the inputs [n, ...], forward and backward, in evaluation and in
-    training mode. An exception, or outputs that differ by more than rounding, decide for the plain
-    layout, and so does a model without two-dimensional convolutions, which has nothing to gain.
+    A copy of the model is tried on the inputs [n, ...], forward and backward, in evaluation and in
+    training mode. The plain layout is returned if it raises an exception, if outputs differ by more
+    than rounding, and for a model without two-dimensional convolutions, which has nothing to gain.
     """
     convolves = any(isinstance(module, nn.Conv2d) for module in model.modules())
     if inputs.dim() != 4 or not convolves:
@@ -55,13 +55,13 @@ def fitting_layout(model: nn.Module, inputs: Tensor) -> torch.memory_format:
                 plain = copy.deepcopy(model).eval()(inputs.contiguous())
             last = _tried(model, inputs.contiguous(memory_format=torch.channels_last))
         same = _same(plain, last)
-    except Exception:  # whatever the model's own code raises: other images it may still take
+    except Exception:  # whatever the model raises: it may accept other images
         same = False
     return torch.channels_last if same else torch.contiguous_format
 
 
 def _tried(model: nn.Module, inputs: Tensor) -> Tensor:
-    """The outputs in evaluation mode of a copy that ran backward and in training mode too."""
+    """Return a copy's outputs in evaluation mode; it runs backward and in training mode as well."""
     tried = copy.deepcopy(model)
     for parameter in tried.parameters():
         parameter.requires_grad_(parameter.is_floating_point())
@@ -73,16 +73,16 @@ def _tried(model: nn.Module, inputs: Tensor) -> Tensor:
 
 
 def _same(one: Tensor, other: Tensor) -> bool:
-    """Whether the outputs differ by no more than rounding does; not where they hold NaN."""
+    """Return whether the outputs differ by no more than rounding; False if they hold NaN."""
     rounding = torch.finfo(one.dtype).eps ** 0.5
     return bool((one - other).abs().max() <= rounding * one.abs().max())
 
 
 def own_memory(model: nn.Module) -> nn.Module:
-    """The same model, with every parameter and buffer contiguous; shared Parameters stay shared.
+    """Make every parameter and buffer contiguous, and return the model; shared ones stay shared.
 
-    Otherwise a buffer made by `expand` couldn't be loaded. Raises `UserError` where two parameters
-    lie in the same memory without being one: copies of the model would tear them apart.
+    Otherwise a buffer made by `expand` couldn't be loaded. Raises `UserError` if two parameters
+    overlap in memory without being the same one: copies of the model would separate them.
     """
     _refuse_overlaps(model)
     for tensor in (*model.parameters(), *model.buffers()):
@@ -103,7 +103,7 @@ def _refuse_overlaps(model: nn.Module) -> None:
 
 
 def _refuse_overlap(sharing: dict[str, Tensor]) -> None:
-    """Raise `UserError` where two of these parameters of one storage have an element in common."""
+    """Raise `UserError` if two of these parameters of one storage have an element in common."""
     first = next(iter(sharing.values()))
     places = torch.arange(first.untyped_storage().nbytes() // first.element_size())
     owner = torch.full_like(places, -1)
@@ -121,5 +121,5 @@ def _refuse_overlap(sharing: dict[str, Tensor]) -> None:
 
 
 def _strided(tensor: Tensor) -> bool:
-    """Whether the tensor has memory and strides: it may be lazy, or sparse."""
+    """Return whether the tensor has memory and strides, which lazy and sparse ones haven't."""
     return not is_lazy(tensor) and tensor.layout is torch.strided

@@ -1,4 +1,4 @@
-"""Names that users choose: which may name files, and which can head a row of a table."""
+"""Checks names that users choose: whether they can name files, and head a row of a table."""
 
 import unicodedata
 from collections.abc import Iterable
@@ -16,9 +16,9 @@ _INVISIBLE = ("Cc", "Cs", "Zl", "Zp")
 
 
 def file_fault(name: str) -> str:
-    """Why the name can't be that of a file or folder, on any system; empty if it can.
+    """Return why the name can't be that of a file or folder on some system; empty if it can.
 
-    What passes stays inside the folder that it is put in, as it holds no separator.
+    A name that passes contains no separator, so a file of this name stays inside its folder.
     """
     found = [sign for sign in _SEPARATORS + _FORBIDDEN if sign in name]
     if fault := label_fault(name):
@@ -33,12 +33,12 @@ def file_fault(name: str) -> str:
 
 
 def is_reserved(name: str) -> bool:
-    """Whether Windows takes the name for a device, whatever follows its first dot."""
+    """Return whether Windows reserves the name for a device, whatever follows its first dot."""
     return name.partition(".")[0].strip().lower() in _RESERVED
 
 
 def label_fault(text: str) -> str:
-    """Why the text can't head a row of a table or figure; empty if it can."""
+    """Return why the text can't head a row of a table or figure; empty if it can."""
     if not text.strip():
         return "is empty"
     if any(unicodedata.category(sign) in _INVISIBLE for sign in text):
@@ -49,7 +49,7 @@ def label_fault(text: str) -> str:
 
 
 def refuse_faults(faults: Iterable[tuple[str, str]], hint: str) -> None:
-    """Raise `ValueError` for the first name that has a fault, from pairs of name and fault."""
+    """Raise `ValueError` for the first name with a fault, from pairs of name and fault."""
     for name, fault in faults:
         if fault:
             shown = name if len(name) <= LONGEST else f"{name[:20]}…"

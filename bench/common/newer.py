@@ -1,4 +1,4 @@
-"""Data that a newer version of the suite wrote: read without the fields that this one lacks."""
+"""Reads data that a newer version of the suite wrote, without the fields that this one lacks."""
 
 import copy
 import logging
@@ -11,13 +11,14 @@ log = logging.getLogger(__name__)
 
 Model = TypeVar("Model", bound=BaseModel)
 Place = tuple[int | str, ...]
+"""The path to an entry of nested dicts and lists."""
 
 
 def known_part(model: type[Model], data: dict[str, Any]) -> tuple[Model, list[str]]:
-    """The data as the model knows them, and the names of the fields that it doesn't know.
+    """Return the data without fields that the model doesn't know, and the names of those fields.
 
-    The name of a field inside another is `outer.inner`. Raises `ValidationError` for whatever else
-    is wrong, such as a value of another type.
+    The name of a field inside another is `outer.inner`. Raises `ValidationError` for anything else
+    that is wrong, such as a value of another type.
     """
     try:
         return model.model_validate(data), []
@@ -33,7 +34,10 @@ def known_part(model: type[Model], data: dict[str, Any]) -> tuple[Model, list[st
 
 
 def say_once(what: str, names: Iterable[str], said: set[str], level: int = logging.WARNING) -> None:
-    """Log which fields aren't known but for those that are `said`; `what` is such as `X was`."""
+    """Log the names of unknown fields that aren't in `said` yet, and add them.
+
+    `what` is like `X was`.
+    """
     fresh = [name for name in dict.fromkeys(names) if name not in said]
     said.update(fresh)
     if fresh:
@@ -46,7 +50,7 @@ def say_once(what: str, names: Iterable[str], said: set[str], level: int = loggi
 
 
 def _remove(data: Any, place: Place) -> None:
-    """Take out the entry at a place of nested dicts and lists."""
+    """Delete the entry at a place of nested dicts and lists."""
     *way, last = place
     for part in way:
         data = data[part] if _has(data, part) else data
@@ -54,7 +58,11 @@ def _remove(data: Any, place: Place) -> None:
 
 
 def _has(data: Any, part: int | str) -> bool:
-    """Where a type is one of several, its name stands in the place too, which isn't in the data."""
+    """Return whether the data have this part of a place.
+
+    The place of an error also has the name of a type if a field may have several, which the data
+    don't have.
+    """
     if isinstance(data, list):
         return isinstance(part, int) and part < len(data)
     return isinstance(data, dict) and part in data

@@ -1,4 +1,4 @@
-"""Text files of the user's, whatever editor they come from."""
+"""Reads the user's text files, whichever editor wrote them."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ from bench.common.errors import UserError
 
 
 def utf8(path: Path, what: str) -> str:
-    """The file's text, without the mark that some editors put in front; `what` names its kind.
+    """Return the file's text without a byte-order mark; `what` is its kind in error messages.
 
-    Raises `UserError` for another encoding than UTF-8, and `OSError` where it can't be read.
+    Raises `UserError` for an encoding other than UTF-8, and `OSError` if it can't be read.
     """
     content = path.read_bytes()
     if b"\0" in content:

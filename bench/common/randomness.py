@@ -1,4 +1,4 @@
-"""The global random states of torch, numpy and Python, fixed for a while."""
+"""Fixes the global random states of PyTorch, NumPy and Python for a while."""
 
 import random
 from collections.abc import Iterator
@@ -10,7 +10,10 @@ import torch
 
 @contextmanager
 def fixed(seed: int) -> Iterator[None]:
-    """What the block draws on the CPU follows from the seed; the states before it are put back."""
+    """Let random numbers drawn on the CPU in the block follow from the seed.
+
+    The states before the block are restored after it.
+    """
     states = random.getstate(), np.random.get_state(legacy=True)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

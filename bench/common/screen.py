@@ -9,11 +9,16 @@ from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 results = Console(soft_wrap=True, highlight=False)
+"""The console for results, which writes to stdout."""
 messages = Console(stderr=True, soft_wrap=True, highlight=False)
+"""The console for log messages and progress bars, which writes to stderr."""
 
 
 def configure_logging(verbose: bool) -> None:
-    """Messages of the suite from INFO up, of everything from DEBUG up where `verbose`."""
+    """Show the suite's messages from level INFO, or with `verbose` from level DEBUG.
+
+    Messages of other packages are shown from level WARNING.
+    """
     handler = RichHandler(console=messages, show_time=False, show_path=False)
     logging.basicConfig(format="%(message)s", handlers=[handler], level=logging.WARNING)
     for package in ("bench", "methods", "datasets"):
@@ -22,7 +27,7 @@ def configure_logging(verbose: bool) -> None:
 
 @contextmanager
 def bar(what: str) -> Iterator[Callable[[int, int | None, str], None]]:
-    """A progress bar; the block calls `show(done, total, what)`. Live on terminals only."""
+    """Yield a function `show(done, total, what)` that moves a progress bar, on terminals only."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

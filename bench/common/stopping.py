@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first lets the running jobs finish, the second stops at once."""
+"""Handles Ctrl-C and SIGTERM: the first lets the running jobs finish, the second stops at once."""
 
 import logging
 import signal
@@ -10,6 +10,7 @@ from types import FrameType
 log = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""The signals that ask a run to stop."""
 
 
 class Stop:
@@ -24,7 +25,7 @@ class Stop:
         return self.signal is not None
 
     def ask(self, number: int, _frame: FrameType | None = None) -> None:
-        """Note the first signal; a second one raises `KeyboardInterrupt` where the run is."""
+        """Note the first signal; a second one raises `KeyboardInterrupt`."""
         if self.asked:
             raise KeyboardInterrupt
         self.signal = number
@@ -33,7 +34,10 @@ class Stop:
 
 @contextmanager
 def stopping() -> Iterator[Stop]:
-    """Signals of this block ask the run to stop; outside the main thread none can be caught."""
+    """Let signals during the block ask the run to stop.
+
+    Outside the main thread none can be caught.
+    """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop

@@ -22,7 +22,7 @@ class Here:
     def run(
         self, tasks: Sequence[Task], work: Work, pairs: Mapping[str, Dense], stop: Stop
     ) -> Iterator[Record]:
-        """See `Executor`."""
+        """Run the jobs one after the other, see `Executor.run`."""
         queue = Queue(tasks, ["here"], {"here": 0})
         cache = GradientCache(cache_memory(1))
         while queue and not stop.asked:

@@ -19,7 +19,8 @@ from bench.study.study import Entry
 log = logging.getLogger(__name__)
 
 ROUNDING, OTHER_DEVICE = 1e-4, 1e-2
-"""Relative differences of a dense model's loss that say nothing: GPUs round products to 10 bits."""
+"""The relative differences of a dense model's loss that are put down to rounding, on the same
+device and on another one. The latter is larger, because GPUs round products to 10 bits."""
 
 
 def finished(

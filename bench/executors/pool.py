@@ -69,7 +69,7 @@ class Pool:
     def run(
         self, tasks: Sequence[Task], work: Work, pairs: Mapping[str, Dense], stop: Stop
     ) -> Iterator[Record]:
-        """See `Executor`."""
+        """Run the jobs in the worker processes, see `Executor.run`."""
         capacity = {name: free_memory(name, len(self.devices)) for name in set(self.devices)}
         queue = Queue(tasks, self.devices, capacity)
         with self._processes(min(len(tasks), len(self.devices))) as processes:

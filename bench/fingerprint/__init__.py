@@ -1,7 +1,10 @@
-"""What a result depends on, as a hash: code wherever it stands, and values that code has made.
+"""Hashes what a result depends on: code, wherever it is, and values that code has made.
 
-In come functions, classes and objects, out comes a hash that is the same as long as the results
-must be. Files may move, be renamed and documented anew, and nothing changes.
+What comes in: functions, classes and objects. What goes out: a hash that stays the same as long as
+the results must. Moving, renaming or redocumenting files doesn't change it.
+
+To let another kind of value be described, touch these files: bench/fingerprint/values.py, which
+registers a function for its type (`described`), and tests/fingerprint.
 """
 
 from bench.fingerprint.closure import NOTHING, Closure, Outside, closure

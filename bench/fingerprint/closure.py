@@ -36,17 +36,18 @@ class Outside:
         return Outside(self.files | other.files, self.definitions | other.definitions)
 
     def members(self, target: Target) -> frozenset[str]:
-        """The members of the class `target` that are outside."""
+        """Return the names of the members of the class `target` that are outside."""
         head = f"{target.name}."
         found = (name for path, name in self.definitions if path == target.file.path)
         return frozenset(name.removeprefix(head) for name in found if name.startswith(head))
 
 
 NOTHING = Outside()
+"""No code at all is outside."""
 
 
 class Closure(NamedTuple):
-    """The hash, and what of the user's own is in it: files, and environment variables."""
+    """The hash, and what it covers of the user's own: files and environment variables."""
 
     sha256: str
     files: frozenset[File]
@@ -55,11 +56,12 @@ class Closure(NamedTuple):
 
 @functools.cache
 def closure(roots: tuple[Target, ...], outside: Outside = NOTHING) -> Closure:
-    """All code that the roots depend on.
+    """Return the hash of all code that the roots depend on.
 
-    In the suite's packages these are the definitions that are reached by name, and what the files
-    in which they are do when they are imported. The user's own files count as wholes, with all
-    that they import, but for what only other entries of their METHODS and PAIRS use.
+    In the suite's packages this is the definitions that are reached by name, and the statements
+    that run when the files with these definitions are imported. The user's own files count as a
+    whole, with all that they import, except for what only other entries of their METHODS and PAIRS
+    use.
     """
     own = OwnCode(roots)
     if own.files:
@@ -73,7 +75,7 @@ def closure(roots: tuple[Target, ...], outside: Outside = NOTHING) -> Closure:
 
 
 def _reached(targets: Iterable[Target], outside: Outside) -> dict[Target, Form]:
-    """The form of everything that the targets lead to."""
+    """Return the form of everything that the targets lead to."""
     reached: dict[Target, Form] = {}
     waiting = list(targets)
     while waiting:
@@ -103,10 +105,10 @@ def _everything(module: Module) -> tuple[tuple[Target, ...], ...]:
 
 
 def _labels(reached: dict[Target, Form], outside: Outside) -> dict[Target, str]:
-    """A hash for each, made of its form and the hashes of what fills its holes.
+    """Return a hash for each target, made from its form and the hashes of what fills its holes.
 
-    Definitions may refer to each other in circles, so all are refined together, until no more of
-    them can be told apart (Weisfeiler & Leman 1968).
+    Definitions may refer to each other in circles. So all hashes are refined together, until no
+    more of them can be told apart (Weisfeiler & Leman 1968).
     """
     labels = {target: _digest(form.text) for target, form in reached.items()}
     kinds = 0
@@ -126,7 +128,7 @@ def _filled(labels: dict[Target, str], hole: tuple[Target, ...]) -> str:
 
 
 def _of(labels: dict[Target, str], target: Target) -> str:
-    """What is outside stands for itself by its name."""
+    """Return the target's hash; code that is outside is represented by its name."""
     return labels.get(target) or f"outside {target.name}"
 
 

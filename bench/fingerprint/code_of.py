@@ -1,4 +1,4 @@
-"""The code behind a function or class that is at hand as an object."""
+"""Finds the code of a function, class or module that is given as an object."""
 
 import hashlib
 import sys
@@ -15,9 +15,10 @@ from bench.fingerprint.source import File, foreign
 
 
 def code_of(code: Any, outside: Outside = NOTHING) -> str:
-    """A line that stands for all code that the function, class or module depends on.
+    """Return a line that identifies all code that the function, class or module depends on.
 
-    That of an installed package is its name and version, and what was typed in is its bytecode.
+    For an installed package it is the name and version, for code typed into an interpreter the
+    bytecode.
     """
     if isinstance(code, type):
         lines = sorted(_foreign(base) for base in code.__mro__ if target_of(base) is None)
@@ -32,18 +33,21 @@ def code_of(code: Any, outside: Outside = NOTHING) -> str:
 
 
 def targets_of(kind: type) -> tuple[Target, ...]:
-    """The definitions of a class and of those that it inherits from, in their order."""
+    """Return the definitions of a class and of those it inherits from, in their order."""
     found = (target_of(base) for base in kind.__mro__)
     return tuple(target for target in found if target is not None)
 
 
 def target_of(code: Any) -> Target | None:
-    """The definition of a function, class or module in a file of the suite or the user; or None."""
+    """Return the definition of a function, class or module.
+
+    None if no file of ours or the user's has it.
+    """
     module: types.ModuleType | None = None
     if isinstance(code, types.ModuleType):
         module, name = code, VALUE
     elif isinstance(code, types.FunctionType):
-        # Where it was written, not where `functools.wraps` says.
+        # The place where it was written, not that which `functools.wraps` reports.
         module = sys.modules.get(str(code.__globals__.get("__name__")))
         name = code.__code__.co_qualname.partition(".")[0]
         if name == LAMBDA:
@@ -53,12 +57,12 @@ def target_of(code: Any) -> Target | None:
         name = getattr(code, "__qualname__", "").partition(".")[0]
     file = None if module is None else file_of(module)
     if file is None and isinstance(code, types.FunctionType) and hasattr(code, "__wrapped__"):
-        return target_of(code.__wrapped__)  # decorated by somebody else's code, as torch.no_grad
+        return target_of(code.__wrapped__)  # decorated by other code, as torch.no_grad
     return None if file is None else Target(file, name)
 
 
 def outside_of(*code: Any) -> Outside:
-    """These modules, functions, classes and members of classes, as what no result depends on."""
+    """Return these modules, functions, classes and members of classes as an `Outside`."""
     files, definitions = set[Path](), set[tuple[Path, str]]()
     for one in code:
         target = target_of(one)
@@ -71,7 +75,7 @@ def outside_of(*code: Any) -> Outside:
 
 
 def file_of(module: types.ModuleType) -> File | None:
-    """The module's file if it is the suite's or the user's."""
+    """Return the module's file if it belongs to the suite or the user, otherwise None."""
     path = Path(getattr(module, "__file__", None) or "").resolve()
     loader = getattr(getattr(module, "__spec__", None), "loader", None)
     search: tuple[Path, ...] = getattr(loader, "search", ())

@@ -1,4 +1,4 @@
-"""The versions of installed packages that code of the user's comes from or imports."""
+"""The versions of installed packages that the user's code comes from or imports."""
 
 import functools
 import sys
@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 
 RECORDED = {"torch", "torchvision", "numpy"}
-"""Packages whose versions stand in the record's environment, and don't make it stale."""
+"""Packages whose versions are in the record's environment and therefore don't make it stale."""
 
 SAYING = {"loguru", "matplotlib", "pydantic", "rich", "tqdm", "typing_extensions"}
-"""Packages that check, show and log, and give no numbers."""
+"""Packages that only check, show and log, and compute no numbers."""
 
 
 def versions(packages: Iterable[str]) -> list[str]:
-    """A line `name version` for each of the packages; none for Python's own modules."""
+    """Return a line `name version` for each of the packages; none for Python's own modules."""
     known = RECORDED | SAYING | sys.stdlib_module_names
     return [f"{name} {_version(name)}" for name in sorted(set(packages) - known)]
 

@@ -1,8 +1,8 @@
-"""What of a piece of code has a say in a result: its syntax without texts, layout and places.
+"""The form of a piece of code: the part of its syntax that can influence a result.
 
-Left out are docstrings, comments, imports, the texts of errors and of what is logged. A name that
+Docstrings, comments, imports, and the texts of errors and log messages are left out. A name that
 leads to code of the suite or the user becomes a hole, to be filled with what the name stands for;
-one that leads to a package of others is spelt out in full. So it doesn't matter by which way, or
+one that leads to another package is written out in full. So it doesn't matter by which path, or
 under which alias, code is imported.
 """
 
@@ -14,22 +14,30 @@ from bench.fingerprint.quiet import is_text_call, left_out, names_bound, own_sco
 from bench.fingerprint.source import File
 
 HOLE = "\0"
+"""The sign that stands for a hole in the text of a form."""
 _NEITHER = ("ctx", "kind", "type_comment")
-"""Fields of nodes that follow from their place, or say nothing."""
+"""Fields of syntax nodes that follow from the node's place, or that say nothing."""
 
 
 class Target(NamedTuple):
-    """What a name stands for: a definition in a file, its EFFECTS, or the module as a VALUE."""
+    """What a name stands for: a definition in a file, its EFFECTS, or the module as a VALUE.
+
+    EFFECTS are the statements that act when the file is imported.
+    """
 
     file: File
     name: str
 
 
 EFFECTS, VALUE = "", "*"
+"""The target names of a file's effects and of the module itself."""
 
 
 class Imported(NamedTuple):
-    """What an import statement binds: `name` of a module, or the module itself where it is None."""
+    """What an import statement binds: `name` of a module, or the module itself if it is None.
+
+    `level` counts the leading dots of a relative import.
+    """
 
     module: str
     level: int
@@ -37,9 +45,9 @@ class Imported(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a chain of names comes to: `targets`, or a `text`, and the `rest` of the chain.
+    """What a chain of names leads to: `targets`, or a `text`, and the `rest` of the chain.
 
-    `passed` are the files whose import lay on the way.
+    `passed` are the files whose imports were followed on the way.
     """
 
     targets: tuple[Target, ...]
@@ -49,11 +57,12 @@ class Found(NamedTuple):
 
 
 Resolve = Callable[[str, tuple[str, ...], Sequence[Imported]], Found | None]
-"""The chain `name.attribute...` in a file; the imports are those of an enclosing function."""
+"""A function that resolves a chain `name.attribute...` in a file; its last argument are the imports
+of an enclosing function."""
 
 
 class Form(NamedTuple):
-    """The text of a piece of code with its holes, what fills each, and files passed on the way."""
+    """The text of a piece of code with holes, what fills each, and the files passed on the way."""
 
     text: str
     holes: tuple[tuple[Target, ...], ...]
@@ -61,7 +70,10 @@ class Form(NamedTuple):
 
 
 def form_of(nodes: Iterable[ast.AST], resolve: Resolve, without: frozenset[str]) -> Form:
-    """The form of some statements or expressions; classes go without the members `without`."""
+    """Return the form of statements or expressions.
+
+    Classes are taken without the members `without`.
+    """
     writer = _Writer(resolve, without)
     for node in nodes:
         writer.write(node)
@@ -100,13 +112,16 @@ class _Writer:
                 self._fields(node, *node._fields)
 
     def _without_words(self, node: ast.AST, *names: str) -> None:
-        """The error's type stays and what is computed for it, its text doesn't."""
+        """Write these fields without texts: an error's type counts, and what is computed for it."""
         before, self._wordless = self._wordless, True
         self._fields(node, *names)
         self._wordless = before
 
     def _fields(self, node: ast.AST, *names: str) -> None:
-        """The node's kind and these fields, less empty ones, which differ by Python's version."""
+        """Write the node's kind and fields.
+
+        Empty ones are left out, as Python's versions differ.
+        """
         self.parts.append(f"{type(node).__name__}(")
         for name in names:
             value = getattr(node, name, None)
@@ -132,7 +147,7 @@ class _Writer:
             self.parts.append(repr(value))
 
     def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> None:
-        """Decorators, defaults and annotations belong to the scope around it."""
+        """Write a function; decorators, defaults and annotations belong to the scope around it."""
         self._fields(node, *(name for name in node._fields if name != "body"))
         body = node.body if isinstance(node.body, list) else [node.body]
         arguments = [item.arg for item in ast.walk(node.args) if isinstance(item, ast.arg)]
@@ -143,7 +158,7 @@ class _Writer:
     def _comprehension(
         self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
     ) -> None:
-        """The first thing that is iterated over belongs to the scope around it."""
+        """Write a comprehension; its first iterable belongs to the scope around it."""
         first, *others = node.generators
         self.write(first.iter)
         targets = [name for part in node.generators for name in names_bound([part.target])]
@@ -169,7 +184,7 @@ class _Writer:
 
 
 def _bound(body: Sequence[ast.AST]) -> dict[str, list[Imported]]:
-    """The names that a function's body makes local, with what an import binds to them."""
+    """Return the names that a function's body makes local, with what imports bind to them."""
     bound: dict[str, list[Imported]] = {name: [] for name in names_bound(body)}
     for name, imported in imports_among(own_scope(body)):
         bound.setdefault(name, []).append(imported)
@@ -177,7 +192,7 @@ def _bound(body: Sequence[ast.AST]) -> dict[str, list[Imported]]:
 
 
 def imports_among(nodes: Iterable[ast.AST]) -> Iterable[tuple[str, Imported]]:
-    """Each name that one of the nodes, an import statement, binds; `*` for all names."""
+    """Yield each name that an import statement among the nodes binds; `*` stands for all names."""
     for node in nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -191,7 +206,7 @@ def imports_among(nodes: Iterable[ast.AST]) -> Iterable[tuple[str, Imported]]:
 
 
 def _names(node: ast.expr) -> tuple[str, ...] | None:
-    """`a.b.c` as its names; None where the chain begins with something other than a name."""
+    """Return `a.b.c` as its names; None if the chain begins with something other than a name."""
     attributes: list[str] = []
     while isinstance(node, ast.Attribute):
         attributes.append(node.attr)

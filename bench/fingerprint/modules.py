@@ -1,4 +1,4 @@
-"""One file of code, taken apart into what it defines and what it does when it is imported."""
+"""Takes a file of code apart into what it defines and what it does when it is imported."""
 
 import ast
 import functools
@@ -23,20 +23,22 @@ REGISTRIES = {
     *("METHODS", "PAIRS", "DATASETS", "AUGMENTATIONS"),
     *("ALLOCATIONS", "PROTOCOLS", "PRUNED", "TRAINED"),
 }
-"""Tables from which a job picks one entry: that entry counts, the others don't."""
+"""Tables of the suite from which a job picks one entry; only this entry counts for its result."""
 
 PLUGIN_REGISTRIES = {"METHODS", "PAIRS"}
-"""Those of a file of the user's."""
+"""The tables of that kind in files of the user's."""
 
 REGISTERED = "[]"
+"""The target name of a file's statements that fill registries."""
 LAMBDA = "<lambda>"
+"""The name that Python gives to lambda expressions."""
 
 
 class Module:
     """A file's definitions by name, and the statements that act when it is imported.
 
-    In the user's own files a value that is computed by a call acts too, since the order of such
-    calls may matter; in the suite's it counts for those that use its name.
+    In the user's own files a value computed by a call counts among these statements, since the
+    order of such calls may matter. In the suite's files it counts only for code that uses its name.
     """
 
     def __init__(self, file: File) -> None:
@@ -62,7 +64,7 @@ class Module:
         registry = registry_of(statement)
         if registry in (PLUGIN_REGISTRIES if self.own else REGISTRIES):
             self.registered.append(statement)
-            if registry not in names:  # counts where other code reads the table
+            if registry not in names:  # counts if other code reads the table
                 self.definitions.setdefault(registry, []).append(statement)
             return
         match statement:
@@ -74,7 +76,7 @@ class Module:
         self._effects.append(statement)
 
     def form(self, name: str, without: frozenset[str] = frozenset()) -> Form:
-        """The form of a definition, less some members of it, or of the EFFECTS."""
+        """Return the form of a definition without some of its members, or of the EFFECTS."""
         key = name, without
         if key not in self._forms:
             self._forms[key] = form_of(self._nodes(name), self.resolve, without)
@@ -95,7 +97,10 @@ class Module:
     def resolve(
         self, name: str, attributes: tuple[str, ...], local: Sequence[Imported]
     ) -> Found | None:
-        """What a chain of names in this file comes to; None for what it doesn't define."""
+        """Return what a chain of names in this file leads to.
+
+        None if the file doesn't define it.
+        """
         if local:
             return _merged([_follow(one, self.file, attributes, frozenset()) for one in local])
         return self._named(name, attributes, frozenset())
@@ -118,7 +123,7 @@ class Module:
         return _merged(found)
 
     def imports(self) -> Iterator[Imported]:
-        """Everything that is imported anywhere in the file, at once or later."""
+        """Iterate over everything that is imported anywhere in the file, immediately or later."""
         if self.tree is None:
             return
         for _, imported in imports_among(ast.walk(self.tree)):
@@ -134,7 +139,7 @@ class Module:
                     yield Imported(name, 0, None)
 
     def _names_a_file(self, word: str) -> bool:
-        """Whether a text in the user's code may be meant as a module beside it."""
+        """Return whether a text in the user's code may name a module beside the file."""
         first, *rest = word.split(".")
         if not all(part.isidentifier() for part in (first, *rest)):
             return False
@@ -143,12 +148,15 @@ class Module:
 
 @functools.cache
 def module_of(file: File) -> Module:
-    """The file taken apart, once a process."""
+    """Return the file taken apart, which is done once per process."""
     return Module(file)
 
 
 def registry_of(statement: ast.stmt) -> str:
-    """The name of the table that a statement fills: `NAME = …`, `NAME[…] = …`, `NAME.update(…)`."""
+    """Return the table that a statement fills: `NAME = …`, `NAME[…] = …`, `NAME.update(…)`.
+
+    The result is empty if the statement fills none.
+    """
     match statement:
         case ast.Assign(targets=[target]) | ast.AnnAssign(target=target):
             while isinstance(target, ast.Subscript):
@@ -163,7 +171,7 @@ def registry_of(statement: ast.stmt) -> str:
 
 
 def _tree(path: Path) -> ast.Module | None:
-    """None for what is no Python source, such as a compiled module."""
+    """Return the syntax tree; None if the file is no Python source, such as a compiled module."""
     if path.suffix != ".py":
         return None
     try:
@@ -179,7 +187,7 @@ def _follow(
     seen: frozenset[object],
     only_defined: bool = False,
 ) -> Found | None:
-    """What the chain of an imported name and its attributes comes to."""
+    """Return what an imported name with its attributes leads to."""
     if imported.name is not None:
         attributes = (imported.name, *attributes)
     found = place(imported.module, imported.level, file)
@@ -212,7 +220,7 @@ def _walk(
 
 
 def _merged(found: Sequence[Found | None]) -> Found | None:
-    """One of several, or all in one where a name is bound in several ways."""
+    """Return the only result, or all results in one if a name is bound in several ways."""
     known = [one for one in found if one is not None]
     if len(known) < 2:
         return known[0] if known else None

@@ -1,4 +1,4 @@
-"""The user's own code, of which more counts than what names lead to: it may look things up."""
+"""The user's own code, which counts as a whole: it may look up more than its names lead to."""
 
 from collections.abc import Iterable
 
@@ -11,9 +11,9 @@ from bench.fingerprint.surroundings import named_files, variables
 
 
 class OwnCode:
-    """What counts of the files of the user's own that the roots are in, or that these import.
+    """What counts of the user's own files that contain the roots or are imported by such files.
 
-    `targets` are definitions and effects, `surroundings` lines for what isn't code: versions of
+    `targets` are definitions and effects. `surroundings` are lines for what isn't code: versions of
     packages, environment variables, and files that the code names.
     """
 
@@ -40,7 +40,7 @@ class OwnCode:
 
     @property
     def targets(self) -> list[Target]:
-        """All that the files define and do, but for what only entries of registries use."""
+        """All that the files define and do, except for what only entries of registries use."""
         entries = self._used([Target(file, REGISTERED) for file in self._modules])
         everything = [
             Target(file, name)
@@ -52,14 +52,14 @@ class OwnCode:
 
     @property
     def surroundings(self) -> list[str]:
-        """A line for each thing beside code, in order."""
+        """A line for each thing beside code, sorted."""
         lines = {f"package {line}" for line in versions(self._packages)}
         lines |= {f"variable {name} {value!r}" for name, value in self.variables.items()}
         lines |= {f"file {content_sha256(file.path)}" for file in self.data}
         return sorted(lines)
 
     def _add(self, file: File) -> None:
-        """The file, and all that it imports at whatever time."""
+        """Add the file, and all files that it imports at any time."""
         waiting = [file]
         while waiting:
             file = waiting.pop()
@@ -76,7 +76,7 @@ class OwnCode:
                     waiting += [one for one in (found, inner) if isinstance(one, File)]
 
     def _used(self, targets: list[Target]) -> set[Target]:
-        """The definitions in the user's files that these lead to."""
+        """Return the definitions in the user's files that these targets lead to."""
         used, waiting = set[Target](), targets
         while waiting:
             target = waiting.pop()

@@ -1,4 +1,4 @@
-"""Where an import leads: to a file of the suite or the user, or to a package of others."""
+"""Finds where an import leads: to a file of the suite or the user, or to another package."""
 
 import functools
 import importlib.util
@@ -12,7 +12,7 @@ from bench.fingerprint.source import ROOT, SUITE, File, foreign
 
 
 class Foreign(NamedTuple):
-    """A module of Python, of an installed package, or one that isn't to be found."""
+    """A module of Python, of an installed package, or one that can't be found."""
 
     name: str
 
@@ -25,13 +25,14 @@ class Folder(NamedTuple):
 
 
 Place = File | Folder | Foreign
+"""Where an import may lead."""
 
 
 def beside(name: str, search: Sequence[Path], importer: Path) -> ModuleSpec | None:
-    """The module of this name in one of the folders, for an import in the file `importer`.
+    """Return the module of this name in one of the folders, for an import in the file `importer`.
 
-    None where the import means something else: one of the suite's packages, or an installed one
-    where only the importer itself or a folder without code of its own has the name.
+    None if the import means something else: one of the suite's packages, or an installed package
+    while in the folders only the importer itself or a folder without code of its own has the name.
     """
     if name in SUITE:
         return None
@@ -45,9 +46,9 @@ def beside(name: str, search: Sequence[Path], importer: Path) -> ModuleSpec | No
 
 
 def place(module: str, level: int, file: File) -> Place | None:
-    """Where the module lies that is imported in the file; `level` counts the leading dots.
+    """Return where the module lies that the file imports; `level` counts the leading dots.
 
-    None where a file of the suite or the user should be there and isn't.
+    None if a file of the suite or the user should be there and isn't.
     """
     found: Place | None
     first, *rest = module.split(".")
@@ -67,7 +68,7 @@ def place(module: str, level: int, file: File) -> Place | None:
 
 
 def inside(package: Place, name: str) -> Place | None:
-    """The module of this name in the package, or None where there is none."""
+    """Return the module of this name in the package, or None if there is none."""
     if isinstance(package, Foreign):
         return Foreign(f"{package.name}.{name}")
     if isinstance(package, File) and package.path.name != "__init__.py":
@@ -91,7 +92,7 @@ def _of(spec: ModuleSpec, search: tuple[Path, ...]) -> File | Folder | None:
 
 @functools.cache
 def _installed(name: str) -> Place:
-    """The module that Python finds by itself; the user's own may be among what is installed."""
+    """Return the module that Python itself finds; the user's own code may be installed too."""
     spec = _installed_spec(name)
     if spec is None or spec.origin in ("built-in", "frozen"):
         return Foreign(name)

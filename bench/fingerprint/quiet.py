@@ -1,4 +1,4 @@
-"""Which parts of code only speak to a reader, and which names a piece of code binds."""
+"""Tells which parts of code only inform a reader, and which names a piece of code binds."""
 
 import ast
 import re
@@ -12,10 +12,11 @@ _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 def left_out(statement: ast.stmt) -> bool:
-    """Whether no result depends on this statement.
+    """Return whether no result depends on this statement.
 
-    So it is with imports, since names are followed to where they lead; with docstrings, `pass`,
-    what is logged without computing anything, and what runs only where the file is the program.
+    This holds for imports, since names are followed to where they lead; for docstrings and `pass`;
+    for log messages that compute nothing; and for code that runs only if the file is run as a
+    program.
     """
     match statement:
         case ast.Import() | ast.ImportFrom() | ast.Pass() | ast.Expr(value=ast.Constant()):
@@ -38,7 +39,7 @@ def left_out(statement: ast.stmt) -> bool:
 
 
 def is_text_call(call: ast.Call) -> bool:
-    """Whether the call tells a reader something: it prints, warns or logs."""
+    """Return whether the call only informs a reader: it prints, warns or logs."""
     match call.func:
         case ast.Name(id="print"):
             return True
@@ -50,7 +51,7 @@ def is_text_call(call: ast.Call) -> bool:
 
 
 def words(node: ast.expr) -> bool:
-    """Whether the expression is a text written here, with whatever is put into it."""
+    """Return whether the expression is a literal text, with whatever is formatted into it."""
     match node:
         case ast.Constant(value=str()) | ast.JoinedStr():
             return True
@@ -62,12 +63,12 @@ def words(node: ast.expr) -> bool:
 
 
 def computes(node: ast.AST) -> bool:
-    """Whether evaluating the expression may do more than give a value."""
+    """Return whether evaluating the expression may do more than give a value."""
     return any(isinstance(inner, _ACTS) for inner in ast.walk(node))
 
 
 def names_bound(nodes: Iterable[ast.AST]) -> set[str]:
-    """The names that the nodes assign in their own scope; not those said to be global."""
+    """Return the names that the nodes assign in their own scope, without those declared global."""
     bound, outside = set[str](), set[str]()
     for node in own_scope(nodes):
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
@@ -80,7 +81,7 @@ def names_bound(nodes: Iterable[ast.AST]) -> set[str]:
 
 
 def own_scope(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    """The nodes and all inside them but for what has a scope of its own."""
+    """Iterate over the nodes and all nodes inside them, except in what has a scope of its own."""
     waiting = list(nodes)
     while waiting:
         node = waiting.pop()

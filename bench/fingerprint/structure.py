@@ -1,4 +1,4 @@
-"""What a model is beside its weights."""
+"""Describes what a model consists of beside its weights."""
 
 from torch import Tensor, nn
 
@@ -13,9 +13,9 @@ def structure(
     inner: Inner = describe,
     every_value: bool = False,
 ) -> Described:
-    """What a model is beside its weights: classes, attributes, names, shapes, types, what is tied.
+    """Describe a model beside its weights: classes, attributes, names, shapes, types, tied tensors.
 
-    Values count of what a checkpoint doesn't hold, or all with `every_value`.
+    The values of tensors count if a checkpoint doesn't hold them; with `every_value` all count.
     """
     first: dict[int, str] = {}
     parts: list[Described] = []

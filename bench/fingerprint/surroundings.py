@@ -12,17 +12,17 @@ SUFFIXES = {
     *(".npy", ".npz", ".pkl", ".pt", ".pth", ".safetensors"),
     *(".c", ".cc", ".cpp", ".cu", ".h", ".py", ".so"),
 }
-"""Of files that are read rather than written."""
+"""Endings of files that code usually reads rather than writes."""
 
 OF_A_PLACE = re.compile(
     "(BENCH|CUDA|MKL|OMP|RAY|SLURM|XDG)_.*|PYTHON.*|HOME|HOSTNAME|LOGNAME|PATH|PWD|SHELL|USER|"
     "TEMP|TMP|TMPDIR|(LOCAL_)?RANK|WORLD_SIZE"
 )
-"""Environment variables that say where a process runs, and are different from job to job."""
+"""Environment variables that say where a process runs, and may differ from job to job."""
 
 
 def variables(tree: ast.AST) -> dict[str, str | None]:
-    """The environment variables that the code names, with their values of today."""
+    """Return the environment variables that the code names, with their present values."""
     names = {name for node in ast.walk(tree) for name in _variables(node)}
     return {name: os.environ.get(name) for name in names if not OF_A_PLACE.fullmatch(name)}
 
@@ -46,7 +46,10 @@ def _called(node: object) -> str:
 
 
 def named_files(tree: ast.AST, folder: Path) -> set[Path]:
-    """The files whose names the code spells out: from its folder, or where the process runs."""
+    """Return the files whose names the code spells out.
+
+    Names are relative to the code's folder or to the working directory.
+    """
     found = set[Path]()
     for node in ast.walk(tree):
         parts: list[str] = []
@@ -66,7 +69,7 @@ def named_files(tree: ast.AST, folder: Path) -> set[Path]:
 
 
 def _texts(node: ast.AST) -> list[str]:
-    """The texts in an expression such as `folder / "networks" / "small.json"`, in order."""
+    """Return the texts in an expression such as `folder / "networks" / "small.json"`, in order."""
     constants = [item for item in ast.walk(node) if isinstance(item, ast.Constant)]
     constants.sort(key=lambda item: (item.lineno, item.col_offset))
     return [item.value for item in constants if isinstance(item.value, str)]

@@ -1,4 +1,4 @@
-"""Objects as data: what a result depends on of values that the user's code made."""
+"""Describes objects as data: what a result depends on of values that the user's code made."""
 
 import argparse
 import dataclasses
@@ -22,20 +22,22 @@ from bench.fingerprint.source import of_the_suite
 from bench.jobs.job import canonical_json
 
 Described = Any
-"""Texts, lists and dicts of texts: what `canonical_json` takes."""
+"""Texts, and lists and dicts of them, as `canonical_json` takes."""
 
 Inner = Callable[[object], Described]
-"""Describes what a value contains."""
+"""A function that describes what a value contains."""
 
 _DEEP = 25
+"""The nesting depth from which on values are described by their type only."""
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 def describe(value: object, around: tuple[int, ...] = ()) -> Described:
-    """The value without its place in memory; equal for all that gives the same results.
+    """Describe the value without its place in memory; equal for all that gives the same results.
 
     Functions and classes are described by their code and by the values bound to them, tensors by
-    their bits, absolute paths by the file's name. What contains itself is named only, by its type.
+    their bits, absolute paths by the file's name. A value that contains itself is described by its
+    type only.
     """
     if id(value) in around or len(around) > _DEEP:
         return type(value).__qualname__
@@ -47,7 +49,10 @@ def describe(value: object, around: tuple[int, ...] = ()) -> Described:
 
 @functools.singledispatch
 def described(value: Any, inner: Inner) -> Described:
-    """The value, whose contents `inner` describes; another kind of value may be registered."""
+    """Describe the value; `inner` describes its contents.
+
+    Other kinds of values may be registered.
+    """
     return _callable(value, inner) if callable(value) else _object(value, inner)
 
 
@@ -69,7 +74,7 @@ def _(value: Path, inner: Inner) -> Described:
 
 
 def _without_place(path: Path) -> str:
-    """A file's name; where a folder is says nothing of a result."""
+    """Return a file's name; in which folder it is doesn't influence a result."""
     return path.name if path.suffix else "a folder"
 
 
@@ -129,9 +134,10 @@ def _(value: property, inner: Inner) -> Described:
 
 
 def bound_to_class(kind: type) -> dict[str, object]:
-    """What the user's code may have bound to a class, in a function or after its definition.
+    """Return what the user's code may have bound to a class, inside a function or afterwards.
 
-    Methods that Python made itself, such as those of a dataclass, follow from the class.
+    Methods that Python generated, such as those of a dataclass, follow from the class and are left
+    out.
     """
     found: dict[str, object] = {}
     for base in reversed(kind.__mro__):
@@ -156,7 +162,7 @@ _DATA = (bool, int, float, complex, str, bytes, tuple, torch.dtype)
 
 
 def bits(tensor: Tensor) -> Described:
-    """Type, shape and the hash of the bits."""
+    """Return the type, the shape and the hash of the bits."""
     if torch.nn.parameter.is_lazy(tensor) or tensor.is_meta or tensor.layout != torch.strided:
         return shape(tensor)
     plain = tensor.detach().cpu().contiguous().reshape(-1)
@@ -165,13 +171,13 @@ def bits(tensor: Tensor) -> Described:
 
 
 def shape(tensor: Tensor) -> list[Described]:
-    """Type and shape; the shape of a lazy one isn't known."""
+    """Return the type and the shape; the shape of a lazy tensor isn't known."""
     lazy = torch.nn.parameter.is_lazy(tensor)
     return [str(tensor.dtype), type(tensor).__name__ if lazy else list(tensor.shape)]
 
 
 def _callable(value: Any, inner: Inner) -> Described:
-    """A function with its defaults, closure and attributes; or an object that can be called."""
+    """Describe a function with its defaults, closure and attributes, or a callable object."""
     if isinstance(value, types.MethodType):
         return ["method", inner(value.__func__), inner(value.__self__)]
     if isinstance(value, types.FunctionType):
@@ -196,7 +202,7 @@ def _contents(cells: Mapping[str, types.CellType]) -> dict[str, object]:
 
 
 def _object(value: object, inner: Inner) -> Described:
-    """Its class and what it holds; an object of an installed package says itself what it is."""
+    """Describe an object by its class and contents, one of an installed package by its `repr`."""
     if isinstance(value, BaseModel):
         return ["object", inner(type(value)), inner(dict(value))]
     if dataclasses.is_dataclass(value):

@@ -1,6 +1,6 @@
-"""How a model is trained: optimiser, learning rate, augmentation.
+"""How a model is trained: optimiser, learning rate, augmentation and so on.
 
-The same for all cells of a study.
+A study has one recipe, so that all its cells are trained alike.
 """
 
 from typing import Literal

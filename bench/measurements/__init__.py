@@ -1,4 +1,12 @@
-"""Measurements of curvature itself, which no grid of jobs shows: numbers and figures."""
+"""Measurements of curvature itself, which no grid of jobs shows: numbers and figures.
+
+What comes in: the name of a measurement and a folder. What goes out: CSV files, figures and the
+facts that the numbers depend on.
+
+To add a measurement, touch these files: bench/measurements/NAME.py, with a function that writes its
+files into a folder; bench/measurements/__init__.py, which names it in `MEASUREMENTS`; and
+tests/measurements.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,13 +18,13 @@ MEASUREMENTS: dict[str, Callable[[Path], list[Path]]] = {
     "quadratic-model": quadratic_model.write,
     "curvature-pictures": curvature_pictures.write,
 }
-"""Every measurement by name."""
+"""The function of each measurement by name."""
 
 
 def measure(name: str, out: Path) -> list[Path]:
-    """Take the measurement and write its files into the folder `out`; returns them.
+    """Take the measurement, write its files into the folder `out`, and return their paths.
 
-    Raises `UserError` for an unknown name, missing data, or a folder that can't be written.
+    Raises `UserError` for an unknown name, missing data, or a folder that can't be written to.
     """
     if name not in MEASUREMENTS:
         raise unknown("measurement", name, MEASUREMENTS)

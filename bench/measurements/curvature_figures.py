@@ -1,4 +1,4 @@
-"""Curvature matrices as heat maps on one scale, each with its error against the true Fisher."""
+"""Draws curvature matrices as heat maps on one scale, with their errors against the true Fisher."""
 
 import itertools
 
@@ -12,13 +12,16 @@ from torch import Tensor
 from bench.report.figures import canvas
 
 _COLUMNS = 5
+"""The number of panels per row."""
 _COLOURS = "RdBu_r"
 _LINEAR = 1e-2
+"""The fraction of the largest entry below which the colour scale is linear."""
 _SIDE = 200
+"""The most rows and columns of a heat map."""
 
 
 def pictures(named: dict[str, Tensor], errors: pd.DataFrame, layer: str) -> Figure:
-    """A panel a matrix: red above zero, blue below, white at zero."""
+    """Return a figure with one panel per matrix: red above zero, blue below, white at zero."""
     known = errors[errors.reference == "true Fisher"].set_index("matrix").error
     top = float(named["true Fisher"].abs().max())
     norm = SymLogNorm(_LINEAR * top, vmin=-top, vmax=top, base=10)
@@ -49,7 +52,7 @@ def pictures(named: dict[str, Tensor], errors: pd.DataFrame, layer: str) -> Figu
 
 
 def pooled(matrix: Tensor, side: int = _SIDE) -> Tensor:
-    """At most `side` rows and columns: of each square of entries the one of largest size."""
+    """Return at most `side` rows and columns: of each square of entries the largest in size."""
     width = -(-len(matrix) // side)
     if width == 1:
         return matrix

@@ -1,6 +1,6 @@
-"""What one layer's curvature looks like, exactly and as each method approximates it.
+"""Shows one layer's curvature, exactly and as each method approximates it.
 
-The last two layers of the published MLPNet are small enough for whole matrices. This settles
+The last two layers of the published MLPNet are small enough for complete matrices. They show
 whether K-FAC's factors are in the right order.
 """
 
@@ -22,15 +22,21 @@ from bench.problem.calibration import seeded
 from bench.report.figures import canvas
 
 PAIR = "mlpnet-mnist"
+"""The pair whose dense model is measured."""
 LAYERS = ("fc3", "fc2")
+"""The layers whose curvature is shown."""
 SAMPLES = 500
+"""The number of examples from which each matrix is estimated."""
 SEEDS = (0, 1, 2)
+"""The seeds that choose the examples; figures show the first."""
 FEW, RANK = 50, 10
+"""The number of gradients and the rank of the two approximations of low rank."""
 REFERENCES = ("Hessian", "true Fisher", "empirical Fisher")
+"""The matrices against which errors are measured."""
 
 
 def write(out: Path) -> list[Path]:
-    """`errors.csv`, `facts.json` and a picture of each layer in the folder `out`."""
+    """Write `errors.csv`, `facts.json` and a figure per layer into the folder `out`."""
     dense = prepare(PAIRS[PAIR], torch.device("cpu"))
     tables, files = [], []
     for layer in LAYERS:
@@ -50,7 +56,7 @@ def write(out: Path) -> list[Path]:
 
 
 def examples(dense: Dense, seed: int) -> tuple[Tensor, Tensor]:
-    """The seed's calibration examples: inputs [m, ...] and labels [m]."""
+    """Return the seed's calibration examples: inputs [m, ...] and labels [m]."""
     order = torch.randperm(len(dense.train), generator=seeded(seed, "calibration examples"))
     return dense.train.batch(order[:SAMPLES])
 
@@ -58,7 +64,7 @@ def examples(dense: Dense, seed: int) -> tuple[Tensor, Tensor]:
 def layer_matrices(
     model: torch.nn.Module, layer: str, inputs: Tensor, labels: Tensor, few: int = FEW
 ) -> dict[str, Tensor]:
-    """The exact matrices [d, d] and all that approximate them, by name, in double precision."""
+    """Return the exact matrices [d, d] and their approximations by name, in double precision."""
     model, inputs = copy.deepcopy(model).double(), inputs.double()
     true = matrices.true(model, layer, inputs)
     empirical = matrices.empirical(model, layer, inputs, labels)
@@ -81,7 +87,11 @@ def layer_matrices(
 
 
 def compared(named: dict[str, Tensor]) -> pd.DataFrame:
-    """For each matrix and reference: relative Frobenius error, best scale, error at that scale."""
+    """Return the relative Frobenius error of each matrix against each reference.
+
+    The table also has the scale at which the matrix is nearest to the reference, and the error at
+    that scale.
+    """
     rows = []
     for name, matrix in named.items():
         for reference in REFERENCES:

@@ -1,4 +1,4 @@
-"""What a measurement's numbers depend on, written beside them."""
+"""Writes what a measurement's numbers depend on, beside them."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from bench.run.environment import environment
 
 
 def write_facts(dense: Dense, settings: Mapping[str, Any], out: Path) -> Path:
-    """`facts.json` in the folder `out`: the pair, its checkpoint, the settings, the machine."""
+    """Write `facts.json` into the folder `out`: the pair, its checkpoint, settings and machine."""
     facts = {
         "pair": dense.pair.name,
         "checkpoint_sha256": dense.checkpoint_sha256,
@@ -26,6 +26,6 @@ def write_facts(dense: Dense, settings: Mapping[str, Any], out: Path) -> Path:
 
 
 def write_table(table: pd.DataFrame, path: Path) -> Path:
-    """The table as CSV, floats with six digits."""
+    """Write the table as CSV, floats with six significant digits."""
     table.to_csv(path, index=False, lineterminator="\n", float_format="%.6g")
     return path

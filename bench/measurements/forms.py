@@ -1,6 +1,6 @@
-"""Quadratic forms vᵀBv of the curvature matrices B that pruning criteria stand on, undamped.
+"""Quadratic forms vᵀBv of the curvature matrices B of pruning criteria, without damping.
 
-An OBS method predicts that the loss rises by δᵀBδ/2 when the weights move by δ. No B is formed.
+An OBS method predicts that the loss rises by δᵀBδ/2 if the weights move by δ. No B is formed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ from methods.curvature.kronecker import Factors, Moments, fisher_factors
 from methods.ekfac import second_moments
 
 Form = Callable[[Tensor], float]
-"""vᵀBv for a direction v [d]."""
+"""A function that returns vᵀBv for a direction v [d]."""
 
 APPROXIMATIONS: dict[str, str] = {
     "hessian": "magnitude",
@@ -29,19 +29,21 @@ APPROXIMATIONS: dict[str, str] = {
     "woodfisher layer": "woodfisher",
     "woodfisher": "woodfisher",
 }
-"""The approximations in the order of tables, each with the method whose colour it has."""
+"""The approximations in the order of tables, each with the method whose colour it has in figures.
+"""
 
 CHUNK = 100
-"""Width of the small blocks of `woodfisher chunks`."""
+"""The width of the blocks of `woodfisher chunks`."""
 
 
 def forms(problem: Problem, samples: int) -> dict[str, Form]:
-    """vᵀBv of each of the `APPROXIMATIONS`, all from the same m = `samples` examples.
+    """Return vᵀBv for each of the `APPROXIMATIONS`, from the same m = `samples` examples.
 
-    `hessian` is exact; `obd` and `obd ggn` are the diagonals of the empirical Fisher and of the
-    Gauss-Newton matrix; `l-obs` is the squared error of all layers' outputs, which is no loss, so
-    that its scale is its own; `kfac true` has labels drawn from the model. Charges 14 backward
-    passes an example, and a Hessian-vector product an example for each form of `hessian`.
+    `hessian` is exact. `obd` and `obd ggn` are the diagonals of the empirical Fisher and of the
+    Gauss-Newton matrix. `l-obs` is the squared error of all layers' outputs; it is no loss, so its
+    scale can't be compared with the others'. `kfac true` has labels drawn from the model. Charges 5
+    + C backward passes per example for C classes, and one Hessian-vector product per example for
+    each value of `hessian`.
     """
     gradients = problem.gradients(samples)
     sizes = [weight.numel() for weight in problem.weights.values()]
@@ -62,12 +64,12 @@ def forms(problem: Problem, samples: int) -> dict[str, Form]:
 
 
 def diagonal_form(diagonal: Tensor) -> Form:
-    """Σ_q v_q² B_qq."""
+    """Return the form Σ_q v_q² B_qq."""
     return lambda v: _dot(v.double().square(), diagonal)
 
 
 def gradient_form(gradients: Tensor, blocks: Sequence[int]) -> Form:
-    """(1/m) Σ_b ‖G_b v_b‖² over blocks b of so many columns of G [m, d]."""
+    """Return the form (1/m) Σ_b ‖G_b v_b‖² over blocks b of so many columns of G [m, d]."""
     columns = gradients.split(list(blocks), dim=1)
 
     def form(v: Tensor) -> float:
@@ -78,7 +80,7 @@ def gradient_form(gradients: Tensor, blocks: Sequence[int]) -> Form:
 
 
 def eigen_form(problem: Problem, factors: Mapping[str, Factors], samples: int) -> Form:
-    """EKFAC's Σ Λ ⊙ (U_Sᵀ V U_A)², squares of entries, over layers V [out, in]."""
+    """Return EKFAC's form Σ Λ ⊙ (U_Sᵀ V U_A)², squared elementwise, over layers V [out, in]."""
     bases = {
         name: Factors(*(torch.linalg.eigh(side).eigenvectors for side in (own.output, own.input)))
         for name, own in factors.items()
@@ -99,7 +101,7 @@ def eigen_form(problem: Problem, factors: Mapping[str, Factors], samples: int) -
 
 
 def _layer_errors(problem: Problem, samples: int) -> dict[str, Factors]:
-    """I ⊗ H of each layer, with H = (1/n) Σ x xᵀ over its inputs: L-OBS."""
+    """Return L-OBS's I ⊗ H of each layer, with H = (1/n) Σ x xᵀ over its inputs."""
     moments = Moments()
     for columns in problem.inputs(samples):
         moments.add(columns)
@@ -110,7 +112,7 @@ def _layer_errors(problem: Problem, samples: int) -> dict[str, Factors]:
 
 
 def _by_layer(problem: Problem, factors: Mapping[str, Factors]) -> Form:
-    """vᵀ(S ⊗ A)v = Σ V ⊙ (S V A) over layers V [out, in]."""
+    """Return the form vᵀ(S ⊗ A)v = Σ V ⊙ (S V A) over layers V [out, in]."""
 
     def form(v: Tensor) -> float:
         total = 0.0

@@ -1,8 +1,8 @@
-"""Curvature matrices of one linear layer, whole and in double precision, and what stands for them.
+"""Complete curvature matrices of one linear layer, and approximations, in double precision.
 
 Weights are flattened in row-major order [out, in], in which the gradient δ aᵀ is the vector δ ⊗ a
 and K-FAC's matrix is S ⊗ A. In the other order, A ⊗ S, the entries of a square block belong to
-other weights. Only for layers so small that d² numbers fit.
+other weights. It is only for layers so small that d² numbers fit into memory.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from bench.problem.gradients.watch import signals
 
 @dataclass(frozen=True)
 class Moments:
-    """The second moment F [d, d] of gradients δ aᵀ, and its factors S [out, out], A [in, in]."""
+    """The second moment F [d, d] of gradients δ aᵀ, and its factors S [out, out] and A [in, in]."""
 
     fisher: Tensor
     output: Tensor
@@ -24,7 +24,7 @@ class Moments:
 
 
 def hessian(model: nn.Module, layer: str, inputs: Tensor, labels: Tensor) -> Tensor:
-    """The layer's block [d, d] of the Hessian of the mean loss, a column a product."""
+    """Return the layer's block [d, d] of the Hessian of the mean loss, one column per product."""
     name = f"{layer}.weight"
     basis = torch.eye(model.get_parameter(name).numel(), dtype=inputs.dtype)
     columns = [hessian_vector_product(model, [name], e, inputs, labels) for e in basis]
@@ -32,33 +32,37 @@ def hessian(model: nn.Module, layer: str, inputs: Tensor, labels: Tensor) -> Ten
 
 
 def empirical(model: nn.Module, layer: str, inputs: Tensor, labels: Tensor) -> Moments:
-    """The empirical Fisher (1/m) Σ g gᵀ and its factors, with these labels."""
+    """Return the empirical Fisher (1/m) Σ g gᵀ and its factors, with these labels."""
     return _moments(model, layer, inputs, labels, torch.ones(len(inputs), dtype=inputs.dtype))
 
 
 def true(model: nn.Module, layer: str, inputs: Tensor) -> Moments:
-    """The true Fisher, E over the model's own labels taken exactly: Σ_c p_c g_c g_cᵀ."""
+    """Return the true Fisher and its factors: the mean over examples of Σ_c p_c g_c g_cᵀ.
+
+    The expectation over the model's own labels is taken exactly.
+    """
     probabilities = model(inputs).softmax(dim=1)
     parts = [
         _moments(model, layer, inputs, torch.full((len(inputs),), label), weight)
         for label, weight in enumerate(probabilities.unbind(1))
     ]
-    # Each example's weights sum to one over labels, so the inputs' moments add up to their own.
+    # Each example's weights sum to one over the labels, so the inputs' moments add up to the right
+    # ones.
     return Moments(*(sum(sides) for sides in zip(*map(_sides, parts), strict=True)))
 
 
 def kronecker(moments: Moments) -> Tensor:
-    """K-FAC's S ⊗ A."""
+    """Return K-FAC's S ⊗ A."""
     return torch.kron(moments.output, moments.input)
 
 
 def swapped(moments: Moments) -> Tensor:
-    """A ⊗ S, the same factors in the wrong order for row-major weights."""
+    """Return A ⊗ S, the same factors in the wrong order for row-major weights."""
     return torch.kron(moments.input, moments.output)
 
 
 def eigenvalue_corrected(moments: Moments) -> Tensor:
-    """EKFAC's U Λ Uᵀ with U = U_S ⊗ U_A and Λ = diag UᵀFU."""
+    """Return EKFAC's U Λ Uᵀ with U = U_S ⊗ U_A and Λ = diag UᵀFU."""
     basis = torch.kron(
         torch.linalg.eigh(moments.output).eigenvectors,
         torch.linalg.eigh(moments.input).eigenvectors,
@@ -69,7 +73,10 @@ def eigenvalue_corrected(moments: Moments) -> Tensor:
 
 
 def nearest_kronecker(moments: Moments) -> Tensor:
-    """The B ⊗ C nearest to F in Frobenius norm: rank one of F rearranged (Van Loan 1993)."""
+    """Return the B ⊗ C nearest to F in Frobenius norm, by a rank-one SVD (Van Loan 1993).
+
+    The SVD is that of F with its entries rearranged to [out², in²].
+    """
     out, given = len(moments.output), len(moments.input)
     rearranged = moments.fisher.view(out, given, out, given).transpose(1, 2).reshape(out**2, -1)
     left, sizes, right = torch.linalg.svd(rearranged, full_matrices=False)
@@ -77,32 +84,32 @@ def nearest_kronecker(moments: Moments) -> Tensor:
 
 
 def blocks(matrix: Tensor, width: int) -> Tensor:
-    """The matrix inside blocks of so many weights, zero between them."""
+    """Return the matrix with zeros outside blocks of so many weights."""
     block = torch.arange(len(matrix)) // width
     return matrix * (block[:, None] == block)
 
 
 def low_rank(matrix: Tensor, rank: int) -> Tensor:
-    """The nearest matrix of this rank to a symmetric positive one."""
+    """Return the matrix of this rank that is nearest to a symmetric positive one."""
     values, vectors = torch.linalg.eigh(matrix)
     largest: Tensor = vectors[:, -rank:] * values[-rank:] @ vectors[:, -rank:].T
     return largest
 
 
 def relative_error(matrix: Tensor, reference: Tensor) -> float:
-    """‖M - R‖ / ‖R‖ in Frobenius norm."""
+    """Return ‖M - R‖ / ‖R‖ in Frobenius norm."""
     return float((matrix - reference).norm() / reference.norm())
 
 
 def best_scale(matrix: Tensor, reference: Tensor) -> float:
-    """The α for which αM is nearest to R: above 1 where M is too small."""
+    """Return the α for which αM is nearest to R; above 1 where M is too small."""
     return float((matrix * reference).sum() / matrix.square().sum())
 
 
 def _moments(
     model: nn.Module, layer: str, inputs: Tensor, labels: Tensor, weight: Tensor
 ) -> Moments:
-    """Σ_i weight_i g_i g_iᵀ / m, and so for δ; a's weighted likewise."""
+    """Return Σ_i weight_i g_i g_iᵀ / m, and likewise those of δ and a."""
     signal = signals(model, [layer], inputs, labels)[layer]
     sides = signal.gradients(), signal.output_gradients.squeeze(2), signal.inputs.squeeze(2)
     return Moments(*(rows.T @ (rows * weight[:, None]) / len(inputs) for rows in sides))

@@ -1,4 +1,4 @@
-"""The figures of the quadratic model: predicted over actual change, and both along a step."""
+"""Draws the quadratic models' predictions: over the actual change, and along a step."""
 
 import itertools
 
@@ -18,15 +18,22 @@ PANELS = (
     ("woodfisher", True, "WoodFisher's mask and move"),
     ("kfac", True, "K-FAC's mask and move"),
 )
+"""The panels: the criterion that chooses the mask, whether survivors move, and the title."""
 SPARSITY = 0.9
+"""The sparsity of the steps along which the loss is drawn."""
 _LEVEL, _ACTUAL = "#404040", "#000000"
-# L-OBS counts squared errors of layer outputs, hundreds of times the loss: only in the tables.
+# L-OBS measures squared errors of layer outputs, hundreds of times the loss; only the tables show
+# it.
 _SHOWN = {name: method for name, method in APPROXIMATIONS.items() if name != "l-obs"}
 _BANDS = ("hessian", "obd", "kfac", "woodfisher")
+"""The approximations whose range over seeds is drawn."""
 
 
 def ratio_figure(ratios: pd.DataFrame) -> Figure:
-    """Predicted over actual change of the loss against sparsity: a panel a kind of step."""
+    """Return the figure of predicted over actual change of the loss against sparsity.
+
+    It has one panel per kind of step.
+    """
     figure, grid = canvas.panels(2, 2, 2.3)
     style = looks(_SHOWN.items())
     for axes, (criterion, compensated, title) in zip(itertools.chain(*grid), PANELS, strict=True):
@@ -57,7 +64,7 @@ def ratio_figure(ratios: pd.DataFrame) -> Figure:
 
 
 def path_figure(table: pd.DataFrame) -> Figure:
-    """Actual and predicted change of the loss along the way of a step at one sparsity."""
+    """Return the figure of actual and predicted change of the loss along steps of one sparsity."""
     figure, grid = canvas.panels(2, 2, 2.3)
     style = looks(_SHOWN.items())
     at = table[table.sparsity == SPARSITY]

@@ -1,7 +1,7 @@
-"""How well quadratic models foretell what pruning does to the loss, on the published MLPNet.
+"""How well quadratic models predict what pruning does to the loss, on the published MLPNet.
 
 Every approximation predicts δᵀBδ/2 for the same steps δ. The loss is measured at fractions t of
-each step, on the examples that the curvature is from, and at its end on the test split too.
+each step on the examples that the curvature is from, and for the whole step on the test split too.
 """
 
 import copy
@@ -29,26 +29,33 @@ from methods import build
 from methods.method import Method
 
 PAIR = "mlpnet-mnist"
+"""The pair whose dense model is measured."""
 SAMPLES = 400
+"""The number of examples from which curvature and losses are computed."""
 SEEDS = (0, 1, 2)
+"""The seeds that choose the examples."""
 SPARSITIES = (0.5, 0.8, 0.9, 0.95)
+"""The sparsities to which the steps prune."""
 FRACTIONS = (0.125, 0.25, 0.5, 1.0)
+"""The fractions of each step at which the loss is measured."""
 CRITERIA: dict[str, dict[str, Any]] = {
     "magnitude": {},
     "obd": {"samples": SAMPLES},
     "kfac": {"samples": SAMPLES, "damping": 1e-3},
     "woodfisher": {"samples": SAMPLES},
 }
+"""The methods that choose masks and moves, with their fields."""
 BUDGET = Budget(
     calibration_examples=SAMPLES,
     backward_passes=20 * SAMPLES,
     hessian_vector_products=SAMPLES * len(SPARSITIES) * 2 * len(CRITERIA),
     tuning_trials=len(SPARSITIES) * 2 * len(CRITERIA) * len(FRACTIONS) + 1,
 )
+"""A budget that suffices for all measurements of one seed."""
 
 
 def write(out: Path) -> list[Path]:
-    """`steps.csv`, `ratios.csv`, `facts.json` and two figures in the folder `out`."""
+    """Write `steps.csv`, `ratios.csv`, `facts.json` and two figures into the folder `out`."""
     dense = prepare(PAIRS[PAIR], torch.device("cpu"))
     criteria = {label: build(label, fields) for label, fields in CRITERIA.items()}
     rows = [row for seed in SEEDS for row in measured(dense, criteria, seed)]
@@ -78,7 +85,7 @@ def measured(
     samples: int = SAMPLES,
     sparsities: Sequence[float] = SPARSITIES,
 ) -> Iterator[dict[str, Any]]:
-    """A row for each step and fraction: the predictions, and what the loss really did."""
+    """Yield one row per step and fraction: the predictions, and the actual change of the loss."""
     calibration = Calibration(dense.train, seed, Meter(BUDGET))
     problem = Problem(dense.model, dense.prunable, calibration, Target(0.0, "global"))
     predict = forms(problem, samples)
@@ -103,19 +110,19 @@ def measured(
 
 
 def partly(problem: Problem, step: Step, fraction: float) -> Weights:
-    """The weights at this fraction of the step."""
+    """Return the weights at this fraction of the step."""
     return unflatten(flatten(problem.weights) + fraction * step.move, like=problem.weights)
 
 
 def on_test_split(dense: Dense, problem: Problem, step: Step) -> float:
-    """The change of the mean loss on the test split over the whole step."""
+    """Return the change of the mean loss on the test split over the whole step."""
     model = copy.deepcopy(dense.model)
     model.load_state_dict(partly(problem, step, 1.0), strict=False)
     return evaluate(model, dense.test).loss - dense.evaluation.loss
 
 
 def overall_ratios(table: pd.DataFrame) -> pd.DataFrame:
-    """Predicted over actual change of whole steps: median, least and most over seeds.
+    """Return predicted over actual change of whole steps: median and range over seeds.
 
     `actual` is the mean change; a ratio is missing where the loss did not rise.
     """

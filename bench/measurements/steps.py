@@ -1,4 +1,4 @@
-"""Pruning steps: the moves from a dense model to pruned ones by several criteria."""
+"""Pruning steps: the moves from dense to pruned weights by several criteria."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,10 @@ from methods.surgeon import Surgeon, saliencies
 
 @dataclass(frozen=True)
 class Step:
-    """The move [d] that prunes to a sparsity by a criterion, survivors moved or as they were."""
+    """The move [d] that prunes to a sparsity by a criterion.
+
+    If `compensated`, the survivors move too, otherwise they stay as they were.
+    """
 
     criterion: str
     compensated: bool
@@ -25,9 +28,9 @@ class Step:
 def steps(
     problem: Problem, methods: Mapping[str, Method], sparsities: Sequence[float]
 ) -> Iterator[Step]:
-    """Each method's steps; one that moves survivors gives each with and without that.
+    """Yield each method's steps; for a method that moves survivors, both without and with that.
 
-    Curvature is estimated once a method, at the dense weights.
+    Curvature is estimated once per method, at the dense weights.
     """
     start = flatten(problem.weights)
     for label, method in methods.items():

@@ -32,9 +32,6 @@ JPEG_SLACK = 0.1
 SEED = 0
 """The seed of the initial weights and of the training of every dense model, one per pair."""
 
-SEED = 0
-"""The seed of the initial weights and of the training of every dense model, one per pair."""
-
 
 @dataclass(frozen=True)
 class Pair:

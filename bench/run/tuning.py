@@ -82,7 +82,7 @@ class Attempt:
 class Proposals:
     """Proposes values to try next, by field.
 
-    Reproducible for the same seed and the same results.
+    The same seed and the same results give the same proposals.
     """
 
     def __init__(self, method: Method, space: Space, seed: int) -> None:

@@ -88,10 +88,7 @@ class _Folder:
             sys.meta_path.insert(0, _Finder())
 
     def load(self, path: Path) -> ModuleType:
-        """Return the module of a file in the folder, whose name may have dots.
-
-        It is loaded once.
-        """
+        """Return the module of a file in the folder, loaded once; the file's name may have dots."""
         package = ".".join((self.head, *path.parent.relative_to(self.top).parts))
         importlib.import_module(package)
         name = f"{package}.{path.stem.replace('.', '_')}"

@@ -1,4 +1,4 @@
-"""The augmentations that a recipe may name."""
+"""The augmentations that a training recipe may name."""
 
 from datasets.inputs.folder_images import resized_crop
 from datasets.inputs.images import Augmentation, crop_flip, shift
@@ -9,4 +9,5 @@ AUGMENTATIONS: dict[str, Augmentation | None] = {
     "crop-flip": crop_flip,
     "resized-crop": resized_crop,
 }
-"""`crop-flip` is the usual one of CIFAR, `resized-crop` that of ImageNet."""
+"""Every augmentation by name; `crop-flip` is the usual one for CIFAR, `resized-crop` for ImageNet.
+"""

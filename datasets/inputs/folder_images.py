@@ -1,8 +1,8 @@
-"""Images of a folder as the model wants them: decoded when asked for, cropped, normalised.
+"""Images of a folder in the form that a model takes: decoded when needed, cropped, normalised.
 
 A whole folder doesn't fit in memory. Files are decoded by threads, since the decoder and the
-resizer work outside Python's lock; everything random is drawn beforehand by the caller's thread, so
-the same generator gives the same bits however the threads are scheduled.
+resizer release Python's global lock. Everything random is drawn beforehand in the caller's thread,
+so that the same generator gives the same bits however the threads are scheduled.
 """
 
 import copy
@@ -21,18 +21,22 @@ from datasets.inputs.images import Augmentation, Normalisation
 from datasets.inputs.pixels import rgb
 
 RESIZE, CROP = 256, 224
-"""Pixels of the shorter side and of the square cut from the middle, as every paper on ImageNet."""
+"""The pixels of the shorter side after resizing, and of the square cut from the middle, as is usual
+for ImageNet."""
 
 ATTEMPTS = 10
+"""The number of random boxes that are tried for a crop."""
 AREA, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)
-"""Fraction of the image's area and width / height of a random crop (Szegedy et al. 2015)."""
+"""The ranges of a random crop's fraction of the image's area and of its width / height (Szegedy et
+al. 2015)."""
 
 Interpolation = Literal["bilinear", "bicubic"]
+"""How images are resized."""
 ImageT = TypeVar("ImageT", Tensor, Image.Image)
 
 
 class FolderImages:
-    """One split of files behind its pair's normalisation; the interface of `Images`."""
+    """One split of image files with its pair's normalisation; it follows the protocol `Inputs`."""
 
     layout: torch.memory_format = torch.contiguous_format
 
@@ -54,7 +58,7 @@ class FolderImages:
         return len(self._paths)
 
     def typed(self, dtype: torch.dtype) -> "FolderImages":
-        """The same images, normalised in single precision and given in another type."""
+        """Return the same images, normalised in single precision and then converted to `dtype`."""
         other = copy.copy(self)
         other._dtype = dtype
         return other
@@ -65,9 +69,9 @@ class FolderImages:
         augmentation: Augmentation | None = None,
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Inputs [n, 3, 224, 224] and labels [n] at these positions.
+        """Return inputs [n, 3, 224, 224] and labels [n] at these positions.
 
-        The augmentation `resized_crop` is done on the whole image, any other on the middle crop.
+        The augmentation `resized_crop` acts on the whole image, any other on the middle crop.
         Raises `UserError` for a file that is no image.
         """
         paths = [self._paths[position] for position in positions.tolist()]
@@ -96,14 +100,14 @@ class FolderImages:
 
 
 def resized_crop(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Each image [n, c, h, w] replaced by a random part of it, at full size, mirrored or not."""
+    """Replace each image [n, c, h, w] by a random part of it at full size, mirrored or not."""
     size = list(images.shape[2:])
     rows = zip(images, random_draws(len(images), generator), strict=True)
     return torch.stack([_part(image, *random_box(draws, *size), size) for image, draws in rows])
 
 
 class Box(NamedTuple):
-    """A part of an image, in pixels."""
+    """A rectangular part of an image, in pixels."""
 
     top: int
     left: int
@@ -112,17 +116,18 @@ class Box(NamedTuple):
 
 
 def random_draws(count: int, generator: torch.Generator) -> list[list[float]]:
-    """What `random_box` takes for so many images: numbers from 0 to 1, as many for each."""
+    """Return the random numbers from 0 to 1 that `random_box` needs for each of `count` images."""
     draws: list[list[float]] = torch.rand(count, 4 * ATTEMPTS + 1, generator=generator).tolist()
     return draws
 
 
 def random_box(draws: list[float], height: int, width: int) -> tuple[Box, bool]:
-    """The crop of an image of this size, and whether it is mirrored.
+    """Return the crop of an image of this size, and whether it is mirrored.
 
-    Area and the logarithm of the aspect ratio are uniform; the first of ten boxes that fits is
-    taken, else the largest in the middle whose ratio is allowed. The distribution of torchvision's
-    RandomResizedCrop, which itself draws from the global state of the thread it runs in.
+    The area and the logarithm of the aspect ratio are uniform. The first of ten boxes that fits is
+    taken, otherwise the largest box in the middle with an allowed ratio. This is the distribution
+    of torchvision's RandomResizedCrop, which itself draws from the global state of the thread it
+    runs in.
     """
     mirrored = draws[-1] < 0.5
     low, high = (math.log(ratio) for ratio in RATIO)
@@ -142,7 +147,7 @@ def random_box(draws: list[float], height: int, width: int) -> tuple[Box, bool]:
 def _part(
     image: ImageT, box: Box, mirrored: bool, size: list[int], interpolation: str = "bilinear"
 ) -> ImageT:
-    """This part of a tensor or picture at another size."""
+    """Return this part of a tensor or picture, resized to `size`."""
     from torchvision.transforms import InterpolationMode, functional
 
     part = functional.resized_crop(image, *box, size, InterpolationMode(interpolation))
@@ -150,13 +155,14 @@ def _part(
 
 
 def _decoded(paths: list[str], crop: Callable[[int, Image.Image], Image.Image]) -> Tensor:
-    """The crops of these files, uint8 [n, 3, h, w]."""
+    """Return the crops of these files, uint8 [n, 3, h, w]."""
     from torchvision.transforms.functional import pil_to_tensor
 
     def read(row: int) -> Tensor:
         pixels: Tensor = pil_to_tensor(crop(row, rgb(paths[row])))
         return pixels
 
-    # A pool for each batch costs a fraction of decoding one image, and outlives no fork.
+    # A pool per batch costs a fraction of decoding one image, and leaves no threads when a process
+    # forks.
     with ThreadPoolExecutor(torch.get_num_threads()) as threads:
         return torch.stack(list(threads.map(read, range(len(paths)))))

@@ -1,4 +1,4 @@
-"""Images of one split as the model wants them: floats, normalised, on the device."""
+"""Images of one split in the form that a model takes: floats, normalised, on the device."""
 
 import copy
 from collections.abc import Callable
@@ -11,19 +11,19 @@ from bench.common.layout import arranged
 from datasets import Split
 
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
-"""Takes images [n, c, h, w] and a generator, gives images of the same shape."""
+"""A function from images [n, c, h, w] and a generator to images of the same shape."""
 
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Subtract `mean` and divide by `std` per channel, both on the scale 0 to 1."""
+    """Subtracts `mean` and divides by `std` per channel, both on the scale from 0 to 1."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
 
 class Images:
-    """One split of a dataset behind its pair's normalisation; `labels` [n] are on the device."""
+    """One split in memory with its pair's normalisation; `labels` [n] are on the device."""
 
     layout: torch.memory_format = torch.contiguous_format
 
@@ -38,7 +38,7 @@ class Images:
         return len(self.labels)
 
     def typed(self, dtype: torch.dtype) -> "Images":
-        """The same images, normalised in single precision and given in another type."""
+        """Return the same images, normalised in single precision and then converted to `dtype`."""
         other = copy.copy(self)
         other._dtype = dtype
         return other
@@ -49,7 +49,10 @@ class Images:
         augmentation: Augmentation | None = None,
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Inputs [n, c, h, w] and labels [n] at these positions, augmented before normalisation."""
+        """Return inputs [n, c, h, w] and labels [n] at these positions.
+
+        An augmentation is applied before the normalisation.
+        """
         positions = positions.to(self.labels.device)
         images = self._images[positions]
         if augmentation is not None and generator is not None:
@@ -59,7 +62,7 @@ class Images:
 
 
 def shift(images: Tensor, generator: torch.Generator, most: int = 2) -> Tensor:
-    """Each image moved by up to `most` pixels either way, black coming in at the border."""
+    """Shift each image by up to `most` pixels in each direction, with black filled in."""
     count, channels, height, width = images.shape
     padded = torch.nn.functional.pad(images, (most, most, most, most))
     moves = torch.randint(2 * most + 1, (2, count), generator=generator).to(images.device)
@@ -74,7 +77,7 @@ def shift(images: Tensor, generator: torch.Generator, most: int = 2) -> Tensor:
 
 
 def crop_flip(images: Tensor, generator: torch.Generator) -> Tensor:
-    """The usual augmentation of CIFAR: shifted by up to 4 pixels, and mirrored or not."""
+    """Shift each image by up to 4 pixels and mirror it or not: the usual augmentation of CIFAR."""
     moved = shift(images, generator, most=4)
     mirrored = torch.rand(len(images), generator=generator).to(images.device) < 0.5
     return torch.where(mirrored.view(-1, 1, 1, 1), moved.flip(3), moved)

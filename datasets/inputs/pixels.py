@@ -1,10 +1,10 @@
-"""An image file as eight bits of red, green and blue, by value whatever it is kept in.
+"""Reads an image file as 8-bit red, green and blue, by value, in whatever format it is stored.
 
 Files are read as torchvision's `ImageFolder` reads them, since published weights were trained and
-tested so: colours under transparency are taken as they are and the transparency is dropped, tags of
-orientation aren't followed, and of several frames or pages the first counts. Unlike there, 16 bits
-a channel aren't clipped to white or cut off: v becomes v / 257, rounded. What has no range that is
-known, as floating-point pixels, is refused.
+tested so: colours under transparency are taken as they are and the transparency is dropped,
+orientation tags are ignored, and of several frames or pages the first is used. Unlike there, 16
+bits per channel aren't clipped to white or cut off: v becomes v / 257, rounded. Pixels without a
+known range, such as floating-point ones, are refused.
 """
 
 from typing import Any
@@ -19,11 +19,12 @@ _BITS, _PHOTOMETRIC = 258, 262
 """TIFF's tags for the bits of each channel, and for what zero means: 0 is white, 1 is black."""
 _GREY = "LA;16B"
 _DEEP = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", _GREY: "RGBA"}
-"""Pillow's names for pixels of 16 bits a channel in a PNG, and as what to read the lower bytes."""
+"""Pillow's names for pixels with 16 bits per channel in a PNG, and the name under which it reads
+their lower bytes."""
 
 
 def rgb(path: str) -> Image.Image:
-    """The image in mode RGB; raises `UserError` for a file that is none, or none that is known."""
+    """Return the image in mode RGB; raises `UserError` for a file that can't be read as one."""
     try:
         with Image.open(path) as file:
             if fault := _fault(file):
@@ -45,13 +46,13 @@ def _converted(file: Image.Image, path: str) -> Image.Image:
             values = 65535 - values
         return Image.fromarray(_rounded(values)).convert("RGB")
     if file.mode == "P" and "transparency" in file.info:
-        # What Pillow recommends, and else warns of; the palette's colours stay as they are.
+        # As Pillow recommends, which warns otherwise; the palette's colours stay as they are.
         return file.convert("RGBA").convert("RGB")
     return file.convert("RGB")
 
 
 def _fault(file: Image.Image) -> str:
-    """Why the pixels can't be read by value; empty if they can."""
+    """Return why the pixels can't be read by value; empty if they can."""
     bits = _tag(file, _BITS, (8,))
     if file.mode == "F":
         return "holds floating-point pixels, and nothing says which number is white"
@@ -65,16 +66,16 @@ def _fault(file: Image.Image) -> str:
 
 
 def _tag(file: Image.Image, number: int, otherwise: Any) -> Any:
-    """A tag of a TIFF file; of another file, or where it is absent, the value given."""
+    """Return a tag of a TIFF file; `otherwise` if it is absent or the file is another."""
     if isinstance(file, TiffImagePlugin.TiffImageFile):
         return file.tag_v2.get(number, otherwise)
     return otherwise
 
 
 def _deep(path: str, layout: str) -> NDArray[Any]:
-    """The numbers of a PNG of 16 bits and several channels: grey [h, w] or colours [h, w, 3].
+    """Return the numbers of a 16-bit PNG with several channels: grey [h, w] or colours [h, w, 3].
 
-    Pillow keeps the upper 8 bits of each. Told that the bytes are the other way round, it gives the
+    Pillow keeps the upper 8 bits of each. Told that the bytes are in the other order, it gives the
     lower ones; grey with transparency it reads as four channels of bytes.
     """
     if layout == _GREY:
@@ -85,12 +86,12 @@ def _deep(path: str, layout: str) -> NDArray[Any]:
 
 
 def _bytes(path: str, layout: str) -> NDArray[np.int64]:
-    """The image decoded as if its pixels were laid out so."""
+    """Return the image decoded as if its pixels had this layout."""
     with Image.open(path) as file:
         file.tile = [tile._replace(args=layout) for tile in file.tile]
         return np.asarray(file).astype(np.int64)
 
 
 def _rounded(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Numbers up to 65535 as those up to 255 that are nearest to a 257th of them."""
+    """Return numbers up to 65535 divided by 257 and rounded to the nearest integer."""
     return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)

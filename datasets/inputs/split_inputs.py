@@ -1,4 +1,4 @@
-"""A split as the model wants it, whether it is in memory or decoded on the way."""
+"""Makes a split into inputs for a model, whether it is in memory or decoded when needed."""
 
 from typing import Protocol
 
@@ -11,10 +11,10 @@ from datasets.inputs.images import Augmentation, Images, Normalisation
 
 
 class Inputs(Protocol):
-    """One split of a dataset behind its pair's normalisation, by position.
+    """One split of a dataset with its pair's normalisation, accessed by position.
 
-    `labels` [n] are on the device; reading them decodes nothing. `layout` is how inputs lie in
-    memory, see `bench/common/layout.py`.
+    `labels` [n] are on the device; reading them decodes nothing. `layout` is the inputs' memory
+    layout, see `bench/common/layout.py`.
     """
 
     labels: Tensor
@@ -28,10 +28,13 @@ class Inputs(Protocol):
         augmentation: Augmentation | None = None,
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Inputs [n, c, h, w] and labels [n] on the device, augmented before normalisation."""
+        """Return inputs [n, c, h, w] and labels [n] on the device.
+
+        An augmentation is applied before the normalisation.
+        """
 
     def typed(self, dtype: torch.dtype) -> "Inputs":
-        """The same inputs in another floating-point type."""
+        """Return the same inputs in another floating-point type."""
 
 
 def inputs_of(
@@ -40,7 +43,7 @@ def inputs_of(
     device: torch.device,
     interpolation: Interpolation = "bilinear",
 ) -> Inputs:
-    """The split ready for a model; `interpolation` is how files are resized."""
+    """Return the split as inputs for a model; `interpolation` is how files are resized."""
     if isinstance(split, Split):
         return Images(split, normalisation, device)
     return FolderImages(split, normalisation, device, interpolation)

@@ -1,1 +1,1 @@
-"""How a dataset gets to this machine: downloaded once, verified at every load."""
+"""Obtains datasets: found on this machine or downloaded once, and verified at every load."""

@@ -1,4 +1,4 @@
-"""Archives, checked before they are opened and kept from writing outside their folder."""
+"""Unpacks archives, whose checksum is verified first, without writing outside a folder."""
 
 import hashlib
 import tarfile
@@ -10,8 +10,8 @@ from datasets.dataset import SourceError
 def unpack(archive: Path, folder: Path, sha256: str) -> None:
     """Extract a tar archive into `folder`.
 
-    Raises `SourceError` when the archive's sha256 is another, when it is damaged, or when one of
-    its members would land outside `folder`.
+    Raises `SourceError` if the archive has another SHA-256, if it is damaged, or if one of its
+    members would be written outside `folder`.
     """
     with archive.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""The verified form of a dataset on disk: one safetensors file, checked at every reading."""
+"""The cached form of a dataset: one safetensors file, verified every time it is read."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class CorruptError(Exception):
-    """Arrays or a cache file that are not what the dataset's definition says."""
+    """Raised for arrays or a cache file that don't agree with the dataset's definition."""
 
 
 def verify(parts: Parts, expected: Mapping[str, Part]) -> None:
@@ -33,10 +33,10 @@ def verify(parts: Parts, expected: Mapping[str, Part]) -> None:
 
 
 def read(path: Path, expected: Mapping[str, Part]) -> Parts:
-    """The verified arrays of a cache file.
+    """Return the verified arrays of a cache file.
 
-    The file is read, not mapped: what was verified can't change under the reader afterwards.
-    Raises `CorruptError`, or `FileNotFoundError`.
+    The file is read, not memory-mapped: what was verified can't change afterwards. Raises
+    `CorruptError` or `FileNotFoundError`.
     """
     try:
         parts = safetensors.torch.load(path.read_bytes())
@@ -47,7 +47,10 @@ def read(path: Path, expected: Mapping[str, Part]) -> Parts:
 
 
 def write(path: Path, parts: Parts, source: str, work: Path) -> None:
-    """Write a cache file atomically; `work` is a folder of the same file system for the rest."""
+    """Write a cache file atomically.
+
+    `work` is a folder on the same file system for temporary files.
+    """
     whole = {name: part.contiguous() for name, part in parts.items()}
     temporary = work / path.name
     with temporary.open("wb") as file:
@@ -58,7 +61,7 @@ def write(path: Path, parts: Parts, source: str, work: Path) -> None:
 
 
 def origin(path: Path) -> str:
-    """The source noted in a cache file's header; the file is one that `read` accepted."""
+    """Return the source noted in the header of a cache file that `read` has accepted."""
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(length))
@@ -66,7 +69,7 @@ def origin(path: Path) -> str:
 
 
 def set_aside(path: Path, reason: CorruptError) -> None:
-    """Rename a corrupt cache file to `.corrupt`, and say so."""
+    """Rename a corrupt cache file to `.corrupt`, and log it."""
     aside = path.with_name(path.name + ".corrupt")
     path.replace(aside)
     log.warning("%s is corrupt: %s. It is set aside as %s.", path, reason, aside.name)

@@ -16,14 +16,17 @@ FILES = {
     "test_images": "t10k-images-idx3-ubyte",
     "test_labels": "t10k-labels-idx1-ubyte",
 }
+"""The names of MNIST's four files, by the arrays they hold."""
 _UINT8 = 0x08
+"""The code of the type uint8 in an IDX header."""
 
 
 def parse(content: bytes) -> Tensor:
-    """The uint8 array of an IDX file, of the shape in its header.
+    """Return the uint8 array of an IDX file, with the shape in its header.
 
     The header is two zero bytes, the type, the number of dimensions, and each dimension as a
-    big-endian 32-bit integer. Raises `SourceError` when it is no such file, or its length differs.
+    big-endian 32-bit integer. Raises `SourceError` if the content isn't such a file or has another
+    length.
     """
     if len(content) < 4 or content[:3] != bytes([0, 0, _UINT8]):
         raise SourceError(f"not an IDX file of bytes: it starts with {content[:4].hex(' ')!r}")
@@ -36,7 +39,7 @@ def parse(content: bytes) -> Tensor:
 
 
 def read(path: Path) -> Tensor:
-    """The array of an IDX file, or of `path` + `.gz`. Raises `SourceError`."""
+    """Return the array of an IDX file, or of `path` + `.gz`; raises `SourceError`."""
     packed = path.with_name(path.name + ".gz")
     try:
         content = path.read_bytes() if path.exists() else gzip.decompress(packed.read_bytes())
@@ -51,6 +54,6 @@ def read(path: Path) -> Tensor:
 
 
 def read_folder(folder: Path) -> Parts:
-    """The four MNIST arrays: images `[n, 1, 28, 28]` and labels `[n]`. Raises `SourceError`."""
+    """Return the four MNIST arrays, images [n, 1, 28, 28] and labels [n]; raises `SourceError`."""
     parts = {name: read(folder / file) for name, file in FILES.items()}
     return {name: part.unsqueeze(1) if part.ndim == 3 else part for name, part in parts.items()}

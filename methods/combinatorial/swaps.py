@@ -70,7 +70,7 @@ class Search:
     def improved(self, loss: Removal, keep: Tensor, within: Tensor) -> Tensor:
         """Return the mask [d] after one pass over the weights `within` [d].
 
-        The number kept stays the same.
+        The number of weights kept stays the same.
         """
         total = loss.total(keep)
         values = loss.alone(total, ~keep)

@@ -1,1 +1,1 @@
-"""The machine that a process runs on: its cores, its clock and memory, its speed."""
+"""The machine that a process runs on: cores, time and memory used, speed."""

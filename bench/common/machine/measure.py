@@ -1,4 +1,4 @@
-"""The clock and the memory gauge around one call."""
+"""Measures the time and the memory that a call takes."""
 
 import re
 import time
@@ -12,9 +12,9 @@ import torch
 
 @dataclass
 class Measurement:
-    """Filled in when the measured block ends: wall seconds, and the rise of memory in bytes.
+    """The wall-clock seconds and the rise of memory in bytes; filled in when the block ends.
 
-    `peak_bytes` is None where the platform has no resettable gauge (CPU outside Linux).
+    `peak_bytes` is None on platforms where the peak can't be reset (CPU outside Linux).
     """
 
     seconds: float = 0.0
@@ -23,7 +23,7 @@ class Measurement:
 
 @contextmanager
 def measured(device: torch.device) -> Iterator[Measurement]:
-    """Measure the block; the device is synchronised before and after."""
+    """Measure the `with` block; the device is synchronised before and after."""
     result = Measurement()
     base = _reset_peak(device)
     _synchronise(device)
@@ -43,7 +43,7 @@ def _synchronise(device: torch.device) -> None:
 
 
 def _reset_peak(device: torch.device) -> int | None:
-    """Bytes in use now, after setting the peak back to them."""
+    """Reset the peak of memory, and return the bytes in use now."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return torch.cuda.memory_allocated(device)
@@ -61,7 +61,7 @@ def _peak(device: torch.device) -> int | None:
 
 
 def _status(field: str) -> int | None:
-    """A field of /proc/self/status, in bytes."""
+    """Return a field of /proc/self/status, in bytes."""
     try:
         text = Path("/proc/self/status").read_text()
     except OSError:

@@ -1,4 +1,4 @@
-"""A fixed piece of work whose time stands for the machine, so that times can be compared."""
+"""A fixed piece of work whose time represents the machine's speed, to make times comparable."""
 
 import functools
 import time
@@ -12,11 +12,12 @@ _SCORES = 200_000
 
 @functools.cache
 def yardstick_seconds(device: torch.device) -> float:
-    """Wall seconds of the yardstick on this device, the least of five; timed once a process.
+    """Return the seconds that the work takes on this device, the smallest of five measurements.
 
-    The work is what pruning is made of: a Gram matrix and its Cholesky factor in double precision
+    The work is what pruning consists of: a Gram matrix and its Cholesky factor in double precision
     (side 512), and the stable sort of 200,000 scores. A pruning time divided by it is a pure number
-    that may be compared between machines within a generous factor. Draws no global randomness.
+    that may be compared between machines within a generous factor. It is measured once per process,
+    and doesn't touch the global random state.
     """
     generator = torch.Generator().manual_seed(0)
     rows = torch.randn(_SIDE, _SIDE, generator=generator, dtype=torch.float64).to(device)
@@ -36,6 +37,6 @@ def _timed(rows: torch.Tensor, scores: torch.Tensor) -> float:
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait until the device has done all that it was given; the CPU always has."""
+    """Wait until the device has finished all its work; the CPU always has."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -1,4 +1,4 @@
-"""Who of several methods is ahead by more than its seeds scatter: the one rule for what is bold."""
+"""Decides whether one method is ahead by more than its seeds scatter: the rule for bold numbers."""
 
 from typing import NamedTuple
 
@@ -9,15 +9,15 @@ from bench.common.statistics.inference import LEVEL, Floats, holm, paired_differ
 RULE = (
     f"paired two-sided t tests over the seeds that both have, p < {LEVEL:g} after Holm's correction"
 )
-"""The rule in the words of a caption."""
+"""The rule, in the words of a caption."""
 
 
 class Contest(NamedTuple):
-    """Contenders by falling mean, and how surely the first is ahead of each of the others.
+    """Contenders by falling mean, and how certainly the first is ahead of each of the others.
 
-    `order` are their positions, `p_values` the first one's against each following one, corrected by
-    Holm. `clear` is True where all of these are below 0.05, False where one isn't, and None where
-    it can't be said, since there is one contender or a p-value is NaN.
+    `order` are their positions, `p_values` those of the first against each following one, corrected
+    by Holm. `clear` is True if all of these are below 0.05, False if one isn't, and None if it
+    can't be said, because there is only one contender or a p-value is NaN.
     """
 
     order: list[int]
@@ -26,11 +26,11 @@ class Contest(NamedTuple):
 
 
 def contest(values: Floats) -> Contest:
-    """The contest of `values` [contenders, seeds], of which each row has a number and NaN are gaps.
+    """Return the contest of `values` [contenders, seeds]; each row has a number, NaN marks gaps.
 
-    The tests are those of `paired_difference`, by which a difference that is the same in every seed
-    shows nothing unless neither side varies over three or more seeds: rounding to whole test images
-    makes two differences equal by chance.
+    The tests are those of `paired_difference`. By it, a difference that is the same for every seed
+    shows nothing, unless neither side varies over three or more seeds: since accuracies are rounded
+    to whole test images, two differences can be equal by chance.
     """
     order = [int(index) for index in np.argsort(-np.nanmean(values, axis=1), kind="stable")]
     known = ~np.isnan(values)

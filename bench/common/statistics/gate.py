@@ -10,8 +10,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Shifted = Literal["pass", "regressed", "improved", "inconclusive"]
+"""The verdict on a difference."""
 POWER = 0.9
-"""How surely unchanged code should pass with the number of seeds that `seeds_needed` gives."""
+"""The probability with which unchanged code should pass with the number of seeds of `seeds_needed`.
+"""
 _MOST_SEEDS = 200
 _EPSILON = 1e-9
 
@@ -19,10 +21,11 @@ _EPSILON = 1e-9
 class Gate(BaseModel):
     """A study's `[gate]`: what counts as a regression, set before anything is compared.
 
-    `margin`: the fall of accuracy, in percentage points, that is too much. `alpha`: how often a
-    fall of just the margin may pass. `exact`: whether other bits in an equal environment fail
-    although the accuracy is within the margin. `slowdown`: the factor on the pruning time, in units
-    of the yardstick, from which slower fails; None never fails.
+    `margin` is the fall of accuracy, in percentage points, that is too large. `alpha` is the
+    probability with which a fall of exactly the margin may pass. `exact` says whether different
+    bits in an equal environment fail although the accuracy is within the margin. `slowdown` is the
+    factor on the pruning time, in units of the yardstick, from which on a slower run fails; None
+    never fails.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -35,7 +38,7 @@ class Gate(BaseModel):
 
 @dataclass(frozen=True)
 class Shift:
-    """The mean of new minus old, its one-sided confidence bounds, and what follows from them."""
+    """The verdict, and the mean of new minus old with its one-sided confidence bounds."""
 
     verdict: Shifted
     mean: float
@@ -44,17 +47,17 @@ class Shift:
 
 
 def shift(differences: Sequence[float], gate: Gate) -> Shift:
-    """Judges differences new - old in percentage points, one for each seed.
+    """Return the verdict on differences new - old in percentage points, one per seed.
 
     With n seeds, mean d, sample standard deviation s and t the 1 - alpha quantile of Student's
     distribution with n - 1 degrees of freedom, the bounds are d ± t s/√n, and the verdict is
 
-    - `pass` where d - t s/√n > -margin: a one-sided t test rejects "worse by the margin or more",
-    - `improved` where besides d - t s/√n > margin,
-    - `regressed` where d + t s/√n < -margin: the same test rejects "not worse by the margin",
+    - `pass` if d - t s/√n > -margin: a one-sided t test rejects "worse by the margin or more",
+    - `improved` if moreover d - t s/√n > margin,
+    - `regressed` if d + t s/√n < -margin: the same test rejects "not worse by the margin",
     - `inconclusive` otherwise, and for a single seed, which tells nothing of the spread.
 
-    Where all differences are equal, as those of a deterministic method, s = 0 and the margin alone
+    If all differences are equal, as those of a deterministic method, s = 0 and the margin alone
     decides; a fall of exactly the margin passes.
     """
     mean = fmean(differences)
@@ -77,9 +80,9 @@ def shift(differences: Sequence[float], gate: Gate) -> Shift:
 
 
 def seeds_needed(spread: float, gate: Gate) -> int | None:
-    """How many seeds let unchanged code pass with a probability of `POWER`; None is too many.
+    """Return how many seeds let unchanged code pass with probability `POWER`, None if too many.
 
-    `spread` is the standard deviation of a difference in percentage points. Under no change, the
+    `spread` is the standard deviation of a difference in percentage points. Without a change, the
     statistic of the test follows the noncentral t distribution with n - 1 degrees of freedom and
     noncentrality √n margin/spread.
     """
@@ -94,7 +97,7 @@ def seeds_needed(spread: float, gate: Gate) -> int | None:
 
 @functools.cache
 def _quantile(level: float, freedom: int) -> float:
-    """Of Student's t distribution."""
+    """Return a quantile of Student's t distribution."""
     from scipy.stats import t
 
     return float(t.ppf(level, freedom))

@@ -1,8 +1,8 @@
 """Statistics of a comparison: paired t intervals, Holm's correction, Friedman and Nemenyi.
 
 Ranks, critical difference and cliques follow Demšar, "Statistical Comparisons of Classifiers over
-Multiple Data Sets" (JMLR 7, 2006). scipy and scikit-posthocs are imported where they are
-used, since they take seconds to load.
+Multiple Data Sets" (JMLR 7, 2006). scipy and scikit-posthocs are imported where they are used,
+since they take seconds to load.
 """
 
 from collections.abc import Sequence
@@ -12,18 +12,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 LEVEL = 0.05
-# Accuracies are multiples of 100 / (test examples): what differs by less is the same number.
+"""The level of significance of all tests."""
+# Accuracies are multiples of 100 / (test examples): numbers that differ by less are the same.
 _DECIMALS = 9
 _SAME = 1e-8
 
 Floats = NDArray[np.float64]
+"""An array of double-precision numbers."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A mean of n paired differences; `half` is half the width of its 95 % t interval.
+    """The mean of n paired differences; `half` is half the width of its 95 % t interval.
 
-    `half` and `p` (two-sided, of a mean of 0) are NaN where the pairs tell nothing about a spread.
+    `half` and `p` (two-sided, of a mean of 0) are NaN if the pairs tell nothing about a spread.
     """
 
     n: int
@@ -36,7 +38,7 @@ class Difference:
 class Ranking:
     """Mean ranks of k methods over blocks (1 is best), and how far apart they must be.
 
-    `statistic` and `p` are Friedman's, corrected for ties; `nemenyi` holds p-values, `[k, k]`.
+    `statistic` and `p` are Friedman's, corrected for ties; `nemenyi` holds p-values [k, k].
     """
 
     blocks: int
@@ -48,15 +50,15 @@ class Ranking:
 
 
 def paired_difference(ours: ArrayLike, theirs: ArrayLike) -> Difference:
-    """The mean of `ours - theirs`, paired by position, with a two-sided 95 % t interval.
+    """Return the mean of `ours - theirs`, paired by position, with a two-sided 95 % t interval.
 
-    Fewer than two pairs have no interval. Where neither side varies over three or more pairs, the
-    difference is known exactly: no width, and p is 0 or 1. Where the difference is else the same
-    number other than 0 throughout, its spread can't be estimated: over two pairs, or while the
-    sides vary, accuracies rounded to whole test images come to that by chance. All that a report
-    or a comparison calls better rests on this test, by way of `bench.common.statistics.contest`.
+    Fewer than two pairs have no interval. If neither side varies over three or more pairs, the
+    difference is known exactly: the width is 0, and p is 0 or 1. If otherwise the difference is the
+    same nonzero number throughout, its spread can't be estimated: over two pairs, or while the
+    sides vary, accuracies rounded to whole test images come to that by chance. Whatever a report or
+    a comparison calls better rests on this test, by way of `bench.common.statistics.contest`.
     """
-    # scipy.stats takes a second to load, which every report would pay.
+    # scipy.stats takes a second to load, which every report would spend.
     from scipy.special import stdtr, stdtrit
 
     first, second = np.asarray(ours, dtype=np.float64), np.asarray(theirs, dtype=np.float64)
@@ -78,8 +80,11 @@ def paired_difference(ours: ArrayLike, theirs: ArrayLike) -> Difference:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """The p-values corrected by Holm (1979) for being read together; NaN stays, uncounted."""
-    # statsmodels' own collects garbage at every call: half a second for a handful of numbers.
+    """Return the p-values corrected for multiple tests by Holm (1979).
+
+    NaN stays and isn't counted.
+    """
+    # The function of statsmodels collects garbage at every call: half a second for a few numbers.
     order = [int(index) for index in np.argsort(p_values) if not np.isnan(p_values[index])]
     corrected = [float("nan")] * len(p_values)
     greatest = 0.0
@@ -90,15 +95,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def area(sparsities: ArrayLike, accuracies: ArrayLike) -> float:
-    """The mean height of a curve: its trapezoids, divided by the range of sparsities."""
+    """Return the mean height of a curve: the area of its trapezoids by the range of sparsities."""
     x = np.asarray(sparsities, dtype=np.float64)
     return float(np.trapezoid(np.asarray(accuracies, dtype=np.float64), x) / (x[-1] - x[0]))
 
 
 def rank(values: ArrayLike) -> Ranking:
-    """Friedman's test and Nemenyi's comparisons of `values`, `[blocks, methods]`, high is good.
+    """Return Friedman's test and Nemenyi's comparisons of `values` [blocks, methods], high is good.
 
-    Tied methods share the mean of their ranks. Needs two blocks and three methods or more.
+    Tied methods share the mean of their ranks. It needs at least two blocks and three methods.
     """
     from scikit_posthocs import posthoc_nemenyi_friedman
     from scipy import stats
@@ -120,9 +125,9 @@ def rank(values: ArrayLike) -> Ranking:
 
 
 def critical_difference(methods: int, blocks: int, level: float = LEVEL) -> float:
-    """The distance of two mean ranks from which on Nemenyi's test tells them apart.
+    """Return the distance of two mean ranks from which on Nemenyi's test tells them apart.
 
-    `q sqrt(k (k + 1) / 6 N)` with q the studentized range for k methods over the root of 2.
+    `q sqrt(k (k + 1) / 6 N)` with q the studentized range for k methods divided by √2.
     """
     from scipy import stats
 
@@ -131,7 +136,7 @@ def critical_difference(methods: int, blocks: int, level: float = LEVEL) -> floa
 
 
 def cliques(ranks: Sequence[float], distance: float) -> list[tuple[float, float]]:
-    """Ends of the widest groups of two or more ranks that lie less than `distance` apart."""
+    """Return the ends of the widest groups of two or more ranks closer together than `distance`."""
     ordered = sorted(ranks)
     found: list[tuple[int, int]] = []
     for start, low in enumerate(ordered):

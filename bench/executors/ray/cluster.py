@@ -63,7 +63,7 @@ class Cluster:
     def run(
         self, tasks: Sequence[Task], work: Work, pairs: Mapping[str, Dense], stop: Stop
     ) -> Iterator[Record]:
-        """See `Executor`."""
+        """Run the jobs on the cluster, see `Executor.run`."""
         assert self._jobs is not None
         slots = min(self._jobs, len(tasks))
         # The next job of a slot nearly always runs in the process of the slot's last job. So jobs

@@ -68,7 +68,7 @@ class Slurm:
     def run(
         self, tasks: Sequence[Task], work: Work, pairs: Mapping[str, Dense], stop: Stop
     ) -> Iterator[Record]:
-        """See `Executor`."""
+        """Submit the jobs and wait for their records, see `Executor.run`."""
         left = {task.entry.job.key: task for task in tasks}
         before = {key: _stamp(work.store, key) for key in left}
         stop_file = self._folder / f"{uuid.uuid4().hex}.stop"

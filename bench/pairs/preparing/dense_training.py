@@ -38,7 +38,8 @@ THREADS = 2
 are rounded otherwise, and the same recipe ends in other weights."""
 
 FIRST, ROUNDING = 100, 1e-3
-"""Examples whose loss tells a model from another, and by how much it may differ, relatively."""
+"""The number of examples whose loss identifies a model, and the relative difference that is
+allowed."""
 
 
 def trained(
