@@ -45,8 +45,10 @@ class _Pruning(Sparsifier):
         if sparsity is None:
             return
         scores = {name: weight.detach().abs() for name, weight in training.parameters.items()}
-        training.set_masks(select(scores, self._target.allocation, sparsity, training.masks))
-        if sparsity == self._target.sparsity:
+        goal = self._target.sparsity
+        masks = select(scores, self._target.allocation, sparsity, training.masks, goal)
+        training.set_masks(masks)
+        if sparsity == goal:
             training.pruning_ended()
 
     def _plan(self, steps: int) -> dict[int, float]:

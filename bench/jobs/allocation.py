@@ -66,18 +66,58 @@ def pruned_total(sparsity: float, size: int) -> int:
     return round(sparsity * size)
 
 
-def pruned_counts(allocation: Allocation, shapes: Shapes, sparsity: float) -> dict[str, int] | None:
+def pruned_counts(
+    allocation: Allocation,
+    shapes: Shapes,
+    sparsity: float,
+    *,
+    end: float | None = None,
+    gone: Mapping[str, int] | None = None,
+) -> dict[str, int] | None:
     """Return how many weights each layer loses, or None if one ranking decides (`global`).
 
     The counts sum to `pruned_total` exactly: each layer loses the integer part of its share, and
     the remaining weights are taken from the layers with the largest fractional parts, earlier
     layers first.
+
+    On the way to a higher sparsity `end`, at which `gone` weights of each layer are removed
+    already, no layer loses more than at the end or fewer than are gone. Without these bounds it
+    could: the last weight goes to another layer at one sparsity than at the next, which is the
+    Alabama paradox of this rounding (Balinski & Young 2001, Fair Representation).
     """
     spread = ALLOCATIONS[allocation]
     if spread is None:
         return None
     total = pruned_total(sparsity, sum(math.prod(shape) for shape in shapes.values()))
-    return _apportion(spread(shapes, sparsity), total)
+    shares = spread(shapes, sparsity)
+    counts = _apportion(shares, total)
+    most = None if end is None or sparsity >= end else pruned_counts(allocation, shapes, end)
+    if most is None:
+        return counts
+    least = dict.fromkeys(shapes, 0) | dict(gone or {})
+    if sum(least.values()) > total or any(least[name] > most[name] for name in shapes):
+        return counts
+    return _bounded(counts, shares, least, most)
+
+
+def _bounded(
+    counts: Mapping[str, int],
+    shares: Mapping[str, float],
+    least: Mapping[str, int],
+    most: Mapping[str, int],
+) -> dict[str, int]:
+    """Return the counts moved between these bounds, with their sum kept.
+
+    What one layer can't lose or has lost too much is made up for by the layers whose counts are
+    farthest from their shares on the other side.
+    """
+    found = {name: min(max(count, least[name]), most[name]) for name, count in counts.items()}
+    while missing := sum(counts.values()) - sum(found.values()):
+        step = 1 if missing > 0 else -1
+        limit = most if missing > 0 else least
+        free = [name for name in found if found[name] != limit[name]]
+        found[max(free, key=lambda name: step * (shares[name] - found[name]))] += step
+    return found
 
 
 def _apportion(shares: Mapping[str, float], total: int) -> dict[str, int]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.common.errors import MethodError
-from bench.jobs.allocation import Allocation
+from bench.jobs.allocation import Allocation, Shapes, pruned_counts
 from bench.problem.calibration import Calibration
 from bench.problem.gradients.assemble import by_layer, gradient_bytes, mean_gradients
 from bench.problem.gradients.per_example import DenseGradients, JoinedGradients
@@ -23,10 +23,20 @@ T = TypeVar("T", Tensor, JoinedGradients | SweptGradients)
 
 @dataclass(frozen=True)
 class Target:
-    """What a job asks for: a sparsity of the prunable weights, and its allocation to layers."""
+    """What a job asks for: a sparsity of the prunable weights, and how it is spread over layers.
+
+    `end` is the higher sparsity to which this one is a step on the way, if it is one.
+    """
 
     sparsity: float
     allocation: Allocation
+    end: float | None = None
+
+    def counts(
+        self, shapes: Shapes, gone: Mapping[str, int] | None = None
+    ) -> dict[str, int] | None:
+        """Return how many weights each layer loses if `gone` are removed, see `pruned_counts`."""
+        return pruned_counts(self.allocation, shapes, self.sparsity, end=self.end, gone=gone)
 
 
 class Problem(Passes):
@@ -172,15 +182,21 @@ class Problem(Passes):
     ) -> Masks:
         """Return masks that remove the smallest scores by the job's allocation, with exact counts.
 
-        `sparsity` is by default the job's target. Weights outside `within`, by default the support,
-        stay removed. Raises `MethodError` if the scores aren't those of the prunable layers, or
-        contain NaN.
+        `sparsity` is the job's target, or a step on the way to it. Weights outside `within`, by
+        default the support, stay removed. Raises `MethodError` if the scores aren't those of the
+        prunable layers, or contain NaN.
         """
         if missing := sorted(self._prunable.keys() ^ scores.keys()):
             raise MethodError(f"scores and prunable layers differ in {', '.join(missing)}")
         goal = self.target.sparsity if sparsity is None else sparsity
         with self.phase("selection"):
-            return select(scores, self.target.allocation, goal, within or self._support)
+            return select(
+                scores,
+                self.target.allocation,
+                goal,
+                within or self._support,
+                self.target.end or self.target.sparsity,
+            )
 
     def at(self, weights: Weights, support: Masks) -> "Problem":
         """Return the same problem at other weights; those outside `support` are removed for good.

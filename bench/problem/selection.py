@@ -11,13 +11,18 @@ from bench.problem.weights import Masks, Scores, flatten, unflatten
 
 
 def select(
-    scores: Scores, allocation: Allocation, sparsity: float, within: Masks | None = None
+    scores: Scores,
+    allocation: Allocation,
+    sparsity: float,
+    within: Masks | None = None,
+    end: float | None = None,
 ) -> Masks:
     """Return masks that remove exactly the requested number of weights, smallest scores first.
 
     Among equal scores the lower index is removed first. Weights outside `within` stay removed and
-    count towards the number; if they are more than requested, no others are removed. Raises
-    `MethodError` if a score is NaN.
+    count towards the number; if they are more than requested, no others are removed. `end` is the
+    higher sparsity to which this selection is a step, so that none of it needs to be taken back.
+    Raises `MethodError` if a score is NaN.
     """
     ranked = {name: score.detach() for name, score in scores.items()}
     for name, score in ranked.items():
@@ -27,7 +32,9 @@ def select(
         ranked = {
             name: score.masked_fill(~within[name], -math.inf) for name, score in ranked.items()
         }
-    masks = _largest(ranked, pruned_counts(allocation, _shapes(ranked), sparsity), sparsity)
+    gone = None if within is None else {name: int((~mask).sum()) for name, mask in within.items()}
+    counts = pruned_counts(allocation, _shapes(ranked), sparsity, end=end, gone=gone)
+    masks = _largest(ranked, counts, sparsity)
     if within is None:
         return masks
     return {name: mask & within[name] for name, mask in masks.items()}

@@ -81,10 +81,15 @@ class Case:
             in_single(self.model) if self.dense.single else self.model,
             self.dense.prunable,
             Calibration(self._examples, self.job.seed, self.meter),
-            Target(sparsity, self.job.allocation),
+            self.step_to(sparsity),
             Settings(self.memory, stopwatch=self._stopwatch, reuse=reuse),
             support,
         )
+
+    def step_to(self, sparsity: float) -> Target:
+        """Return the job's target, or this lower sparsity as a step on the way to it."""
+        end = self.target.sparsity
+        return self.target if sparsity == end else Target(sparsity, self.job.allocation, end)
 
     def prune(self, sparsity: float, support: Masks | None = None) -> None:
         """Let the method prune to this sparsity: timed, metered, and its result checked.

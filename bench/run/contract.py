@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.common.errors import MethodError
-from bench.jobs.allocation import pruned_counts, pruned_total
+from bench.jobs.allocation import pruned_total
 from bench.problem.problem import Target
 from bench.problem.weights import Masks, Weights
 
@@ -28,7 +28,7 @@ def check_weights(
         raise MethodError(f"returned layers {sorted(found)}, differing in {', '.join(odd)}")
     for name, weight in dense.items():
         _check_layer(name, found[name], weight)
-    _check_zeros(found, target)
+    _check_zeros(found, target, support)
     for name, mask in (support or {}).items():
         if bool(found[name][~mask].any()):
             raise MethodError(f"revived weights of layer {name} that were gone already")
@@ -47,11 +47,12 @@ def _check_layer(name: str, found: object, dense: Tensor) -> None:
         raise MethodError(f"returned NaN or infinite weights in layer {name}")
 
 
-def _check_zeros(found: Weights, target: Target) -> None:
+def _check_zeros(found: Weights, target: Target, support: Masks | None) -> None:
     """Recount the zeros, in all layers together for a global allocation, else in each layer."""
     zeros = {name: int((weight == 0).sum()) for name, weight in found.items()}
     shapes = {name: weight.shape for name, weight in found.items()}
-    expected = pruned_counts(target.allocation, shapes, target.sparsity)
+    gone = {name: int((~mask).sum()) for name, mask in (support or {}).items()}
+    expected = target.counts(shapes, gone)
     if expected is None:
         size = sum(weight.numel() for weight in found.values())
         zeros = {"all layers": sum(zeros.values())}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from bench.common.errors import Skip
-from bench.jobs.allocation import pruned_counts, pruned_total
+from bench.jobs.allocation import pruned_total
 from bench.problem.problem import Target
 from bench.problem.weights import Masks
 
@@ -27,7 +27,7 @@ def shortfall(left: Masks | None, target: Target) -> str | None:
     gone = {name: int((~mask).sum()) for name, mask in left.items()}
     sizes = {name: mask.numel() for name, mask in left.items()}
     shapes = {name: mask.shape for name, mask in left.items()}
-    asked = pruned_counts(target.allocation, shapes, target.sparsity)
+    asked = target.counts(shapes, gone)
     if asked is None:
         gone = {"all layers": sum(gone.values())}
         asked = {"all layers": pruned_total(target.sparsity, sum(sizes.values()))}

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from bench.common.errors import MethodError
-from bench.problem.problem import Target
 from bench.problem.training.frozen import frozen_state
 from bench.problem.training.loop import Sparsifier, Training
 from bench.run.case import Case
@@ -82,7 +81,7 @@ class Pruning(Sparsifier):
         """Prune in evaluation mode at the steps of the schedule."""
         if training.step not in self._plan:
             return
-        goal = Target(self._plan[training.step], self._case.job.allocation)
+        goal = self._case.step_to(self._plan[training.step])
         if shortfall(training.masks, goal) is not None:
             return  # more weights are zero in the dense model than should be now
         with training.paused():

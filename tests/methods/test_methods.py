@@ -35,6 +35,15 @@ def test_counts_are_exact_and_the_model_is_untouched(name, allocation, sparsity)
     assert int((flatten(found) == 0).sum()) == pruned_total(sparsity, size)
 
 
+@pytest.mark.parametrize(("allocation", "sparsity"), [("layerwise", 0.7), ("erk", 0.49)])
+def test_counts_are_exact_after_several_estimates(allocation, sparsity) -> None:
+    """Rounding alone would take one weight more from a layer on the way than at the end."""
+    fields = {"samples": 20, "recomputations": 9, "schedule": "polynomial"}
+    problem = tiny_problem(tiny_conv(), sparsity=sparsity, allocation=allocation)
+    found = build("woodfisher", fields).prune(problem)
+    check_weights(found, problem.weights, problem.target)
+
+
 @pytest.mark.parametrize("name", PRUNING)
 def test_the_same_seed_gives_the_same_bits(name) -> None:
     one, other = (flatten(small(name).prune(tiny_problem(tiny_mlp(), seed=5))) for _ in range(2))

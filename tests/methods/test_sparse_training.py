@@ -26,7 +26,7 @@ def dense() -> Dense:
 
 @pytest.mark.parametrize("method", TRAINING)
 @pytest.mark.parametrize("allocation", ["global", "erk"])
-@pytest.mark.parametrize("sparsity", [0.0, 0.5, 0.98])
+@pytest.mark.parametrize("sparsity", [0.0, 0.5, 0.9, 0.98])
 def test_counts_are_exact_under_every_allocation(dense, method, allocation, sparsity) -> None:
     found = run(job(method, "sparse-training", allocation=allocation, sparsity=sparsity), dense)
     assert found.status == "ok", found.reason
