@@ -21,15 +21,15 @@ from bench.check.verdicts import (
 )
 from bench.common import screen
 from bench.common.errors import UserError
+from bench.jobs.cell import Cell
 from bench.jobs.store import RecordStore
 from bench.pairs import PAIRS
 from bench.pairs.preparing.identity import pair_sha256
 from bench.pairs.preparing.structure import built
 from bench.pairs.preparing.validation import check_settings
-from bench.report import Cell
 from bench.report.tables import markdown
 from bench.run.one_job import source_of
-from bench.study.study import Entry, Study
+from bench.study.study import Study
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Options:
     strict: bool = False
 
 
-def check(study: Study, grid: Sequence[Entry], store: RecordStore, options: Options) -> bool:
+def check(study: Study, grid: Sequence[Cell], store: RecordStore, options: Options) -> bool:
     """Judge the study's records, show and write the verdicts; gives whether the gate is passed.
 
     The gate compares only records of today's code and pairs; published values are compared with
@@ -52,7 +52,7 @@ def check(study: Study, grid: Sequence[Entry], store: RecordStore, options: Opti
     after what changes is shown, and the gate is passed if there was a result to take.
     """
     values = published_values().select(options.table, set(study.pairs))
-    cells = [Cell(entry.label, entry.job, store.recover(entry.job.key)) for entry in grid]
+    cells = [cell._replace(record=store.recover(cell.job.key)) for cell in grid]
     if not any(cell.record for cell in cells):
         raise UserError(
             f"There are no records of the study {study.name} in {store.folder}: run it first with "

@@ -9,7 +9,7 @@ from bench.check.regression import FAILING, Change, compare, compare_curves, jud
 from bench.check.reproduction import Reproduction, judge
 from bench.check.timing import Timing, timings
 from bench.check.verdicts import counted
-from bench.report import Cell
+from bench.jobs.cell import Cell
 from bench.study.study import Study
 
 

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from bench.check.baseline import Result
 from bench.common.statistics.gate import Gate, Shift, seeds_needed, shift
-from bench.report import Cell
+from bench.jobs.cell import Cell
 
 Verdict = Literal[
     "regressed", "changed", "inconclusive", "not comparable", "not run", "new", "improved", "pass"

@@ -7,9 +7,9 @@ from statistics import fmean, stdev
 from typing import Literal
 
 from bench.check.published import Column, Value, published_values
+from bench.jobs.cell import Cell
 from bench.jobs.record import Record
 from bench.pairs import PAIRS
-from bench.report import Cell
 
 Reproduced = Literal["reproduced", "differs", "not comparable", "not run"]
 CONFIDENCE = 0.95

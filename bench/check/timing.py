@@ -12,7 +12,7 @@ from typing import Literal
 from bench.check.baseline import Result
 from bench.check.regression import paired
 from bench.common.statistics.gate import Gate
-from bench.report import Cell
+from bench.jobs.cell import Cell
 
 TOLD = 1.5
 """The factor from which a time is called slower or faster where the study names none."""

@@ -60,7 +60,7 @@ def _studies() -> Table:
     table = _table("Studies", "name", "jobs", "title")
     for name in built_in():
         study = load_study(name)
-        table.add_row(name, str(len(study.entries())), study.title)
+        table.add_row(name, str(len(study.cells())), study.title)
     return table
 
 

@@ -10,7 +10,7 @@ import typer
 from bench.cli.options import DEFAULT_RESULTS, Results, option
 
 if TYPE_CHECKING:
-    from bench.report import Cell
+    from bench.jobs.cell import Cell
     from bench.study.study import Study
 
 
@@ -77,11 +77,11 @@ def _redraw(name: str, results: Path, pool: Executor | None) -> None:
     from bench.cli.grid import load_grid
     from bench.common import screen
     from bench.jobs.store import RecordStore
-    from bench.report import Cell, write_report
+    from bench.report import write_report
 
     study, grid = load_grid(name, [], [])
     store = RecordStore(results, study.name)
-    cells = [Cell(entry.label, entry.job, store.unpacked(entry.job.key)) for entry in grid]
+    cells = [cell._replace(record=store.unpacked(cell.job.key)) for cell in grid]
     out = _report_folder(results, name)
     write_report(
         study.title, study.description, cells, out, against=study.figure, pool=pool, brief=True

@@ -5,10 +5,11 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 from bench.common import screen
+from bench.jobs.cell import Cell
 from bench.jobs.store import RecordStore
 from bench.study.filters import overridden
 from bench.study.plugins import load_plugin
-from bench.study.study import Entry, Study, load_study
+from bench.study.study import Study, load_study
 
 
 def load_plugins(paths: Sequence[Path]) -> None:
@@ -19,25 +20,25 @@ def load_plugins(paths: Sequence[Path]) -> None:
 
 def load_grid(
     name: str, overrides: Sequence[str], plugins: Sequence[Path]
-) -> tuple[Study, list[Entry]]:
-    """Return the study with plug-ins loaded and overrides applied, and all its entries."""
+) -> tuple[Study, list[Cell]]:
+    """Return the study with plug-ins loaded and overrides applied, and all its cells."""
     study = load_study(name)
     load_plugins([*map(Path, study.plugins), *plugins])
     study = overridden(study, overrides)
-    return study, study.entries()
+    return study, study.cells()
 
 
 def report_grid(
     study: Study,
-    grid: Sequence[Entry],
-    shown: Sequence[Entry],
+    grid: Sequence[Cell],
+    shown: Sequence[Cell],
     store: RecordStore,
     out: Path,
     *,
     published: bool = False,
     pool: Executor | None = None,
 ) -> None:
-    """Write the whole grid's report to `out`, and print a summary of the entries in `shown`.
+    """Write the whole grid's report to `out`, and print a summary of the cells in `shown`.
 
     With `published`, values of papers are shown beside the results that answer them. Figures are
     drawn in the processes of `pool`, or in this one. The page links to the files of records if each
@@ -45,11 +46,9 @@ def report_grid(
     """
     from bench.check.reproduction import answered
     from bench.check.tables import published_tables
-    from bench.report import Cell, summary_text, write_report
+    from bench.report import summary_text, write_report
 
-    cells = {
-        entry.job.key: Cell(entry.label, entry.job, store.shown(entry.job.key)) for entry in grid
-    }
+    cells = {cell.job.key: cell._replace(record=store.shown(cell.job.key)) for cell in grid}
     files = all(store.path(key).is_file() for key, cell in cells.items() if cell.record)
     write_report(
         study.title,
@@ -61,6 +60,6 @@ def report_grid(
         pool=pool,
         published=published_tables(answered(list(cells.values()))) if published else [],
     )
-    screen.results.print(summary_text([cells[entry.job.key] for entry in shown]), markup=False)
+    screen.results.print(summary_text([cells[cell.job.key] for cell in shown]), markup=False)
     screen.results.print(f"Page to open in a browser: {out / 'report.html'}", markup=False)
     screen.results.print(f"Tables and figures: {out}", markup=False)

@@ -58,7 +58,7 @@ def run(
     """
     from bench.cli.drawing import drawing
     from bench.cli.grid import load_grid, report_grid
-    from bench.cli.running import run_entries
+    from bench.cli.running import run_cells
     from bench.executors.options import Options
     from bench.jobs.store import RecordStore
     from bench.study.filters import Filters
@@ -67,15 +67,15 @@ def run(
     filters = Filters(
         pair or (), method or (), allocation or (), sparsity or (), seed or (), protocol or ()
     )
-    entries = filters.apply(grid)
+    cells = filters.apply(grid)
     plugins = [*map(Path, loaded.plugins), *(plugin or [])]
     devices = tuple(device.split(","))
     options = Options(jobs, devices, threads, timeout, plugins, executor, gpus, slurm or ())
     store = RecordStore(results, loaded.name)
     store.prepare()
-    records = run_entries(loaded.name, entries, store, options, memory * 2**20)
+    records = run_cells(loaded.name, cells, store, options, memory * 2**20)
     with drawing() as pool:
         where_to = out or results / "reports" / loaded.name
-        report_grid(loaded, grid, entries, store, where_to, pool=pool)
+        report_grid(loaded, grid, cells, store, where_to, pool=pool)
     if any(record.status == "failed" for record in records):
         sys.exit(1)

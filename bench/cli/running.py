@@ -10,9 +10,9 @@ from bench.executors.execute import Stopped, execute, prepare_possible, refuse
 from bench.executors.options import Options, driver_device, executor_for
 from bench.executors.task import Executor
 from bench.fingerprint import remember_suite
+from bench.jobs.cell import Cell
 from bench.jobs.record import Record
 from bench.jobs.store import RecordStore
-from bench.study.study import Entry
 
 
 class Tally:
@@ -42,8 +42,8 @@ class Tally:
             )
 
 
-def run_entries(
-    study: str, entries: Sequence[Entry], store: RecordStore, options: Options, memory: int
+def run_cells(
+    study: str, cells: Sequence[Cell], store: RecordStore, options: Options, memory: int
 ) -> list[Record]:
     """Prepare the pairs, then run the jobs on the executor that the options ask for.
 
@@ -52,10 +52,10 @@ def run_entries(
     remember_suite()
     executor = executor_for(options, store.results)
     executor.prepare()
-    tally = Tally(study, len(entries))
+    tally = Tally(study, len(cells))
     with stopping() as stop:
         try:
-            records = _run(entries, store, options, memory, executor, tally, stop)
+            records = _run(cells, store, options, memory, executor, tally, stop)
         except (KeyboardInterrupt, Stopped):
             screen.messages.print(
                 f"Stopped: {tally.done} of {tally.total} jobs are recorded. "
@@ -67,7 +67,7 @@ def run_entries(
 
 
 def _run(
-    entries: Sequence[Entry],
+    cells: Sequence[Cell],
     store: RecordStore,
     options: Options,
     memory: int,
@@ -76,16 +76,16 @@ def _run(
     stop: Stop,
 ) -> list[Record]:
     with screen.bar("preparing") as show:
-        names = [entry.job.pair for entry in entries]
+        names = [cell.job.pair for cell in cells]
         device = driver_device(options)
         pairs, refused = prepare_possible(names, device, lambda what, n, of: show(n, of, what))
     if not pairs:
         raise UserError(" ".join(map(str, refused.values())))
     for error in refused.values():
         screen.messages.print(f"{error} The study's other pairs go on.", markup=False, style="red")
-    lost = refuse(tally.name, entries, refused, device, store)
+    lost = refuse(tally.name, cells, refused, device, store)
     tally.done += len(lost)
-    entries = [entry for entry in entries if entry.job.pair in pairs]
+    cells = [cell for cell in cells if cell.job.pair in pairs]
     with screen.bar(tally.name) as show:
         show(0, tally.total, tally.name)
 
@@ -93,4 +93,4 @@ def _run(
             tally.advance(record, was_finished)
             show(tally.done, tally.total, tally.name)
 
-        return lost + execute(tally.name, entries, pairs, store, advance, memory, executor, stop)
+        return lost + execute(tally.name, cells, pairs, store, advance, memory, executor, stop)

@@ -9,10 +9,11 @@ from pathlib import Path
 from bench.check.reproduction import answered
 from bench.check.tables import published_tables
 from bench.common import screen
+from bench.jobs.cell import Cell
 from bench.jobs.record import Record
 from bench.jobs.store import RecordStore
-from bench.report import Cell, frame, progress, write_page
-from bench.study.study import Entry, Study
+from bench.report import frame, progress, write_page
+from bench.study.study import Study
 
 Stamp = tuple[int, int]
 """The change time in nanoseconds and the size of a file."""
@@ -21,7 +22,7 @@ Stamp = tuple[int, int]
 class Arrivals:
     """The records of a grid, each read again only if its file has changed."""
 
-    def __init__(self, grid: Sequence[Entry], store: RecordStore) -> None:
+    def __init__(self, grid: Sequence[Cell], store: RecordStore) -> None:
         self._grid, self._store = grid, store
         self._stamps: dict[str, Stamp] | None = None
         self._records: dict[str, Record | None] = {}
@@ -42,13 +43,11 @@ class Arrivals:
 
     def cells(self) -> list[Cell]:
         """Return the cells of the whole grid, with the records that exist."""
-        return [
-            Cell(entry.label, entry.job, self._records.get(entry.job.key)) for entry in self._grid
-        ]
+        return [Cell(cell.label, cell.job, self._records.get(cell.job.key)) for cell in self._grid]
 
     def _found(self) -> Iterator[tuple[str, Stamp]]:
         """Iterate over the key and the stamp of each record's file."""
-        wanted = {entry.job.key for entry in self._grid}
+        wanted = {cell.job.key for cell in self._grid}
         for path in self._store.folder.glob("*.json"):
             if path.stem in wanted:
                 # A file may vanish after the folder was listed.
@@ -61,7 +60,7 @@ class Arrivals:
 
 def watch_grid(
     study: Study,
-    grid: Sequence[Entry],
+    grid: Sequence[Cell],
     store: RecordStore,
     out: Path,
     *,

@@ -11,7 +11,8 @@ from bench.comparison.gather import Gathered
 from bench.comparison.paired import compare_panel
 from bench.comparison.ranks import Ranks, rank_methods, sentences
 from bench.comparison.tables import panel_tables, rank_table
-from bench.report import Cell, frame, progress, summary
+from bench.jobs.cell import Cell
+from bench.report import frame, progress, summary
 from bench.report.columns import PANEL
 from bench.report.panels import panels
 from bench.report.tables.tables import Table

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.common.errors import UserError
+from bench.jobs.cell import Cell
 from bench.jobs.record import Record
-from bench.report import Cell
 
 # A condition is a heading and a part of it, such as ("budget", "backward passes").
 Condition = tuple[str, str]

@@ -4,11 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.jobs.cell import Cell
 from bench.jobs.job import Job
 from bench.jobs.record import Record
 from bench.jobs.store import RecordStore
-from bench.report import Cell
-from bench.study.study import Entry
 
 GridCell = tuple[Any, ...]
 """What makes two records the same cell of a study's grid, whatever they ran under."""
@@ -35,7 +34,7 @@ class Gathered:
         return self.families.get(label, label)
 
 
-def gather(entries: Iterable[Entry], store: RecordStore) -> Gathered:
+def gather(cells: Iterable[Cell], store: RecordStore) -> Gathered:
     """Each cell with the record of its own job, or else with one that ran under other settings.
 
     The latter come from runs with `--set` or from before the study file was changed; of several,
@@ -46,24 +45,24 @@ def gather(entries: Iterable[Entry], store: RecordStore) -> Gathered:
     records: dict[str, Record] = {
         key: record for key, record in found.items() if record and record.control is None
     }
-    every = list(entries)
-    wanted = [entry for entry in every if entry.job.control is None]
-    own = {entry.job.key for entry in wanted}
+    every = list(cells)
+    wanted = [cell for cell in every if cell.job.control is None]
+    own = {cell.job.key for cell in wanted}
     others: dict[GridCell, list[Record]] = {}
     for key, other in records.items():
         if key not in own:
             others.setdefault(_grid_cell(other.label, other.job()), []).append(other)
     cells, contested = [], 0
-    for entry in wanted:
-        candidates = others.get(_grid_cell(entry.label, entry.job), [])
-        record = records.get(entry.job.key)
+    for cell in wanted:
+        candidates = others.get(_grid_cell(cell.label, cell.job), [])
+        record = records.get(cell.job.key)
         if record is None and candidates:
             contested += len(candidates) > 1
             record = max(candidates, key=lambda one: one.finished)
-        cells.append(Cell(entry.label, record.job() if record else entry.job, record))
+        cells.append(Cell(cell.label, record.job() if record else cell.job, record))
     shown = sum(cell.record is not None for cell in cells)
-    controls = {entry.label for entry in every if entry.job.control is not None}
-    families = {entry.label: entry.family for entry in wanted if entry.family}
+    controls = {cell.label for cell in every if cell.job.control is not None}
+    families = {cell.label: cell.family for cell in wanted if cell.family}
     return Gathered(cells, contested, len(records) - shown, len(controls), families)
 
 

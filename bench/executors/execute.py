@@ -10,6 +10,7 @@ from bench.common.stopping import Stop
 from bench.executors.here import Here
 from bench.executors.perform import finished
 from bench.executors.task import Executor, Task, Work, need
+from bench.jobs.cell import Cell
 from bench.jobs.record import Record
 from bench.jobs.store import RecordStore
 from bench.pairs import PAIRS
@@ -18,7 +19,6 @@ from bench.pairs.preparing.dense_training import Progress
 from bench.pairs.preparing.prepare import prepare
 from bench.problem.passes import MEMORY
 from bench.run.one_job import refusal
-from bench.study.study import Entry
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def prepare_possible(
 
 def refuse(
     study: str,
-    entries: Sequence[Entry],
+    cells: Sequence[Cell],
     refused: dict[str, UserError],
     device: torch.device,
     store: RecordStore,
@@ -73,11 +73,11 @@ def refuse(
     reason, and they run once the pair is repaired.
     """
     records = []
-    for entry in entries:
-        if entry.job.pair in refused:
-            reason = str(refused[entry.job.pair])
-            record = refusal(entry.job, study, entry.label, reason, device)
-            known = store.recover(entry.job.key)
+    for cell in cells:
+        if cell.job.pair in refused:
+            reason = str(refused[cell.job.pair])
+            record = refusal(cell.job, study, cell.label, reason, device)
+            known = store.recover(cell.job.key)
             if known is None or known.status == "failed":
                 store.write(record)
             records.append(record)
@@ -86,7 +86,7 @@ def refuse(
 
 def execute(
     study: str,
-    entries: Sequence[Entry],
+    cells: Sequence[Cell],
     pairs: dict[str, Dense],
     store: RecordStore,
     advance: Callable[[Record, bool], None],
@@ -94,7 +94,7 @@ def execute(
     executor: Executor | None = None,
     stop: Stop | None = None,
 ) -> list[Record]:
-    """Return the record of every entry, in order; jobs with a current record aren't run again.
+    """Return the record of every cell, in order; jobs with a current record aren't run again.
 
     Each record is on disk before `advance(record, was_finished)` is called, so that a killed run
     loses at most the jobs it was running. `memory` is the number of bytes that one chunk of
@@ -103,11 +103,11 @@ def execute(
     stop = stop or Stop()
     records: dict[str, Record] = {}
     tasks = []
-    for entry in entries:
-        dense = pairs[entry.job.pair]
-        record = finished(store, entry, dense)
+    for cell in cells:
+        dense = pairs[cell.job.pair]
+        record = finished(store, cell, dense)
         if record is None:
-            tasks.append(Task(entry, need(entry, dense, memory)))
+            tasks.append(Task(cell, need(cell, dense, memory)))
         else:
             records[record.key] = record
             advance(record, True)
@@ -115,6 +115,6 @@ def execute(
     for record in (executor or Here()).run(tasks, work, pairs, stop) if tasks else ():
         records[record.key] = record
         advance(record, False)
-    if stop.signal is not None and len(records) < len(entries):
+    if stop.signal is not None and len(records) < len(cells):
         raise Stopped(stop.signal)
-    return [records[entry.job.key] for entry in entries]
+    return [records[cell.job.key] for cell in cells]

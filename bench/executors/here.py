@@ -30,7 +30,7 @@ class Here:
             if task is None:
                 time.sleep(LATER)
                 continue
-            record = perform(task.entry, work, pairs[task.entry.job.pair], cache)
+            record = perform(task.cell, work, pairs[task.cell.job.pair], cache)
             if record is None:
                 queue.put_off(task)
             else:

@@ -8,13 +8,13 @@ import torch
 from bench.common.errors import UserError
 from bench.executors.claims import claim
 from bench.executors.task import Progress, Work
+from bench.jobs.cell import Cell
 from bench.jobs.record import Record
 from bench.jobs.store import RecordStore
 from bench.pairs.preparing.dense import Dense
 from bench.problem.cache import GradientCache
 from bench.run.environment import device_name
 from bench.run.one_job import failure, run_job, source_of
-from bench.study.study import Entry
 
 log = logging.getLogger(__name__)
 
@@ -24,24 +24,24 @@ device and on another one. The latter is larger, because GPUs round products to 
 
 
 def finished(
-    store: RecordStore, entry: Entry, dense: Dense, level: int = logging.WARNING
+    store: RecordStore, cell: Cell, dense: Dense, level: int = logging.WARNING
 ) -> Record | None:
-    """Return the record that answers this entry already, or None.
+    """Return the record that answers this cell already, or None.
 
     Failed jobs run again. A record is stale if something that its numbers depend on has changed; a
     damaged one is renamed. Both are logged, a stale one at `level`.
     """
-    record = store.recover(entry.job.key, level)
+    record = store.recover(cell.job.key, level)
     if record is None or record.status == "failed":
         return None
-    if changed := _changed(record, entry, dense):
+    if changed := _changed(record, cell, dense):
         log.log(level, "record %s is stale, %s: %s", record.key, changed, record.job())
         return None
     return record
 
 
 def perform(
-    entry: Entry,
+    cell: Cell,
     work: Work,
     dense: Dense,
     cache: GradientCache | None = None,
@@ -53,17 +53,17 @@ def perform(
     """
     store = work.store
     try:
-        with claim(store.folder, entry.job.key) as ours:
+        with claim(store.folder, cell.job.key) as ours:
             if not ours:
                 return None
             # Another run may have finished it since this run last looked.
-            record = finished(store, entry, dense, logging.DEBUG)
+            record = finished(store, cell, dense, logging.DEBUG)
             if record is None:
                 record = run_job(
-                    entry.job,
+                    cell.job,
                     dense,
                     work.study,
-                    entry.label,
+                    cell.label,
                     work.memory,
                     progress,
                     store.folder,
@@ -72,31 +72,31 @@ def perform(
                 store.write(record)
             return record
     except OSError as error:
-        raise unwritable(entry, store, error) from error
+        raise unwritable(cell, store, error) from error
 
 
-def lost(entry: Entry, work: Work, dense: Dense, reason: str, threads: int) -> Record:
+def lost(cell: Cell, work: Work, dense: Dense, reason: str, threads: int) -> Record:
     """Return the record, not yet written, of a job that couldn't write its own."""
-    record = failure(entry.job, dense, work.study, entry.label, reason)
+    record = failure(cell.job, dense, work.study, cell.label, reason)
     machine = record.environment.model_copy(update={"threads": threads})
     return record.model_copy(update={"environment": machine})
 
 
-def unwritable(entry: Entry, store: RecordStore, error: OSError) -> UserError:
+def unwritable(cell: Cell, store: RecordStore, error: OSError) -> UserError:
     """Return the error for a record that can't be written during a run."""
     return UserError(
-        f"The record of {entry.job} can't be written to {store.folder}: "
+        f"The record of {cell.job} can't be written to {store.folder}: "
         f"{error.strerror or error}. What was recorded before is safe: mend this, then the same "
         "command goes on with the rest."
     )
 
 
-def _changed(record: Record, entry: Entry, dense: Dense) -> str:
+def _changed(record: Record, cell: Cell, dense: Dense) -> str:
     """Return what the record depends on and has changed since; empty if nothing has."""
     hashes = {
         "the code that its numbers depend on has changed": (
             record.source_sha256,
-            source_of(entry.job),
+            source_of(cell.job),
         ),
         "the pair's settings or its model have changed": (record.pair_sha256, dense.pair_sha256),
         "the checkpoint has changed": (record.checkpoint_sha256, dense.checkpoint_sha256),

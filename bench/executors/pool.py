@@ -107,7 +107,7 @@ class Pool:
         except Died as error:
             if not stop.asked and task.died == 0:
                 task.died = 1
-                log.warning("a worker died%s in %s: it runs once more", error, task.entry.job)
+                log.warning("a worker died%s in %s: it runs once more", error, task.cell.job)
                 queue.alone(task)
                 return
             queue.done(task)
@@ -123,13 +123,13 @@ class Pool:
 
     def _failed(self, task: Task, work: Work, pairs: Mapping[str, Dense], reason: str) -> Record:
         """Write and return the record that the job couldn't write itself."""
-        job = task.entry.job
-        record = lost(task.entry, work, pairs[job.pair], reason, self.threads)
+        job = task.cell.job
+        record = lost(task.cell, work, pairs[job.pair], reason, self.threads)
         try:
             with claim(work.store.folder, job.key, PATIENCE):
                 work.store.write(record)
         except OSError as error:
-            raise unwritable(task.entry, work.store, error) from error
+            raise unwritable(task.cell, work.store, error) from error
         return record
 
     @contextmanager

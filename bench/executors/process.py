@@ -66,8 +66,8 @@ class WorkerProcess:
             self._hand_over(task, work)
 
     def _hand_over(self, task: Task, work: Work) -> None:
-        self.warm(task.entry.job.pair)
-        arguments = (task.entry, work, self.device, self._limit)
+        self.warm(task.cell.job.pair)
+        arguments = (task.cell, work, self.device, self._limit)
         self.future = self._pool.schedule(worker.run, arguments)
 
     def watch(self) -> None:

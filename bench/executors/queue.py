@@ -34,7 +34,7 @@ class Queue:
     ) -> None:
         groups: dict[Hashable, deque[Task]] = {}
         for task in tasks:
-            groups.setdefault(sharing(task.entry.job), deque()).append(task)
+            groups.setdefault(sharing(task.cell.job), deque()).append(task)
         self._groups = deque(groups.values())
         self._own: list[deque[Task]] = [deque() for _ in workers]
         self._workers, self._capacity = workers, capacity

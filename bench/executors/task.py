@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Protocol
 
 from bench.common.stopping import Stop
+from bench.jobs.cell import Cell
 from bench.jobs.record import Record
 from bench.jobs.store import RecordStore
 from bench.pairs.preparing.dense import Dense
-from bench.study.study import Entry
 from methods import build
 
 GRADIENT_COPIES = 2.5
@@ -24,7 +24,7 @@ Progress = Callable[[int, int], None]
 class Task:
     """A job to be run; `need` is the bytes it may take, `died` counts the processes it lost."""
 
-    entry: Entry
+    cell: Cell
     need: float = 0.0
     died: int = 0
 
@@ -60,11 +60,11 @@ class Executor(Protocol):
         """
 
 
-def need(entry: Entry, dense: Dense, memory: int) -> int:
+def need(cell: Cell, dense: Dense, memory: int) -> int:
     """Return the bytes that the job may take beside the data.
 
     They are for the models, a chunk of examples, and the gradients that the method holds.
     """
-    held = build(entry.job.method, entry.job.hyperparameters).gradients_held()
+    held = build(cell.job.method, cell.job.hyperparameters).gradients_held()
     prunable = sum(dense.model.get_parameter(name).numel() for name in dense.prunable)
     return int(3 * 4 * dense.parameters + memory + GRADIENT_COPIES * 4 * held * prunable)

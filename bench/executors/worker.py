@@ -13,13 +13,13 @@ from bench.common.screen import configure_logging
 from bench.executors.perform import perform
 from bench.executors.task import Work
 from bench.fingerprint import remember_suite
+from bench.jobs.cell import Cell
 from bench.jobs.record import Record
 from bench.pairs import PAIRS
 from bench.pairs.preparing.dense import Dense
 from bench.pairs.preparing.prepare import prepare
 from bench.problem.cache import GradientCache
 from bench.study.plugins import load_plugin
-from bench.study.study import Entry
 
 
 def begin(plugins: tuple[Path, ...], threads: int) -> None:
@@ -51,9 +51,9 @@ def kept(limit: int) -> GradientCache:
     return GradientCache(limit)
 
 
-def run(entry: Entry, work: Work, device: str, limit: int) -> Record | None:
+def run(cell: Cell, work: Work, device: str, limit: int) -> Record | None:
     """Run the job as `perform` does, with a cache of at most `limit` bytes of gradients."""
-    return perform(entry, work, ready(entry.job.pair, device), kept(limit))
+    return perform(cell, work, ready(cell.job.pair, device), kept(limit))
 
 
 def _end_with_driver() -> None:

@@ -19,10 +19,11 @@ from pathlib import Path
 import pandas as pd
 
 from bench.common.errors import UserError
+from bench.jobs.cell import Cell
 from bench.report.figures.drawings import Drawings, sheets
 from bench.report.figures.kind import Kind
 from bench.report.file_names import file_names
-from bench.report.frame import Cell, frame, record_type
+from bench.report.frame import frame, record_type
 from bench.report.gaps import gaps
 from bench.report.load import load_records, write_parquet
 from bench.report.panels import tables
@@ -33,7 +34,6 @@ from bench.report.tables.tables import Table
 from bench.study.figure import Against
 
 __all__ = [
-    "Cell",
     "frame",
     "load_records",
     "progress",

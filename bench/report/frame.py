@@ -1,25 +1,18 @@
 """The study's grid as one flat data frame, where gaps and failures stay."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 from pydantic import BaseModel
 
 from bench.common.errors import UserError
+from bench.jobs.cell import Cell
 from bench.jobs.findings import PHASES
-from bench.jobs.job import Job, canonical_json
+from bench.jobs.job import canonical_json
 from bench.jobs.measure import Declared
 from bench.jobs.record import Record
 from bench.report.columns import GROUP, IDENTITY, PART_SECONDS, RESOURCES, Columns, columns
-
-
-class Cell(NamedTuple):
-    """One cell of a study's grid: the method's label, the job, and its record if it has run."""
-
-    label: str
-    job: Job
-    record: Record | None
 
 
 def record_type(cells: Sequence[Cell]) -> type[Record]:

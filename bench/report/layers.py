@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from bench.jobs.cell import Cell
 from bench.report.columns import GROUP
-from bench.report.frame import Cell
 
 Key = tuple[str, str, str, str, float]
 
@@ -20,10 +20,11 @@ def layer_means(
     """
     names: dict[str, list[str]] = {}
     found: dict[Key, dict[str, list[float]]] = {}
-    for label, job, record in cells:
+    for cell in cells:
+        job, record = cell.job, cell.record
         if record is None or record.status != "ok":
             continue
-        key = (job.pair, job.allocation, job.protocol, label, job.sparsity)
+        key = (job.pair, job.allocation, job.protocol, cell.label, job.sparsity)
         own = found.setdefault(key, {})
         known = names.setdefault(job.pair, [])
         for name, value in record.layer_sparsity.items():

@@ -8,10 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from bench.common.errors import UserError
+from bench.jobs.cell import Cell
 from bench.jobs.packed import packed_studies
 from bench.jobs.record import Record
 from bench.jobs.store import DamagedRecord, RecordStore
-from bench.report.frame import Cell, frame_of_cells
+from bench.report.frame import frame_of_cells
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.common.errors import UserError, unknown
-from bench.study.study import Entry, Study
+from bench.jobs.cell import Cell
+from bench.study.study import Study
 
 
 @dataclass(frozen=True)
@@ -20,36 +21,36 @@ class Filters:
     seeds: Sequence[int] = ()
     protocols: Sequence[str] = ()
 
-    def apply(self, entries: Sequence[Entry]) -> list[Entry]:
-        """Return the entries that pass; raises `UserError` for a value the grid doesn't have."""
+    def apply(self, cells: Sequence[Cell]) -> list[Cell]:
+        """Return the cells that pass; raises `UserError` for a value the grid doesn't have."""
         for sparsity in self.sparsities:
             if not 0 <= sparsity < 1:
                 raise UserError(
                     f"A sparsity is the fraction removed, at least 0 and below 1, not {sparsity}."
                 )
-        left = list(entries)
+        left = list(cells)
         for kind, wanted, value in (
-            ("pair", self.pairs, lambda entry: entry.job.pair),
-            ("method", self._labels(entries), lambda entry: entry.label),
-            ("allocation", self.allocations, lambda entry: entry.job.allocation),
-            ("sparsity", self.sparsities, lambda entry: entry.job.sparsity),
-            ("seed", self.seeds, lambda entry: entry.job.seed),
-            ("protocol", self.protocols, lambda entry: entry.job.protocol),
+            ("pair", self.pairs, lambda cell: cell.job.pair),
+            ("method", self._labels(cells), lambda cell: cell.label),
+            ("allocation", self.allocations, lambda cell: cell.job.allocation),
+            ("sparsity", self.sparsities, lambda cell: cell.job.sparsity),
+            ("seed", self.seeds, lambda cell: cell.job.seed),
+            ("protocol", self.protocols, lambda cell: cell.job.protocol),
         ):
-            _refuse_absent(kind, wanted, [value(entry) for entry in entries])
-            left = [entry for entry in left if not wanted or value(entry) in wanted]
+            _refuse_absent(kind, wanted, [value(cell) for cell in cells])
+            left = [cell for cell in left if not wanted or value(cell) in wanted]
         if not left:
             raise UserError("No job of the study passes all filters together: loosen one.")
         return left
 
-    def _labels(self, entries: Sequence[Entry]) -> list[str]:
+    def _labels(self, cells: Sequence[Cell]) -> list[str]:
         """Return the labels of the methods wanted.
 
         A method's own label stands for all its variants.
         """
         families: dict[str, list[str]] = {}
-        for entry in entries:
-            families.setdefault(entry.family, []).append(entry.label)
+        for cell in cells:
+            families.setdefault(cell.family, []).append(cell.label)
         labels = {label for own in families.values() for label in own}
         return [
             label

@@ -2,7 +2,6 @@
 
 import itertools
 import tomllib
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +14,7 @@ from bench.common.plain_text import utf8
 from bench.common.statistics.gate import Gate
 from bench.jobs.allocation import Allocation
 from bench.jobs.budget import Budget
+from bench.jobs.cell import Cell
 from bench.jobs.job import Job
 from bench.jobs.protocol import PROTOCOLS, ProtocolName
 from bench.jobs.recipe import Recipe
@@ -34,19 +34,6 @@ TABLES: dict[str, type[BaseModel]] = {
     "figure": Against,
 }
 """The tables that a study file may have, with the models that validate them."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A job of a study with the label that its tables show.
-
-    `family` is the method's label in the study file. `label` adds the protocol if the method runs
-    in several, and the control if the job is one.
-    """
-
-    label: str
-    job: Job
-    family: str = ""
 
 
 class Study(BaseModel):
@@ -138,7 +125,7 @@ class Study(BaseModel):
                 f"target {min(self.sparsities):g}"
             )
 
-    def entries(self) -> list[Entry]:
+    def cells(self) -> list[Cell]:
         """Return all jobs of the grid.
 
         Raises `UserError` for unknown names and impossible fields.
@@ -159,17 +146,17 @@ class Study(BaseModel):
             raise UserError(f"No method of the study runs in the protocol {unused[0]}.")
         if self.figure is not None:
             self.figure.check({variant.label: variant.hyperparameters for variant in variants})
-        cells = itertools.product(
-            self.pairs, self.allocations, variants, self.sparsities, self.seeds
-        )
-        entries = [
-            Entry(
-                variant.label, self._job(variant, pair, allocation, sparsity, seed), variant.family
+        axes = (self.pairs, self.allocations, variants, self.sparsities, self.seeds)
+        cells = [
+            Cell(
+                variant.label,
+                self._job(variant, pair, allocation, sparsity, seed),
+                family=variant.family,
             )
-            for pair, allocation, variant, sparsity, seed in cells
+            for pair, allocation, variant, sparsity, seed in itertools.product(*axes)
         ]
-        grid.refuse_twins((entry.job.key, entry.label) for entry in entries)
-        return entries
+        grid.refuse_twins((cell.job.key, cell.label) for cell in cells)
+        return cells
 
     def _job(
         self, variant: grid.Variant, pair: str, allocation: Allocation, sparsity: float, seed: int

@@ -105,7 +105,7 @@ def test_junit_escapes_what_xml_would_trip_over(tmp_path) -> None:
 def test_committed_baselines_answer_jobs_of_their_study(path) -> None:
     known = baseline.read(path)
     assert known and path.stem in built_in()
-    keys = {entry.job.key for entry in load_study(path.stem).entries()}
+    keys = {cell.job.key for cell in load_study(path.stem).cells()}
     assert known.keys() <= keys
     assert all(result.status == "ok" for result in known.values())
 

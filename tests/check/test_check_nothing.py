@@ -24,13 +24,13 @@ from bench.study.study import Study, TableCell, load_study
 Make = Callable[[TableCell], Record]
 
 
-def record(entry: TableCell, status: str = "ok", **changes: Any) -> Record:
-    results = {"accuracy": 90.0 + entry.job.seed} if status == "ok" else {"reason": "because"}
-    made = make_cell(entry.label, entry.job, status, **results).record
+def record(cell: TableCell, status: str = "ok", **changes: Any) -> Record:
+    results = {"accuracy": 90.0 + cell.job.seed} if status == "ok" else {"reason": "because"}
+    made = make_cell(cell.label, cell.job, status, **results).record
     assert made
-    pair = PAIRS[entry.job.pair]
+    pair = PAIRS[cell.job.pair]
     today = {
-        "source_sha256": source_of(entry.job),
+        "source_sha256": source_of(cell.job),
         "pair_sha256": pair_sha256(pair, pair.build()),
     }
     return made.model_copy(update=today | changes)
@@ -48,10 +48,10 @@ def checked(study: Study, tmp_path: Path, capsys) -> Callable[..., tuple[bool, s
     def call(make: Make, study: Study = study, **options: Any) -> tuple[bool, str]:
         store = RecordStore(tmp_path, study.name)
         store.prepare()
-        entries = study.entries()
-        for entry in entries:
-            store.write(make(entry))
-        passed = check(study, entries, store, Options(tmp_path / "baselines", **options))
+        cells = study.cells()
+        for cell in cells:
+            store.write(make(cell))
+        passed = check(study, cells, store, Options(tmp_path / "baselines", **options))
         return passed, capsys.readouterr().out
 
     return call
@@ -66,13 +66,13 @@ def plain(monkeypatch) -> None:
 
 def accept(study: Study, folder: Path, make: Make) -> None:
     """Take the records as the baseline."""
-    results = [Result.of(make(entry), entry.label) for entry in study.entries()]
+    results = [Result.of(make(cell), cell.label) for cell in study.cells()]
     baseline.write(folder / "baselines" / f"{study.name}.jsonl", results)
 
 
 @pytest.mark.parametrize("status", ["ok", "failed", "skipped", "over-budget"])
 def test_without_a_baseline_there_is_nothing(checked, status: str) -> None:
-    passed, text = checked(lambda entry: record(entry, status))
+    passed, text = checked(lambda cell: record(cell, status))
     assert not passed
     assert text.startswith(
         "Nothing was compared: there is no published value of these results and no baseline; make "
@@ -84,17 +84,17 @@ def test_a_baseline_that_nothing_answers_is_nothing(checked, study: Study, tmp_p
     accept(study, tmp_path, record)
     assert checked(record)[0]
     old = {"source_sha256": "0" * 64}
-    passed, text = checked(lambda entry: record(entry, **old))
+    passed, text = checked(lambda cell: record(cell, **old))
     assert not passed
     assert text.startswith("Nothing was compared: no result of today's code answers one of the bas")
     assert "(4 not run)" in text.splitlines()[0]
-    passed, text = checked(lambda entry: record(entry, checkpoint_sha256="1" * 64))
+    passed, text = checked(lambda cell: record(cell, checkpoint_sha256="1" * 64))
     assert not passed and text.startswith("Nothing was compared") and "4 not comparable" in text
 
 
 def test_failures_on_both_sides_are_nothing(checked, study: Study, tmp_path: Path) -> None:
-    def skipped(entry: TableCell) -> Record:
-        return record(entry, "skipped")
+    def skipped(cell: TableCell) -> Record:
+        return record(cell, "skipped")
 
     accept(study, tmp_path, skipped)
     passed, text = checked(skipped)
@@ -130,7 +130,7 @@ def test_published_values_alone_are_something(checked, tmp_path: Path) -> None:
 
 def test_a_published_table_without_overlap_is_nothing(checked, tmp_path: Path) -> None:
     study = published_study(tmp_path, PUBLISHED.replace("0.95", "0.123"))
-    for make in (record, lambda entry: record(entry, "failed")):
+    for make in (record, lambda cell: record(cell, "failed")):
         passed, text = checked(make, study, table="chita-table1")
         assert not passed
         assert text.startswith("Nothing of the published table chita-table1 was compared (")
@@ -143,13 +143,13 @@ def test_a_published_table_without_overlap_is_nothing(checked, tmp_path: Path) -
 
 def test_failed_cells_are_no_values_of_a_published_table(checked, tmp_path: Path) -> None:
     study = published_study(tmp_path)
-    passed, text = checked(lambda entry: record(entry, "failed"), study, table="chita-table1")
+    passed, text = checked(lambda cell: record(cell, "failed"), study, table="chita-table1")
     assert not passed and "failed: because" in text.splitlines()[0]
 
 
 def test_update_takes_what_there_is_and_nothing_else(checked, study: Study, tmp_path: Path) -> None:
     path = tmp_path / "baselines" / f"{study.name}.jsonl"
-    passed, text = checked(lambda entry: record(entry, "failed"), update=True)
+    passed, text = checked(lambda cell: record(cell, "failed"), update=True)
     assert not passed and not path.exists()
     assert "No baseline is written: no record can be its; 8 failed ones were left out." in text
     passed, text = checked(record, update=True)
@@ -157,7 +157,7 @@ def test_update_takes_what_there_is_and_nothing_else(checked, study: Study, tmp_
     passed, text = checked(record)
     assert passed and "Against the baseline: 6 pass." in text
     # Of failed jobs the old results stay.
-    passed, text = checked(lambda entry: record(entry, "failed"), update=True)
+    passed, text = checked(lambda cell: record(cell, "failed"), update=True)
     assert passed and len(baseline.read(path) or {}) == 8
 
 
@@ -173,4 +173,4 @@ def test_the_files_say_it_too(checked, study: Study, tmp_path: Path) -> None:
 
 def test_no_records_are_a_mistake_of_the_users(study: Study, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="There are no records of the study small"):
-        check(study, study.entries(), RecordStore(tmp_path, "small"), Options(tmp_path))
+        check(study, study.cells(), RecordStore(tmp_path, "small"), Options(tmp_path))

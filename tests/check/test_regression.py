@@ -8,7 +8,7 @@ from bench.check.regression import FAILING, Change, Group, compare, compare_curv
 from bench.check.timing import timings
 from bench.common.statistics.gate import Gate
 from bench.jobs.budget import Budget
-from bench.report import Cell
+from bench.jobs.cell import Cell
 
 ELSEWHERE = ENVIRONMENT.model_copy(update={"threads": 64})
 OLD = (90.0, 91.0, 89.5)

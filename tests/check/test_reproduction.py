@@ -9,7 +9,7 @@ from support.records import make_cell, make_job
 
 from bench.check.published import Column
 from bench.check.reproduction import Ours, judge, tolerance
-from bench.report import Cell
+from bench.jobs.cell import Cell
 
 FIELDS = {"samples": 100, "damping": 1e-5}
 

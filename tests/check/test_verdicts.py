@@ -42,8 +42,8 @@ NEAR = Reproduction(
 ABSENT = Reproduction(value(method="SNIP"), "not run", "there is no SNIP here")
 
 
-def entries(row) -> list[tuple[str, str]]:
-    return [(entry.text, entry.spread) for entry in row.table_cells]
+def cells(row) -> list[tuple[str, str]]:
+    return [(cell.text, cell.spread) for cell in row.table_cells]
 
 
 def test_a_published_table_by_hand() -> None:
@@ -61,12 +61,12 @@ def test_a_published_table_by_hand() -> None:
     assert [row.heading for row in table.rows] == [
         *("WF (here wf)", "K-FAC (here kfac)", "K-FAC (here wf)")
     ]
-    assert entries(table.rows[0]) == [
+    assert cells(table.rows[0]) == [
         # The mean of 89, 91 and 90.5 is 90.1667, their sample standard deviation 1.0408.
         *(("90", ""), ("90.00", "0.25"), ("90.17", "1.04"), ("+0.17", ""), ("1.50", "")),
         ("reproduced", ""),
     ]
-    assert entries(table.rows[1])[:3] == [("7", ""), ("90.00", ""), ("93.00", "")]
+    assert cells(table.rows[1])[:3] == [("7", ""), ("90.00", ""), ("93.00", "")]
     assert table.rows[1].table_cells[-1] == TableCell("not comparable, beyond", mark="a")
     assert table.rows[2].table_cells[-1] == TableCell("not comparable, within", mark="a")
     assert table.rows[0].table_cells[-1].mark == ""
@@ -98,18 +98,18 @@ def test_a_table_of_the_gate_by_hand() -> None:
     ]
     worse, new = first.rows
     assert (worse.heading, new.heading) == ("wf, few", "kfac")
-    assert [entry.text for entry in worse.table_cells] == [
+    assert [cell.text for cell in worse.table_cells] == [
         *("global", "95", "3", "90.00", "88.75", "-1.25", "-2.00 to -0.50", "regressed")
     ]
-    assert [entry.text for entry in new.table_cells] == [
+    assert [cell.text for cell in new.table_cells] == [
         *("global", "95", "0", "–", "–", "–", "–", "new")
     ]
     assert first.notes == [("a", "worse"), ("b", "the baseline has nothing of it")]
     (alone,) = second.rows
-    assert [entry.text for entry in alone.table_cells] == [
+    assert [cell.text for cell in alone.table_cells] == [
         *("global", "all", "1", "90.00", "90.50", "+0.50", "–", "inconclusive")
     ]
-    assert [entry.mark for entry in alone.table_cells] == [*[""] * 7, "a"]
+    assert [cell.mark for cell in alone.table_cells] == [*[""] * 7, "a"]
 
 
 def test_bounds_stand_in_their_order() -> None:

@@ -118,15 +118,15 @@ def test_code_and_checkpoint_changes_make_records_stale(small_study, tmp_path, m
     from bench.study.study import load_study
 
     study = load_study(str(small_study))
-    entry = study.entries()[0]
-    pairs = execute.prepare_pairs([entry.job.pair], torch.device("cpu"), lambda *_: None)
+    cell = study.cells()[0]
+    pairs = execute.prepare_pairs([cell.job.pair], torch.device("cpu"), lambda *_: None)
     store = RecordStore(tmp_path, study.name)
     store.prepare()
-    execute.execute(study.name, [entry], pairs, store, lambda *_: None)
-    dense = pairs[entry.job.pair]
-    assert perform.finished(store, entry, dense) is not None
+    execute.execute(study.name, [cell], pairs, store, lambda *_: None)
+    dense = pairs[cell.job.pair]
+    assert perform.finished(store, cell, dense) is not None
     monkeypatch.setattr(perform, "source_of", lambda _job: "0" * 64)
-    assert perform.finished(store, entry, dense) is None
+    assert perform.finished(store, cell, dense) is None
 
 
 @pytest.mark.parametrize("kind", ["methods", "pairs", "studies", "datasets", "all"])

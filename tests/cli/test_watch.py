@@ -13,8 +13,8 @@ from support.checkout import ROOT
 from support.records import make_cell, make_job
 
 from bench.cli.watch import Arrivals
+from bench.jobs.cell import Cell
 from bench.jobs.store import RecordStore
-from bench.study.study import Entry
 
 REFRESH = '<meta http-equiv="refresh" content="1">'
 
@@ -56,39 +56,39 @@ def test_the_page_follows_the_records_and_ctrl_c_ends_it(bench, small_study, tmp
 
 
 @pytest.fixture
-def arrivals(tmp_path: Path) -> tuple[Arrivals, RecordStore, list[Entry]]:
-    entries = [Entry("a", make_job(seed=seed)) for seed in range(3)]
+def arrivals(tmp_path: Path) -> tuple[Arrivals, RecordStore, list[Cell]]:
+    cells = [Cell("a", make_job(seed=seed)) for seed in range(3)]
     store = RecordStore(tmp_path, "example")
     store.prepare()
-    return Arrivals(entries, store), store, entries
+    return Arrivals(cells, store), store, cells
 
 
 def test_nothing_changes_but_by_a_record_of_the_grid(arrivals) -> None:
-    found, store, entries = arrivals
+    found, store, cells = arrivals
     assert found.changed() and not found.changed()
     store.write(make_cell("other", make_job(seed=9)).record)
     (store.folder / "notes.txt").write_text("x")
     assert not found.changed()
-    store.write(make_cell("a", entries[1].job).record)
+    store.write(make_cell("a", cells[1].job).record)
     assert found.changed() and not found.changed()
     assert [cell.record is not None for cell in found.cells()] == [False, True, False]
 
 
 def test_a_record_that_changes_or_goes_is_noticed(arrivals) -> None:
-    found, store, entries = arrivals
-    store.write(make_cell("a", entries[0].job, "failed", reason="no memory").record)
+    found, store, cells = arrivals
+    store.write(make_cell("a", cells[0].job, "failed", reason="no memory").record)
     assert found.changed()
-    store.write(make_cell("a", entries[0].job).record)
+    store.write(make_cell("a", cells[0].job).record)
     assert found.changed()
     assert found.cells()[0].record.status == "ok"
-    store.path(entries[0].job.key).unlink()
+    store.path(cells[0].job.key).unlink()
     assert found.changed()
     assert found.cells()[0].record is None
 
 
 def test_a_damaged_record_is_set_aside_and_is_a_gap(arrivals) -> None:
-    found, store, entries = arrivals
-    store.path(entries[2].job.key).write_text("{")
+    found, store, cells = arrivals
+    store.path(cells[2].job.key).write_text("{")
     assert found.changed()
     assert found.cells()[2].record is None
     assert list(store.folder.glob("*.damaged"))

@@ -11,8 +11,9 @@ from support.records import make_cell, make_job
 
 from bench.common.statistics.contest import contest
 from bench.comparison import compare
+from bench.jobs.cell import Cell
 from bench.jobs.job import Control
-from bench.report import Cell, frame, summary
+from bench.report import frame, summary
 from bench.report.best import leads
 from bench.report.panels import tables
 from bench.report.tables.tables import Table

@@ -78,10 +78,10 @@ def test_two_rows_of_one_label_are_refused_before_anything_runs(tmp_path: Path) 
     path = tmp_path / "study.toml"
     text = f"controls = true\n{SMALL}"
     path.write_text(text)
-    assert len(load_study(str(path)).entries()) == 2 * 4 * 4
+    assert len(load_study(str(path)).cells()) == 2 * 4 * 4
     path.write_text(f'{text}"magnitude [shuffled mask]" = {{ method = "random" }}\n')
     with pytest.raises(UserError, match=r"both have a row 'magnitude \[shuffled mask\]': choose"):
-        load_study(str(path)).entries()
+        load_study(str(path)).cells()
 
 
 PAIR = """

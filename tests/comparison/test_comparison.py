@@ -13,9 +13,8 @@ from bench.common.errors import UserError
 from bench.comparison import Comparison, compare, comparison_text, gather
 from bench.comparison.paired import AREA
 from bench.comparison.ranks import Ranks
+from bench.jobs.cell import Cell
 from bench.jobs.store import RecordStore
-from bench.report import Cell
-from bench.study.study import Entry
 
 
 def number(comparison: Comparison, label: str, sparsity: float, quantity: str = "accuracy") -> Any:
@@ -151,9 +150,9 @@ def test_a_method_without_any_result_is_left_out_and_said() -> None:
 def test_what_was_spent_stands_beside_the_areas() -> None:
     table = compare("x", gathered(grid())).tables[2]
     assert list(table.columns[2:]) == ["calibration\nexamples", "backward\npasses"]
-    spent = {row.heading: [entry.text for entry in row.table_cells[2:]] for row in table.rows}
+    spent = {row.heading: [cell.text for cell in row.table_cells[2:]] for row in table.rows}
     assert spent == {"magnitude": ["0", "0"], "obd": ["1,000"] * 2, "woodfisher": ["1,000"] * 2}
-    assert [entry.text for entry in table.lead[0].table_cells[2:]] == ["1,000", "5,000"]
+    assert [cell.text for cell in table.lead[0].table_cells[2:]] == ["1,000", "5,000"]
 
 
 def test_one_seed_has_no_intervals_and_says_so() -> None:
@@ -217,7 +216,7 @@ def stored(folder: Path, cells: list[Cell]) -> RecordStore:
 
 def test_gaps_are_filled_by_runs_with_other_settings(tmp_path: Path) -> None:
     job = make_job("obd")
-    entries = [Entry("obd", job), Entry("magnitude", make_job("magnitude"))]
+    cells = [Cell("obd", job), Cell("magnitude", make_job("magnitude"))]
     other = make_cell("obd", make_job("obd", hyperparameters={"samples": 7}), accuracy=70.0)
     later = make_job("obd", hyperparameters={"samples": 9})
     last = make_cell("obd", later, accuracy=71.0)
@@ -225,19 +224,19 @@ def test_gaps_are_filled_by_runs_with_other_settings(tmp_path: Path) -> None:
     last = last._replace(record=last.record.model_copy(update={"finished": "2027-01-01T00:00:00Z"}))
     alien = make_cell("obd", make_job("obd", seed=5))
     store = stored(tmp_path, [other, alien, make_cell("magnitude", make_job("magnitude"))])
-    found = gather(entries, store)
+    found = gather(cells, store)
     assert [cell.job.hyperparameters for cell in found.cells] == [{"samples": 7}, {}]
     assert (found.contested, found.left_out) == (0, 1)
 
     stored(tmp_path, [last])
-    found = gather(entries, store)
+    found = gather(cells, store)
     assert found.cells[0].job.hyperparameters == {"samples": 9}
     assert (found.contested, found.left_out) == (1, 2)
     with pytest.raises(UserError, match="1 cells have several records"):
         compare("x", found)
 
     stored(tmp_path, [make_cell("obd", job)])
-    found = gather(entries, store)
+    found = gather(cells, store)
     assert found.cells[0].job == job
     assert (found.contested, found.left_out) == (0, 3)
 
@@ -248,8 +247,8 @@ def test_sanity_controls_are_no_competitors(tmp_path: Path) -> None:
         make_cell(f"{cell.label} [{control}]", cell.job.model_copy(update={"control": control}))
         for cell in grid()
     ]
-    entries = [Entry(cell.label, cell.job) for cell in [*grid(), *controls]]
-    found = gather(entries, stored(tmp_path, [*grid(), *controls]))
+    cells = [Cell(cell.label, cell.job) for cell in [*grid(), *controls]]
+    found = gather(cells, stored(tmp_path, [*grid(), *controls]))
     comparison = compare("x", found)
     assert comparison.ranked[0].ranks.labels == METHODS
     assert set(comparison.numbers.label) == set(METHODS)

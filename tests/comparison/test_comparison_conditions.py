@@ -8,8 +8,8 @@ from bench.common.errors import UserError
 from bench.comparison import compare, comparison_text
 from bench.comparison.conditions import conditions
 from bench.jobs.budget import Budget
+from bench.jobs.cell import Cell
 from bench.jobs.recipe import Recipe
-from bench.report import Cell
 
 
 def trained(cells: list[Cell], **epochs: int) -> list[Cell]:
@@ -140,7 +140,7 @@ def test_nothing_is_bold_where_the_rows_are_not_comparable() -> None:
     for cells, bold in ((grid(), True), (altered(grid(), "obd", data_sha256="b" * 64), False)):
         found = compare("x", gathered(cells), anyway=True)
         ranks = {
-            entry.rank for table in found.tables for row in table.rows for entry in row.table_cells
+            cell.rank for table in found.tables for row in table.rows for cell in row.table_cells
         }
         assert ("best" in ranks) is bold
         assert ("best" in set(found.numbers.standing)) is bold
@@ -149,11 +149,11 @@ def test_nothing_is_bold_where_the_rows_are_not_comparable() -> None:
 def test_a_significant_difference_has_a_footnote_and_is_not_bold() -> None:
     found = compare("x", gathered(grid()))
     tables = [table for table in found.tables if table.kind == "compare-difference"]
-    entries = [entry for table in tables for row in table.rows for entry in row.table_cells]
-    assert {entry.rank for entry in entries} == {""}
+    cells = [cell for table in tables for row in table.rows for cell in row.table_cells]
+    assert {cell.rank for cell in cells} == {""}
     at_sparsities = found.numbers[found.numbers.quantity == "accuracy"]
-    marked = sum(entry.mark == "a" for entry in entries)
-    assert 0 < marked == at_sparsities.significant.sum() < len(entries)
+    marked = sum(cell.mark == "a" for cell in cells)
+    assert 0 < marked == at_sparsities.significant.sum() < len(cells)
     assert tables[0].notes == [
         ("a", "differs from 0, p < 0.05 after Holm's correction over the methods of a column")
     ]

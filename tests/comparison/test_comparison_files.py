@@ -97,7 +97,7 @@ def test_significance_is_bold_and_the_next_underlined(tmp_path: Path) -> None:
     assert "**97" in page and "<ins>" in page
     one = compare("Example", gathered(grid(seeds=1)))
     assert not any(
-        entry.rank for table in one.tables for row in table.rows for entry in row.table_cells
+        cell.rank for table in one.tables for row in table.rows for cell in row.table_cells
     )
 
 

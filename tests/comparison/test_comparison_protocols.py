@@ -10,8 +10,9 @@ from support.records import make_cell
 
 from bench.common.errors import UserError
 from bench.comparison import Comparison, compare, comparison_text, gather, write_comparison
+from bench.jobs.cell import Cell
 from bench.jobs.store import RecordStore
-from bench.study.study import Entry, Study, load_study
+from bench.study.study import Study, load_study
 
 METHODS = ("magnitude", "obd", "random")
 BEST_FIRST = {
@@ -44,9 +45,9 @@ rigl = {}
 """
 
 
-def accuracy(entry: Entry) -> float:
+def accuracy(cell: Cell) -> float:
     """A little noise around what the method's place under the protocol gives."""
-    job = entry.job
+    job = cell.job
     order = BEST_FIRST.get(job.protocol, ("rigl", "gmp"))
     noise = np.random.default_rng([job.seed, len(job.pair), order.index(job.method)])
     better = 4.0 * (len(order) - order.index(job.method))
@@ -64,34 +65,34 @@ def stored(study: Study, folder: Path, lacking: tuple[str, ...] = ()) -> RecordS
     """Records of the whole study; rows whose labels are `lacking` failed."""
     store = RecordStore(folder, study.name)
     store.prepare()
-    for entry in study.entries():
-        failed = entry.label in lacking
-        results = {} if failed else {"accuracy": accuracy(entry)}
-        cell = make_cell(entry.label, entry.job, "failed" if failed else "ok", **results)
-        assert cell.record
-        store.write(cell.record)
+    for cell in study.cells():
+        failed = cell.label in lacking
+        results = {} if failed else {"accuracy": accuracy(cell)}
+        made = make_cell(cell.label, cell.job, "failed" if failed else "ok", **results)
+        assert made.record
+        store.write(made.record)
     return store
 
 
 def compared(folder: Path, lacking: tuple[str, ...] = (), **options: str | None) -> Comparison:
     study = study_of(folder)
-    return compare("x", gather(study.entries(), stored(study, folder, lacking)), **options)
+    return compare("x", gather(study.cells(), stored(study, folder, lacking)), **options)
 
 
 def test_each_protocol_is_paired_with_its_own_baseline(tmp_path: Path) -> None:
     numbers = compared(tmp_path).numbers
-    entries = study_of(tmp_path).entries()
+    cells = study_of(tmp_path).cells()
     rows = numbers[(numbers.quantity == "accuracy") & numbers.difference.notna()]
     assert len(rows) == 2 * 2 * 2 * 2 * 3  # methods, protocols, pairs, allocations, sparsities
     for row in rows.itertuples():
         method, _, protocol = row.label.partition(", ")
         values = {
             name: [
-                accuracy(entry)
-                for entry in entries
-                if (entry.job.pair, entry.job.allocation) == (row.pair, row.allocation)
-                and (entry.job.protocol, entry.job.method) == (protocol, name)
-                and entry.job.sparsity == row.sparsity
+                accuracy(cell)
+                for cell in cells
+                if (cell.job.pair, cell.job.allocation) == (row.pair, row.allocation)
+                and (cell.job.protocol, cell.job.method) == (protocol, name)
+                and cell.job.sparsity == row.sparsity
             ]
             for name in (method, "magnitude")
         }
@@ -171,7 +172,7 @@ def test_the_files_have_a_diagram_a_protocol(tmp_path: Path) -> None:
     assert ranks["obd, one-shot"] == ("one-shot", "1.0")
     assert ranks["random, fine-tune"] == ("fine-tune", "3.0")
     study = study_of(tmp_path / "one", STUDY, 'protocols = ["fine-tune", "sparse-training"]\n')
-    only = compare("x", gather(study.entries(), stored(study, tmp_path / "one")), "magnitude")
+    only = compare("x", gather(study.cells(), stored(study, tmp_path / "one")), "magnitude")
     write_comparison(only, tmp_path / "out")
     assert {path.name for path in figures.iterdir()} == {
         f"critical-difference-fine-tune.{kind}" for kind in ("pdf", "png")
@@ -181,7 +182,7 @@ def test_the_files_have_a_diagram_a_protocol(tmp_path: Path) -> None:
 def test_controls_stay_out_under_every_protocol(tmp_path: Path) -> None:
     text = STUDY.replace("gmp = {}\nrigl = {}\n", "").replace("seeds", "controls = true\nseeds")
     study = study_of(tmp_path, text, 'protocols = ["one-shot", "fine-tune"]\n')
-    found = compare("x", gather(study.entries(), stored(study, tmp_path)))
+    found = compare("x", gather(study.cells(), stored(study, tmp_path)))
     assert [one.ranks.labels for one in found.ranked] == [
         tuple(f"{name}, {protocol}" for name in METHODS) for protocol in ("one-shot", "fine-tune")
     ]

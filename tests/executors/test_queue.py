@@ -8,19 +8,19 @@ from support.records import make_job
 from bench.executors import queue as module
 from bench.executors.queue import Queue
 from bench.executors.task import Task
-from bench.study.study import Entry
+from bench.jobs.cell import Cell
 
 
 def task(seed: int = 0, need: float = 0.0, **fields: object) -> Task:
     job = make_job(seed=seed, hyperparameters=fields)
-    return Task(Entry("label", job), need)
+    return Task(Cell("label", job), need)
 
 
 def seeds(queue: Queue, worker: int, count: int) -> list[int]:
     taken = [queue.take(worker) for _ in range(count)]
     for each in taken:
         queue.done(each)
-    return [each.entry.job.seed for each in taken]
+    return [each.cell.job.seed for each in taken]
 
 
 def test_jobs_that_share_follow_each_other_at_one_place() -> None:

@@ -115,7 +115,7 @@ def run_here(path: Path, results: Path, pairs: dict) -> dict[str, Record]:
     store = RecordStore(results, loaded.name)
     store.prepare()
     executor = Pool(1, ["cpu"], 1, [Path(plugin) for plugin in loaded.plugins])
-    done = execute(loaded.name, loaded.entries(), pairs, store, lambda *_: None, executor=executor)
+    done = execute(loaded.name, loaded.cells(), pairs, store, lambda *_: None, executor=executor)
     return {record.key: record for record in done}
 
 
@@ -154,7 +154,7 @@ def test_a_rerun_does_what_a_killed_driver_left(nodes, study, plugin, tmp_path) 
     run.end()
     kept = run.records
     assert 2 <= len(kept) < 10
-    keys = {entry.job.key for entry in load_study(str(path)).entries()}
+    keys = {cell.job.key for cell in load_study(str(path)).cells()}
     missing = min(keys - {Path(name).stem for name in kept})
     with claim(run.folder, missing) as ours:  # as another run that is at this job
         assert ours

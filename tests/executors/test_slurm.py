@@ -145,7 +145,7 @@ def test_the_options_reach_sbatch(tmp_path, monkeypatch) -> None:
     options = ["partition=gpu", "time=90", "account=us"]
     executor = Slurm(tmp_path / "slurm", "slurm", 4, "cuda", 8, (), None, options)
     grid = study({"magnitude": {}}, 100)
-    tasks = [Task(entry) for entry in grid.entries()]
+    tasks = [Task(cell) for cell in grid.cells()]
     shares = executor._submit(tasks, Work(grid.name, tmp_path, 2**30), {}, tmp_path / "stop")
     assert sum(len(keys) for keys in shares.values()) == 100
     script = (tmp_path / "script").read_text()

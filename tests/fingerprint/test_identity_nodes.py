@@ -63,10 +63,10 @@ def test_another_pair_than_the_drivers_is_refused(pairs, tmp_path) -> None:
     pytest.importorskip("submitit", reason="the extra slurm isn't installed")
     from bench.executors.slurm.array import Share
 
-    entries = study({"magnitude": {}}).entries()
+    cells = study({"magnitude": {}}).cells()
     hashes = {dense.pair.name: ("0" * 64, dense.checkpoint_sha256)}
     work, threads = Work("grid", tmp_path, 2**30), torch.get_num_threads()
-    share = Share(entries, work, "cpu", threads, (), None, hashes, Path("stop"))
+    share = Share(cells, work, "cpu", threads, (), None, hashes, Path("stop"))
     said = share()
     assert said is not None and said.startswith(words)
 

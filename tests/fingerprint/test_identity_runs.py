@@ -49,12 +49,12 @@ def run(folder: Path, results: Path) -> tuple[Record, bool]:
     """The record of the one job of a study, and whether it was there already."""
     kept = dict(METHODS), dict(PAIRS)
     try:
-        study, entries = load_grid(str(folder / "cells.toml"), [], [])
+        study, cells = load_grid(str(folder / "cells.toml"), [], [])
         pairs = prepare_pairs(["net"], torch.device("cpu"), lambda *_: None)
         store = RecordStore(results, study.name)
         store.prepare()
         found: list[tuple[Record, bool]] = []
-        execute(study.name, entries, pairs, store, lambda *one: found.append(one))
+        execute(study.name, cells, pairs, store, lambda *one: found.append(one))
     finally:
         for registry, before in zip((METHODS, PAIRS), kept, strict=True):
             registry.clear()
@@ -79,7 +79,7 @@ def test_an_edit_of_a_plugin_runs_the_job_again_or_not(tmp_path, results, caplog
 
 def test_an_unfinished_training_is_of_all_that_its_record_would_be(pairs, tmp_path) -> None:
     (dense,) = pairs.values()
-    job = study({"magnitude": {}}).entries()[0].job
+    job = study({"magnitude": {}}).cells()[0].job
     hashes = ("pair_sha256", "checkpoint_sha256", "data_sha256")
     others = [dense, *(replace(dense, **{name: "0" * 64}) for name in hashes)]
     found = [_snapshot(job, other, tmp_path)._identity for other in others]
@@ -99,15 +99,15 @@ def test_what_no_hash_sees_is_seen_by_the_dense_model(
     assert not was_there and second.checkpoint_sha256 != first.checkpoint_sha256
     assert "the model of pair net has changed: training its dense weights anew" in caplog.text
     assert "is stale, the checkpoint has changed" in caplog.text
-    study, entries = load_grid(str(written(tmp_path, FILES) / "cells.toml"), [], [])
+    study, cells = load_grid(str(written(tmp_path, FILES) / "cells.toml"), [], [])
     dense = prepare_pairs(["net"], torch.device("cpu"), lambda *_: None)["net"]
     store = RecordStore(results, study.name)
-    assert finished(store, entries[0], dense) == second
+    assert finished(store, cells[0], dense) == second
     evaluation = replace(dense.evaluation, loss=dense.evaluation.loss * 1.001)
-    assert finished(store, entries[0], replace(dense, evaluation=evaluation)) is None
+    assert finished(store, cells[0], replace(dense, evaluation=evaluation)) is None
     assert f"and was {second.dense_loss:.6g}, though neither code nor weights" in caplog.text
     rounded = replace(dense.evaluation, loss=dense.evaluation.loss * 1.00001)
-    assert finished(store, entries[0], replace(dense, evaluation=rounded)) == second
+    assert finished(store, cells[0], replace(dense, evaluation=rounded)) == second
 
 
 def test_the_command_line_says_what_is_stale(bench, tmp_path, results) -> None:

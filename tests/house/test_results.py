@@ -8,7 +8,7 @@ from support.checkout import ROOT
 
 from bench.jobs.packed import packed_studies
 from bench.jobs.store import RecordStore
-from bench.report import Cell, frame, summary
+from bench.report import frame, summary
 from bench.study.study import load_study
 
 RESULTS = ROOT / "results"
@@ -36,8 +36,8 @@ def test_the_results_are_small() -> None:
 @pytest.mark.parametrize("study", PACKED)
 def test_a_summary_is_that_of_its_packed_records(study) -> None:
     store = RecordStore(RESULTS, study)
-    grid = load_study(study).entries()
-    cells = [Cell(entry.label, entry.job, store.unpacked(entry.job.key)) for entry in grid]
+    grid = load_study(study).cells()
+    cells = [cell._replace(record=store.unpacked(cell.job.key)) for cell in grid]
     assert {cell.job.key for cell in cells} >= set(store.shown_keys())
     drawn = summary(frame(cells)).to_csv(index=False, lineterminator="\n")
     (path,) = RESULTS.glob(f"*/{study}/summary.csv")

@@ -74,7 +74,7 @@ def test_any_schedule_rises_and_ends_exactly_at_the_target(
 def test_a_good_study_loads(tmp_path) -> None:
     path = tmp_path / "study.toml"
     path.write_text(STUDY)
-    jobs = [entry.job for entry in load_study(str(path)).entries()]
+    jobs = [cell.job for cell in load_study(str(path)).cells()]
     assert [job.sparsity for job in jobs] == [0.5, 0.9]
     assert all(job.schedule == Gradual(start=2.0, end=8.0) for job in jobs)
 
@@ -127,14 +127,14 @@ def test_a_method_that_fits_no_protocol_is_named(tmp_path) -> None:
     path = tmp_path / "study.toml"
     path.write_text(STUDY.replace("magnitude = {}", "magnitude = {}\nstr = {}"))
     with pytest.raises(UserError, match="'str' runs in the protocols sparse-training"):
-        load_study(str(path)).entries()
+        load_study(str(path)).cells()
 
 
 def test_a_protocol_that_no_method_runs_in_is_named(tmp_path) -> None:
     path = tmp_path / "study.toml"
     path.write_text(STUDY.replace('"gradual"]', '"gradual", "sparse-training"]'))
     with pytest.raises(UserError, match="No method of the study runs in .* sparse-training"):
-        load_study(str(path)).entries()
+        load_study(str(path)).cells()
 
 
 def test_nonsense_is_refused() -> None:

@@ -196,9 +196,9 @@ def test_a_search_that_does_not_fit_is_refused_before_anything_runs(
         "sparsities": [0.9],
         "seeds": [0],
     }
-    assert Study(**fields, budget={}).entries()
+    assert Study(**fields, budget={}).cells()
     with pytest.raises(UserError, match=f"Method 'own' can't be tuned: the field {words}"):
-        Study(**fields, budget={"tuning_trials": 3}).entries()
+        Study(**fields, budget={"tuning_trials": 3}).cells()
 
 
 @pytest.mark.usefixtures("registries")

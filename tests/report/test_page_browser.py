@@ -9,7 +9,8 @@ import pytest
 from support.hostile import LABELS, hostile_cells
 from support.records import SPARSITIES, make_cell, make_grid, make_job
 
-from bench.report import Cell, frame
+from bench.jobs.cell import Cell
+from bench.report import frame
 from bench.report.figures.kind import Axis, Kind
 from bench.report.figures.kinds import KINDS
 

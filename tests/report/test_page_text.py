@@ -12,7 +12,7 @@ from support.records import make_cell, make_grid, make_job
 from bench.check.reproduction import Ours
 from bench.check.tables import published_tables
 from bench.jobs.budget import Budget
-from bench.report import Cell
+from bench.jobs.cell import Cell
 from bench.report.page.content import inline
 from bench.report.page.glyphs import outline
 from bench.report.tables import latex

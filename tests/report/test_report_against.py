@@ -108,7 +108,7 @@ def test_a_figure_of_what_is_not_there_is_refused(tmp_path, figure, message) -> 
     path = tmp_path / "wrong.toml"
     path.write_text(SMALL.replace("[budget]", f"[figure]\n{figure}\n\n[budget]"))
     with pytest.raises(UserError, match=message):
-        load_study(str(path)).entries()
+        load_study(str(path)).cells()
 
 
 def test_a_study_file_asks_for_it(tmp_path) -> None:
@@ -116,4 +116,4 @@ def test_a_study_file_asks_for_it(tmp_path) -> None:
     path.write_text(SMALL.replace("[budget]", FIGURE))
     study = load_study(str(path))
     assert study.figure == Against(x="damping")
-    assert len(study.entries()) == 8
+    assert len(study.cells()) == 8

@@ -5,7 +5,8 @@ from scipy.stats import ttest_rel
 from support.records import make_cell, make_job
 
 from bench.jobs.budget import Budget
-from bench.report import Cell, frame
+from bench.jobs.cell import Cell
+from bench.report import frame
 from bench.report.answer import answers
 from bench.report.best import Lead, leads
 from bench.report.panels import tables

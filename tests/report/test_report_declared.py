@@ -8,9 +8,10 @@ from pydantic import BaseModel
 from support.pages import data
 from support.records import make_cell, make_job
 
+from bench.jobs.cell import Cell
 from bench.jobs.measure import Measure, declared
 from bench.jobs.record import Record
-from bench.report import Cell, frame, summary, write_report
+from bench.report import frame, summary, write_report
 from bench.report.columns import columns
 
 ENERGY = Measure(

@@ -16,7 +16,8 @@ from support.records import make_cell, make_job
 
 from bench.common.errors import UserError
 from bench.comparison import compare, comparison_text, write_comparison
-from bench.report import Cell, frame, summary_text, write_report
+from bench.jobs.cell import Cell
+from bench.report import frame, summary_text, write_report
 from bench.report.figures import canvas
 from bench.report.figures.kinds import against_kind
 from bench.report.gaps import exhausted, untimed

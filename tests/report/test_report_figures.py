@@ -7,7 +7,8 @@ from support.drawn import draw, lines, panels
 from support.records import SPARSITIES, make_cell, make_grid, make_job
 
 from bench.jobs.budget import Budget
-from bench.report import Cell, frame, summary
+from bench.jobs.cell import Cell
+from bench.report import frame, summary
 from bench.report.figures.palette import _BUILT_IN
 from bench.report.figures.points import spread_out
 

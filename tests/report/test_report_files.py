@@ -12,7 +12,8 @@ from support.checkout import ROOT
 from support.records import make_cell, make_grid, make_job
 
 from bench.common.errors import UserError
-from bench.report import Cell, frame, summary, summary_text, write_report
+from bench.jobs.cell import Cell
+from bench.report import frame, summary, summary_text, write_report
 
 FIGURES = [
     f"figures/resnet20-cifar10-{kind}.{suffix}"

@@ -9,7 +9,8 @@ import pytest
 from support.records import SPARSITIES, make_cell, make_grid, make_job
 
 from bench.common.errors import UserError
-from bench.report import Cell, frame, summary
+from bench.jobs.cell import Cell
+from bench.report import frame, summary
 
 
 def row(cells: list[Cell], **where: Any) -> Any:

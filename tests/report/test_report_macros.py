@@ -11,7 +11,8 @@ from support.records import make_cell, make_grid, make_job
 
 from bench.check.reproduction import Ours
 from bench.check.tables import published_tables
-from bench.report import Cell, frame, summary
+from bench.jobs.cell import Cell
+from bench.report import frame, summary
 from bench.report.panels import tables
 from bench.report.tables import latex
 from bench.report.tables.macros import letters, macros

@@ -9,8 +9,9 @@ from support.drawn import draw, panels
 from support.pages import data, make_page, own
 from support.records import SHARES, make_cell, make_grid, make_job
 
+from bench.jobs.cell import Cell
 from bench.jobs.findings import PARTS
-from bench.report import Cell, frame, summary
+from bench.report import frame, summary
 from bench.report.columns import PART_SECONDS
 from bench.report.tables.phases import phase_medians, phase_table
 
@@ -56,10 +57,10 @@ def test_medians_leave_out_what_failed_and_what_is_not_divided() -> None:
 
 def test_the_table_shows_a_gap_as_a_gap_and_nothing_as_nothing() -> None:
     table = phase_table(frame([divided(**HALVES), make_cell("b", make_job("b"))]))
-    assert [entry.text for entry in table.rows[0].table_cells] == [
+    assert [cell.text for cell in table.rows[0].table_cells] == [
         *("1.0", "0.50", "0.25", "0", "0", "0.25")
     ]
-    assert {entry.text for entry in table.rows[1].table_cells} == {"–"}
+    assert {cell.text for cell in table.rows[1].table_cells} == {"–"}
     assert table.notes == [("–", "no record that divides its time")]
     assert phase_table(frame([make_cell("b", make_job("b"))])) is None
 

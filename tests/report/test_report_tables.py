@@ -10,7 +10,8 @@ from support.checkout import ROOT
 from support.records import make_cell, make_grid, make_job
 
 from bench.jobs.budget import Budget
-from bench.report import Cell, frame, summary, summary_text
+from bench.jobs.cell import Cell
+from bench.report import frame, summary, summary_text
 from bench.report.numerals import percent, seconds
 from bench.report.panels import tables
 from bench.report.tables import latex, markdown

@@ -45,8 +45,8 @@ def test_protocols_stand_side_by_side_with_what_training_took() -> None:
         "training seconds",
         "training TFLOPs",
     ]
-    assert [entry.text for entry in cost.rows[1].table_cells[3:5]] == ["3.0", "3"]
-    assert [entry.text for entry in cost.rows[0].table_cells[3:5]] == ["–", "–"]
+    assert [cell.text for cell in cost.rows[1].table_cells[3:5]] == ["3.0", "3"]
+    assert [cell.text for cell in cost.rows[0].table_cells[3:5]] == ["–", "–"]
 
 
 def test_a_comparison_looks_at_one_protocol_at_a_time() -> None:

@@ -170,25 +170,25 @@ backward_passes = 50
 
 
 def test_a_study_puts_controls_beside_each_method(tmp_path) -> None:
-    entries = load_study(str(study_file(tmp_path))).entries()
-    assert [entry.label for entry in entries[4:]] == [
+    cells = load_study(str(study_file(tmp_path))).cells()
+    assert [cell.label for cell in cells[4:]] == [
         "obd",
         "obd [shuffled mask]",
         "obd [magnitude in its layers]",
         "obd [shuffled labels]",
     ]
-    assert {entry.job.method for entry in entries[4:]} == {"obd"}
+    assert {cell.job.method for cell in cells[4:]} == {"obd"}
     for label in ("obd", "obd [shuffled mask]"):
-        assert [entry.label for entry in Filters(methods=[label]).apply(entries)] == [label]
+        assert [cell.label for cell in Filters(methods=[label]).apply(cells)] == [label]
 
 
 def test_controls_answer_for_no_published_value(tmp_path) -> None:
     from bench.check.published import published_values
-    from bench.report import Cell
+    from bench.jobs.cell import Cell
 
-    entries = load_study(str(study_file(tmp_path))).entries()
+    cells = load_study(str(study_file(tmp_path))).cells()
     values = published_values().select(None, {"mlpnet-mnist"})
-    cells = [Cell(entry.label, entry.job, None) for entry in entries]
+    cells = [Cell(cell.label, cell.job, None) for cell in cells]
     controls = [cell for cell in cells if cell.job.control]
     run_here = [v for v in judge(values, cells) if "has not run" in v.reason]
     assert run_here

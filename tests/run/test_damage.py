@@ -32,11 +32,11 @@ STUDY = Study(
 
 def run(results: Path) -> RecordStore:
     """The study's records in a new folder, by the code as it is now."""
-    entries = STUDY.entries()
+    cells = STUDY.cells()
     pairs = prepare_pairs(STUDY.pairs, torch.device("cpu"), lambda *_: None)
     store = RecordStore(results, STUDY.name)
     store.prepare()
-    execute(STUDY.name, entries, pairs, store, lambda *_: None)
+    execute(STUDY.name, cells, pairs, store, lambda *_: None)
     return store
 
 
@@ -45,7 +45,7 @@ def here(tmp_path_factory) -> Options:
     """A baseline of the undamaged code in this environment."""
     folder = tmp_path_factory.mktemp("undamaged")
     options = Options(baselines=folder / "baselines")
-    assert check(STUDY, STUDY.entries(), run(folder), replace(options, update=True))
+    assert check(STUDY, STUDY.cells(), run(folder), replace(options, update=True))
     return options
 
 
@@ -133,14 +133,14 @@ def test_damage_is_caught(damage, here, elsewhere, tmp_path, monkeypatch, capsys
     break_it, labels, verdict, words = damage
     break_it(monkeypatch)
     store = run(tmp_path)
-    assert not check(STUDY, STUDY.entries(), store, here)
+    assert not check(STUDY, STUDY.cells(), store, here)
     shown = capsys.readouterr().out
     found = verdicts(shown)
     assert words in shown
     assert found.keys() == labels
     assert all(verdict in found[label] for label in labels)
     if verdict != "changed":  # which only equal environments can show
-        assert not check(STUDY, STUDY.entries(), store, elsewhere)
+        assert not check(STUDY, STUDY.cells(), store, elsewhere)
         found = verdicts(capsys.readouterr().out)
         assert {label for label, what in found.items() if "regressed" in what} == labels
 
@@ -153,7 +153,7 @@ def rerun(tmp_path_factory) -> RecordStore:
 
 def test_an_undamaged_rerun_passes_in_both(here, elsewhere, rerun, capsys) -> None:
     for options in (here, elsewhere):
-        assert check(STUDY, STUDY.entries(), rerun, replace(options, strict=True))
+        assert check(STUDY, STUDY.cells(), rerun, replace(options, strict=True))
         assert "Against the baseline: 9 pass." in capsys.readouterr().out
 
 
@@ -162,21 +162,21 @@ def test_an_old_baseline_without_hashes_of_masks_gets_them(here, rerun, tmp_path
     assert known is not None
     path, options = tmp_path / "guarded.jsonl", Options(baselines=tmp_path)
     baseline.write(path, [r.model_copy(update={"mask_sha256": None}) for r in known.values()])
-    assert check(STUDY, STUDY.entries(), rerun, replace(options, strict=True))
+    assert check(STUDY, STUDY.cells(), rerun, replace(options, strict=True))
 
     partly = RecordStore(tmp_path / "partly", STUDY.name)
     partly.prepare()
-    for entry in STUDY.entries():
-        record = rerun.recover(entry.job.key)
-        if entry.label == "kfac" and record is not None:
+    for cell in STUDY.cells():
+        record = rerun.recover(cell.job.key)
+        if cell.label == "kfac" and record is not None:
             partly.write(record)
-    assert check(STUDY, STUDY.entries(), partly, replace(options, update=True))
+    assert check(STUDY, STUDY.cells(), partly, replace(options, update=True))
     mixed = baseline.read(path)
     assert mixed is not None and mixed.keys() == known.keys()
     assert {r.label for r in mixed.values() if r.mask_sha256} == {"kfac"}
-    assert check(STUDY, STUDY.entries(), rerun, replace(options, strict=True))
+    assert check(STUDY, STUDY.cells(), rerun, replace(options, strict=True))
 
-    assert check(STUDY, STUDY.entries(), rerun, replace(options, update=True))
+    assert check(STUDY, STUDY.cells(), rerun, replace(options, update=True))
     renewed = baseline.read(path)
     assert renewed is not None
     assert {k: r.mask_sha256 for k, r in renewed.items()} == {

@@ -11,8 +11,8 @@ import pytest
 from support.grids import run, study
 
 from bench.common.folders import data_folder
+from bench.jobs.cell import Cell
 from bench.jobs.job import canonical_json
-from bench.report import Cell
 from bench.report.frame import frame_of_cells
 from bench.run import one_job as job_runner
 

@@ -10,12 +10,13 @@ from support.grids import run, study
 
 from bench.executors.execute import execute
 from bench.jobs.budget import Meter
+from bench.jobs.cell import Cell
 from bench.jobs.record import Record
 from bench.jobs.store import RecordStore
 from bench.pairs.evaluate import evaluate
 from bench.problem.calibration import Calibration
 from bench.problem.problem import Problem, Target
-from bench.report import Cell, write_report
+from bench.report import write_report
 from bench.study.study import Study
 from methods import build
 
@@ -56,8 +57,8 @@ def test_a_job_costs_little_beside_its_method_and_evaluation(
     method = build("magnitude", {})
 
     def bare() -> None:
-        for entry in hundred.entries():
-            job = entry.job
+        for cell in hundred.cells():
+            job = cell.job
             target = Target(job.sparsity, job.allocation)
             calibration = Calibration(dense.train, job.seed, Meter(job.budget))
             method.prune(Problem(dense.model, dense.prunable, calibration, target))
@@ -86,18 +87,18 @@ def test_a_job_costs_little_beside_its_method_and_evaluation(
 def test_ten_thousand_jobs(benchmark, grid, records, pairs, results) -> None:
     """Expansion, the look at what is finished, and the report: each in seconds."""
     store = RecordStore(results, grid.name)
-    entries = grid.entries()
-    assert len(records) == len(entries) == 10_000
-    found = {entry.job.key: record for entry, record in zip(entries, records, strict=True)}
-    cells = [Cell(entry.label, entry.job, found[entry.job.key]) for entry in entries]
+    cells = grid.cells()
+    assert len(records) == len(cells) == 10_000
+    found = {cell.job.key: record for cell, record in zip(cells, records, strict=True)}
+    cells = [Cell(cell.label, cell.job, found[cell.job.key]) for cell in cells]
 
     def resume() -> None:
-        assert execute(grid.name, entries, pairs, store, lambda *_: None) == records
+        assert execute(grid.name, cells, pairs, store, lambda *_: None) == records
 
     def report() -> None:
         write_report(grid.title, grid.description, cells, results / "report", records=store.folder)
 
-    took = {"expansion": seconds(grid.entries), "resume": seconds(resume)}
+    took = {"expansion": seconds(grid.cells), "resume": seconds(resume)}
     took["report"] = benchmark.pedantic(lambda: seconds(report), rounds=1)
     size = sum(path.stat().st_size for path in store.folder.glob("*.json"))
     benchmark.extra_info |= took | {"bytes a record": size / len(records)}

@@ -56,7 +56,7 @@ def load(content: bytes) -> None:
         path = Path(folder) / "study.toml"
         path.write_bytes(content)
         try:
-            load_study(str(path)).entries()
+            load_study(str(path)).cells()
         except UserError as error:
             assert str(error)
 

@@ -18,17 +18,17 @@ def study_with(tmp_path, old: str, new: str):
 @pytest.mark.parametrize("name", built_in())
 def test_built_in_studies_expand_and_stay_in_budget(name) -> None:
     study = load_study(name)
-    entries = study.entries()
-    assert len({entry.job.key for entry in entries}) == len(entries)
-    for entry in entries:
-        samples = entry.job.hyperparameters.get("samples", 0)
+    cells = study.cells()
+    assert len({cell.job.key for cell in cells}) == len(cells)
+    for cell in cells:
+        samples = cell.job.hyperparameters.get("samples", 0)
         assert samples <= study.budget.calibration_examples
 
 
 def test_the_grid_is_complete_and_defaults_are_filled_in(small_study) -> None:
-    entries = load_study(str(small_study)).entries()
-    assert len(entries) == 2 * 2 * 2
-    fields = entries[-1].job.hyperparameters
+    cells = load_study(str(small_study)).cells()
+    assert len(cells) == 2 * 2 * 2
+    fields = cells[-1].job.hyperparameters
     assert fields["batch"] == 1 and fields["samples"] == 50
 
 
@@ -36,7 +36,7 @@ def test_a_label_may_name_a_variant(tmp_path) -> None:
     study = study_with(
         tmp_path, "magnitude = {}", '"few samples" = { method = "woodfisher", samples = 10 }'
     )
-    jobs = {entry.label: entry.job for entry in study.entries()}
+    jobs = {cell.label: cell.job for cell in study.cells()}
     assert jobs["few samples"].method == "woodfisher"
     assert jobs["few samples"].hyperparameters["samples"] == 10
 
@@ -44,7 +44,7 @@ def test_a_label_may_name_a_variant(tmp_path) -> None:
 def test_two_labels_for_one_job_are_refused(tmp_path) -> None:
     study = study_with(tmp_path, "magnitude = {}", 'magnitude = {}\nm = { method = "magnitude" }')
     with pytest.raises(UserError, match="'magnitude' and 'm' are the same job twice"):
-        study.entries()
+        study.cells()
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_all_mistakes_are_said_at_once(tmp_path) -> None:
 )
 def test_unknown_names_offer_the_nearest(tmp_path, old, new, message) -> None:
     with pytest.raises(UserError, match=message):
-        study_with(tmp_path, old, new).entries()
+        study_with(tmp_path, old, new).cells()
 
 
 def test_unknown_studies_offer_the_nearest() -> None:
@@ -102,9 +102,9 @@ def test_unknown_studies_offer_the_nearest() -> None:
 
 
 def test_filters_limit_the_grid(small_study) -> None:
-    entries = load_study(str(small_study)).entries()
-    left = Filters(methods=["woodfisher"], sparsities=[0.9]).apply(entries)
-    assert {(entry.label, entry.job.sparsity) for entry in left} == {("woodfisher", 0.9)}
+    cells = load_study(str(small_study)).cells()
+    left = Filters(methods=["woodfisher"], sparsities=[0.9]).apply(cells)
+    assert {(cell.label, cell.job.sparsity) for cell in left} == {("woodfisher", 0.9)}
     assert len(left) == 2
 
 
@@ -118,14 +118,14 @@ def test_filters_limit_the_grid(small_study) -> None:
 )
 def test_filters_that_match_nothing_are_said(small_study, filters, message) -> None:
     with pytest.raises(UserError, match=message):
-        filters.apply(load_study(str(small_study)).entries())
+        filters.apply(load_study(str(small_study)).cells())
 
 
 def test_set_changes_a_field_and_so_the_key(small_study) -> None:
     study = load_study(str(small_study))
     changed = overridden(study, ["woodfisher.damping=0.1", "woodfisher.samples=20"])
     assert changed.methods["woodfisher"] == {"samples": 20, "damping": 0.1}
-    assert changed.entries()[-1].job.key != study.entries()[-1].job.key
+    assert changed.cells()[-1].job.key != study.cells()[-1].job.key
     for wrong, message in {
         "damping=1": "METHOD.FIELD=VALUE",
         "woodfishr.damping=1": "Did you mean 'woodfisher'",

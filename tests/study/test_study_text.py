@@ -32,7 +32,7 @@ def test_a_mark_and_other_ends_of_lines_are_no_matter(tmp_path: Path, content: b
     plain = load_study(str(written(tmp_path, TEXT.encode())))
     found = load_study(str(written(tmp_path, content)))
     assert found == plain and found.title == "Größe λ"
-    assert [entry.job.key for entry in found.entries()] == [e.job.key for e in plain.entries()]
+    assert [cell.job.key for cell in found.cells()] == [e.job.key for e in plain.cells()]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from bench.report import Cell, write_page
+from bench.jobs.cell import Cell
+from bench.report import write_page
 
 sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = next(

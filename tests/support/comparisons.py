@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from bench.comparison import Gathered
-from bench.report import Cell
+from bench.jobs.cell import Cell
 from support.records import make_cell, make_job
 
 METHODS = ("magnitude", "obd", "woodfisher")

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from bench.report import Cell, frame, summary
+from bench.jobs.cell import Cell
+from bench.report import frame, summary
 from bench.report.figures.canvas import settings
 from bench.report.figures.drawings import sheets
 from bench.report.figures.kind import Kind, Sheet

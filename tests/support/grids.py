@@ -46,7 +46,7 @@ def run(
     """The records by label, sparsity and seed; each is on disk, and no claim is left."""
     store = RecordStore(results, grid.name)
     store.prepare()
-    records = execute(grid.name, grid.entries(), pairs, store, lambda *_: None, executor=executor)
+    records = execute(grid.name, grid.cells(), pairs, store, lambda *_: None, executor=executor)
     assert {record.key for record in records} == set(store.keys())
     assert records == [store.read(record.key) for record in records]
     assert not list((store.folder / ".claims").iterdir())

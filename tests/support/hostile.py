@@ -1,6 +1,6 @@
 """Text that would break out of a page, a table or a document that forgot to escape it."""
 
-from bench.report import Cell
+from bench.jobs.cell import Cell
 from support.records import make_cell, make_grid, make_job
 
 SCRIPT = "<script>window.hacked=1</script>"

@@ -4,7 +4,8 @@ import json
 import re
 from pathlib import Path
 
-from bench.report import Cell, write_page
+from bench.jobs.cell import Cell
+from bench.report import write_page
 
 
 def make_page(cells: list[Cell], out: Path, **more: object) -> str:

@@ -4,9 +4,9 @@ import random
 from typing import Any
 
 from bench.jobs.budget import Budget
+from bench.jobs.cell import Cell
 from bench.jobs.job import Job
 from bench.jobs.record import Environment, Record
-from bench.report import Cell
 
 SPARSITIES = (0.5, 0.8, 0.9, 0.95, 0.98)
 ACCURACY = {

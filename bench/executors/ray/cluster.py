@@ -124,14 +124,14 @@ class _Driver:
                 continue
             held, store = ExitStack(), self.work.store
             try:
-                ours = held.enter_context(claim(store.folder, task.entry.job.key))
+                ours = held.enter_context(claim(store.folder, task.cell.job.key))
             except OSError as error:
-                raise unwritable(task.entry, store, error) from error
+                raise unwritable(task.cell, store, error) from error
             if not ours:
                 self.queue.put_off(task)
                 continue
-            dense = self.pairs[task.entry.job.pair]
-            if record := finished(store, task.entry, dense, logging.DEBUG):
+            dense = self.pairs[task.cell.job.pair]
+            if record := finished(store, task.cell, dense, logging.DEBUG):
                 held.close()
                 self.queue.done(task)
                 yield record
@@ -148,8 +148,8 @@ class _Driver:
         """
         self.free.append(remote.slot)
         self.queue.done(remote.task)
-        entry, store = remote.task.entry, self.work.store
-        dense = self.pairs[entry.job.pair]
+        cell, store = remote.task.cell, self.work.store
+        dense = self.pairs[cell.job.pair]
         try:
             record = _of_this_code(outcome(ref), dense)
         except Refused as error:
@@ -161,11 +161,11 @@ class _Driver:
             reason = f"its process died {RETRIES + 1} times: killed, perhaps for want of memory"
             if remote.late:
                 reason = f"took longer than {timeout:g} seconds and was stopped"
-            record = lost(entry, self.work, dense, reason, room.threads)
+            record = lost(cell, self.work, dense, reason, room.threads)
         try:
             store.write(record)
         except OSError as error:
-            raise unwritable(entry, store, error) from error
+            raise unwritable(cell, store, error) from error
         yield record
 
 

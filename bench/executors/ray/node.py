@@ -14,12 +14,12 @@ from bench.common.screen import configure_logging
 from bench.executors.memory import cache_memory
 from bench.executors.ray.transfer import Transfer
 from bench.fingerprint import remember_suite
+from bench.jobs.cell import Cell
 from bench.jobs.record import Record
 from bench.pairs.preparing.dense import Dense
 from bench.problem.cache import GradientCache
 from bench.run.one_job import run_job
 from bench.study.plugins import load_plugin
-from bench.study.study import Entry
 
 
 class Clock:
@@ -45,7 +45,7 @@ class Clock:
         self._began.pop(key, None)
 
 
-def run(entry: Entry, refs: dict[str, Any], clock: Any) -> Record | str:
+def run(cell: Cell, refs: dict[str, Any], clock: Any) -> Record | str:
     """Return the job's record for the driver to write, or a sentence why this node can't run jobs.
 
     `refs` has the references in Ray's object store: the transfer under "", and the packed pairs
@@ -53,16 +53,16 @@ def run(entry: Entry, refs: dict[str, Any], clock: Any) -> Record | str:
     """
     try:
         transfer = _begin(_Once(refs[""]))
-        dense = _ready(_Once(refs[entry.job.pair]), device_of(transfer.device, _granted()))
+        dense = _ready(_Once(refs[cell.job.pair]), device_of(transfer.device, _granted()))
         transfer.snapshots.mkdir(parents=True, exist_ok=True)
     except (UserError, OSError) as error:
         return f"The node {ray.util.get_node_ip_address()} can't run jobs: {error}"
-    clock.begin.remote(entry.job.key)
+    clock.begin.remote(cell.job.key)
     return run_job(
-        entry.job,
+        cell.job,
         dense,
         transfer.study,
-        entry.label,
+        cell.label,
         transfer.memory,
         snapshots=transfer.snapshots,
         cache=_kept(transfer.threads),

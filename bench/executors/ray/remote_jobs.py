@@ -71,7 +71,7 @@ class RemoteJobs:
         """Give the job to Ray."""
         options = self._room.options(remote.task.need, self._memory)
         run = self._run.options(max_retries=RETRIES, **options)
-        self._remote_jobs[run.remote(remote.task.entry, self._refs, self._clock)] = remote
+        self._remote_jobs[run.remote(remote.task.cell, self._refs, self._clock)] = remote
 
     def ended(self, seconds: float) -> Iterator[tuple[RemoteJob, Any]]:
         """Yield the jobs that have ended, after waiting at most so many seconds for one to end.
@@ -84,7 +84,7 @@ class RemoteJobs:
         done, _ = ray.wait(list(self._remote_jobs), timeout=seconds)
         for ref in done:
             remote = self._remote_jobs.pop(ref)
-            self._clock.forget.remote(remote.task.entry.job.key)
+            self._clock.forget.remote(remote.task.cell.job.key)
             with remote.claim:
                 yield remote, ref
 
@@ -92,7 +92,7 @@ class RemoteJobs:
         """Kill the processes of the jobs that have taken longer than so many seconds."""
         ages: dict[str, float] = ray.get(self._clock.ages.remote())
         for ref, remote in self._remote_jobs.items():
-            if not remote.late and ages.get(remote.task.entry.job.key, 0.0) > seconds:
+            if not remote.late and ages.get(remote.task.cell.job.key, 0.0) > seconds:
                 remote.late = True
                 ray.cancel(ref, force=True)
 
@@ -100,7 +100,7 @@ class RemoteJobs:
         """Cancel the jobs that haven't started yet."""
         ages = ray.get(self._clock.ages.remote())
         for ref, remote in self._remote_jobs.items():
-            if remote.task.entry.job.key not in ages:
+            if remote.task.cell.job.key not in ages:
                 ray.cancel(ref)
 
 

@@ -14,10 +14,10 @@ from bench.executors.here import Here
 from bench.executors.pool import Pool
 from bench.executors.task import Executor, Task, Work
 from bench.fingerprint import remember_suite
+from bench.jobs.cell import Cell
 from bench.pairs import PAIRS
 from bench.pairs.preparing.prepare import prepare
 from bench.study.plugins import load_plugin
-from bench.study.study import Entry
 
 
 class StopFile(Stop):
@@ -37,7 +37,7 @@ class StopFile(Stop):
 class Share:
     """Some jobs and what they need; `hashes` are the driver's, of each pair and its weights."""
 
-    entries: Sequence[Entry]
+    cells: Sequence[Cell]
     work: Work
     device: str
     threads: int
@@ -60,7 +60,7 @@ class Share:
         configure_logging(verbose=False)
         for plugin in self.plugins:
             load_plugin(plugin)
-        names = dict.fromkeys(entry.job.pair for entry in self.entries)
+        names = dict.fromkeys(cell.job.pair for cell in self.cells)
         pairs = {name: prepare(PAIRS[name], torch.device(self.device)) for name in names}
         for name, dense in pairs.items():
             pair_sha256, checkpoint_sha256 = self.hashes[name]
@@ -74,7 +74,7 @@ class Share:
                     f"The dense model of {name} is another one on this node than where the run was "
                     "started: let BENCH_DATA be a folder that all nodes share."
                 )
-        tasks = [Task(entry) for entry in self.entries]
+        tasks = [Task(cell) for cell in self.cells]
         for _ in self._executor().run(tasks, self.work, pairs, StopFile(self.stop)):
             pass
 

@@ -69,7 +69,7 @@ class Slurm:
         self, tasks: Sequence[Task], work: Work, pairs: Mapping[str, Dense], stop: Stop
     ) -> Iterator[Record]:
         """Submit the jobs and wait for their records, see `Executor.run`."""
-        left = {task.entry.job.key: task for task in tasks}
+        left = {task.cell.job.key: task for task in tasks}
         before = {key: _stamp(work.store, key) for key in left}
         stop_file = self._folder / f"{uuid.uuid4().hex}.stop"
         running = self._submit(tasks, work, pairs, stop_file)
@@ -100,17 +100,15 @@ class Slurm:
         """
         count = self._jobs if self._cluster == "local" else min(ARRAY, self._jobs * SHARES)
         size = math.ceil(len(tasks) / count)
-        entries = sorted((task.entry for task in tasks), key=lambda entry: str(sharing(entry.job)))
+        cells = sorted((task.cell for task in tasks), key=lambda cell: str(sharing(cell.job)))
         there = Work(work.study, work.results.resolve(), work.memory)
         hashes = {name: (one.pair_sha256, one.checkpoint_sha256) for name, one in pairs.items()}
         setting = (there, self._device, self._threads, self._plugins, self._timeout, hashes)
-        parts = [entries[first : first + size] for first in range(0, len(entries), size)]
+        parts = [cells[first : first + size] for first in range(0, len(cells), size)]
         executor = self._executor()
         with executor.batch():
             jobs = [executor.submit(Share(part, *setting, stop_file)) for part in parts]
-        return {
-            job: [entry.job.key for entry in part] for job, part in zip(jobs, parts, strict=True)
-        }
+        return {job: [cell.job.key for cell in part] for job, part in zip(jobs, parts, strict=True)}
 
     def _executor(self) -> Any:
         try:
@@ -138,13 +136,13 @@ class Slurm:
         refused = job.result() if missing and job.exception() is None else None
         ended = f"its task {job.job_id} of the array ended before it: see {job.paths.stderr}"
         for task in missing:
-            entry, store = task.entry, work.store
-            record = lost(entry, work, pairs[entry.job.pair], refused or ended, self._threads)
+            cell, store = task.cell, work.store
+            record = lost(cell, work, pairs[cell.job.pair], refused or ended, self._threads)
             try:
                 with claim(store.folder, record.key, PATIENCE):
                     store.write(record)
             except OSError as error:
-                raise unwritable(entry, store, error) from error
+                raise unwritable(cell, store, error) from error
             yield record
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from bench.jobs.cell import Cell
 from bench.report.figures.kind import Kind, Sheet
 from bench.report.figures.palette import looks
-from bench.report.frame import Cell
 from bench.report.layers import layer_means
 
 log = logging.getLogger(__name__)

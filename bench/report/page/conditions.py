@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from bench.jobs.cell import Cell
 from bench.jobs.job import canonical_json
 from bench.report.columns import PANEL, RESOURCES, Columns, heading
-from bench.report.frame import Cell
 from bench.report.numerals import percent
 from bench.report.panels import panels
 
@@ -90,9 +90,10 @@ def troubles(table: pd.DataFrame) -> list[Trouble]:
 def configurations(cells: Sequence[Cell]) -> list[tuple[str, str, list[tuple[str, str]]]]:
     """Label, method and every hyper-parameter of each method of the study."""
     found: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
-    for label, job, _ in cells:
-        fields = [(name, _said(value)) for name, value in job.hyperparameters.items()]
-        found[(label, job.method, canonical_json(job.hyperparameters))] = fields
+    for cell in cells:
+        values = cell.job.hyperparameters
+        fields = [(name, _said(value)) for name, value in values.items()]
+        found[(cell.label, cell.job.method, canonical_json(values))] = fields
     return [(label, method, fields) for (label, method, _), fields in found.items()]
 
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import pandas as pd
 
+from bench.jobs.cell import Cell
 from bench.jobs.measure import Measure
 from bench.report.columns import PANEL, columns, heading
 from bench.report.figures.kind import Kind
 from bench.report.figures.palette import PART_COLOURS, looks
-from bench.report.frame import Cell, record_type
+from bench.report.frame import record_type
 from bench.report.layers import layer_means
 from bench.report.page.glyphs import glyph, shades
 

@@ -11,12 +11,13 @@ from urllib.parse import quote
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from bench.jobs.cell import Cell
 from bench.report.answer import answers
 from bench.report.columns import columns
 from bench.report.figures.kind import Kind, Section
 from bench.report.figures.kinds import SECTIONS
 from bench.report.figures.palette import looks
-from bench.report.frame import Cell, record_type
+from bench.report.frame import record_type
 from bench.report.gaps import gaps
 from bench.report.numerals import percent
 from bench.report.page.bundle import chart_library
