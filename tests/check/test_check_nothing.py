@@ -14,17 +14,18 @@ from bench.check.baseline import Result
 from bench.check.check import Options, check
 from bench.common import screen
 from bench.common.errors import UserError
+from bench.jobs.cell import Cell
 from bench.jobs.record import Record
 from bench.jobs.store import RecordStore
 from bench.pairs import PAIRS
 from bench.pairs.preparing.identity import pair_sha256
 from bench.run.one_job import source_of
-from bench.study.study import Study, TableCell, load_study
+from bench.study.study import Study, load_study
 
-Make = Callable[[TableCell], Record]
+Make = Callable[[Cell], Record]
 
 
-def record(cell: TableCell, status: str = "ok", **changes: Any) -> Record:
+def record(cell: Cell, status: str = "ok", **changes: Any) -> Record:
     results = {"accuracy": 90.0 + cell.job.seed} if status == "ok" else {"reason": "because"}
     made = make_cell(cell.label, cell.job, status, **results).record
     assert made
@@ -93,7 +94,7 @@ def test_a_baseline_that_nothing_answers_is_nothing(checked, study: Study, tmp_p
 
 
 def test_failures_on_both_sides_are_nothing(checked, study: Study, tmp_path: Path) -> None:
-    def skipped(cell: TableCell) -> Record:
+    def skipped(cell: Cell) -> Record:
         return record(cell, "skipped")
 
     accept(study, tmp_path, skipped)

@@ -11,7 +11,7 @@ from support.user_pairs import STUDY as FILES
 
 from bench.common.errors import UserError
 from bench.executors.bundle import bundled
-from bench.executors.ray.transfer import PackedDense, Parcel
+from bench.executors.ray.transfer import PackedDense, Transfer
 from bench.executors.task import Work
 from bench.fingerprint import closure, targets_of
 from bench.study.user_code import import_file
@@ -49,8 +49,8 @@ def test_variables_that_plugins_read_travel(tmp_path, monkeypatch) -> None:
     )
     monkeypatch.setenv("SCALE", "3")
     monkeypatch.setenv("UNREAD", "4")
-    parcel = Parcel.of("study", 1, "cpu", 1, [written(tmp_path, files) / "plugin.py"])
-    assert parcel.variables["SCALE"] == "3" and "UNREAD" not in parcel.variables
+    transfer = Transfer.of("study", 1, "cpu", 1, [written(tmp_path, files) / "plugin.py"])
+    assert transfer.variables["SCALE"] == "3" and "UNREAD" not in transfer.variables
 
 
 def test_another_pair_than_the_drivers_is_refused(pairs, tmp_path) -> None:

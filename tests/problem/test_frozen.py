@@ -9,7 +9,7 @@ from support.toys import CHANNELS, CLASSES, Stemmed, descended, job, pair
 from torch import nn
 
 from bench.common.errors import UserError
-from bench.executors.ray.parcel import PackedDense
+from bench.executors.ray.transfer import PackedDense
 from bench.jobs.recipe import Recipe
 from bench.pairs import PAIRS
 from bench.pairs.preparing.dense import Dense
