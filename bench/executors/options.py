@@ -1,7 +1,7 @@
 """Makes the executor that the command line asks for, and refuses early one that can't work."""
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +13,6 @@ from bench.executors.memory import threads_each
 from bench.executors.pool import Pool
 from bench.executors.task import Executor
 from bench.run.environment import choose_device
-
-EXECUTORS = ("local", "ray", "ray:ADDRESS", "slurm", "slurm:local")
-"""The forms that the option `--executor` may take."""
 
 
 @dataclass(frozen=True)
@@ -35,29 +32,19 @@ class Options:
     slurm: Sequence[str] = ()
 
 
-def executor_for(options: Options, results: Path) -> Executor:
-    """Return the executor; raises `UserError` if this machine lacks what it needs."""
-    kind, _, detail = options.executor.partition(":")
-    if options.executor == "local":
-        return _local(options)
-    if kind == "ray":
-        return _ray(options, detail)
-    if options.executor in ("slurm", "slurm:local"):
-        return _slurm(options, detail or "slurm", results)
-    raise unknown("executor", options.executor, EXECUTORS)
-
-
 def driver_device(options: Options) -> torch.device:
     """Return the device on which the driver prepares the pairs.
 
     It is that of the jobs, or the CPU if a cluster's head has no GPU.
     """
-    if options.executor != "local" and not torch.cuda.is_available():
+    if not options.executor.startswith("local") and not torch.cuda.is_available():
         return torch.device("cpu")
     return choose_device(options.devices[0])
 
 
-def _local(options: Options) -> Executor:
+def _local(options: Options, detail: str, _: Path) -> Executor:
+    if detail:
+        raise _no_executor(options)
     jobs = options.jobs or 1
     for device in options.devices:
         choose_device(device)
@@ -72,7 +59,7 @@ def _local(options: Options) -> Executor:
     return Pool(jobs, options.devices, threads, options.plugins, options.timeout)
 
 
-def _ray(options: Options, address: str) -> Executor:
+def _ray(options: Options, address: str, _: Path) -> Executor:
     _need("ray", "ray>=2.50")
     from bench.executors.ray.cluster import Cluster
     from bench.executors.ray.connection import Room
@@ -83,13 +70,15 @@ def _ray(options: Options, address: str) -> Executor:
 
 
 def _slurm(options: Options, cluster: str, results: Path) -> Executor:
+    if cluster not in ("", "local"):
+        raise _no_executor(options)
     _need("submitit", "submitit>=1.5")
     from bench.executors.slurm.cluster import Slurm
 
     threads = options.threads or 1
     return Slurm(
         results / "slurm",
-        cluster,
+        cluster or "slurm",
         options.jobs or 1,
         _one_device(options),
         threads,
@@ -115,3 +104,28 @@ def _need(package: str, requirement: str) -> None:
             f"The package {package} isn't installed, which --executor needs here: "
             f"`python -m pip install '{requirement}'`."
         )
+
+
+EXECUTORS: dict[str, Callable[[Options, str, Path], Executor]] = {
+    "local": _local,
+    "ray": _ray,
+    "slurm": _slurm,
+}
+"""Makes each executor, by name: from the options, what follows `NAME:` in `--executor`, and the
+folder of the results. To add one, write its file in this room, add it here, and test it in
+`tests/executors/`."""
+
+FORMS = ("local", "ray", "ray:ADDRESS", "slurm", "slurm:local")
+"""What `--executor` may say of the executors that come with the suite."""
+
+
+def executor_for(options: Options, results: Path) -> Executor:
+    """Return the executor; raises `UserError` if this machine lacks what it needs."""
+    name, _, detail = options.executor.partition(":")
+    if name not in EXECUTORS:
+        raise _no_executor(options)
+    return EXECUTORS[name](options, detail, results)
+
+
+def _no_executor(options: Options) -> UserError:
+    return unknown("executor", options.executor, FORMS)

@@ -5,6 +5,9 @@ import torch
 from support.checkout import ROOT
 from support.grids import run, study
 
+from bench.common.errors import UserError
+from bench.executors.here import Here
+from bench.executors.options import EXECUTORS, Options, executor_for
 from bench.executors.pool import Pool
 from bench.study.plugins import load_plugin
 
@@ -52,3 +55,28 @@ def test_what_happens_to_one_process_harms_its_job_alone(
     assert "memory" in records["hungry"].reason
     assert records["killed once"].weights_sha256 == records["magnitude"].weights_sha256
     assert caplog.text.count("a worker died") == 2
+
+
+def test_a_new_executor_is_a_class_and_its_name(pairs, tmp_path, monkeypatch) -> None:
+    class Backwards(Here):
+        """This process, the last job first."""
+
+        def __init__(self, detail: str) -> None:
+            self.detail, self.done = detail, []
+
+        def run(self, tasks, work, pairs, stop):
+            for record in super().run(tasks[::-1], work, pairs, stop):
+                self.done.append(record.sparsity)
+                yield record
+
+    monkeypatch.setitem(EXECUTORS, "backwards", lambda _, detail, __: Backwards(detail))
+    executor = executor_for(Options(executor="backwards:loud"), tmp_path)
+    assert executor.detail == "loud"
+    run(study({"magnitude": {}}, sparsities=(0.5, 0.9)), tmp_path, pairs, executor)
+    assert executor.done == [0.9, 0.5]
+
+
+@pytest.mark.parametrize("name", ["locally", "local:2", "slurm:here", "backwards"])
+def test_an_executor_that_is_not_there_is_said(name, tmp_path) -> None:
+    with pytest.raises(UserError, match=f"There is no executor '{name}'"):
+        executor_for(Options(executor=name), tmp_path)

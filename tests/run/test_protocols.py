@@ -7,7 +7,7 @@ import pytest
 import torch
 from support.trained import BUDGET, RECIPE, job, run
 
-from bench.jobs.protocol import PROTOCOLS
+from bench.jobs.protocol import PROTOCOLS, Protocol
 from bench.jobs.recipe import Recipe
 from bench.pairs import PAIRS
 from bench.pairs.preparing.dense import Dense
@@ -15,6 +15,7 @@ from bench.pairs.preparing.prepare import prepare
 from bench.run import protocols
 from bench.run.case import Case
 from bench.run.protocols import Pruning
+from bench.study.study import Study
 from methods import METHODS, build, configuration
 from methods.scratch import Scratch
 
@@ -35,6 +36,37 @@ def test_every_protocol_is_carried_out_by_what_it_says_of_itself() -> None:
     trained = {name for name, protocol in PROTOCOLS.items() if protocol.trains}
     assert trained == set(protocols.TRAINED)
     assert set(PROTOCOLS) - trained == set(protocols.PRUNED)
+
+
+def test_a_new_protocol_is_a_declaration_and_what_it_does(dense, monkeypatch) -> None:
+    def in_two_steps(case: Case) -> None:
+        case.prune(case.target.sparsity / 2)
+        case.prune(case.target.sparsity, {name: w != 0 for name, w in case.weights.items()})
+
+    name = "in two steps"
+    monkeypatch.setitem(PROTOCOLS, name, Protocol(name, trains=False))
+    monkeypatch.setitem(protocols.PRUNED, name, in_two_steps)
+    study = Study.model_validate(
+        {
+            "name": "steps",
+            "title": "Steps",
+            "pairs": ["mlpnet-mnist5k"],
+            "methods": {"magnitude": {}, "rigl": {}, "woodfisher": {"samples": 50}},
+            "allocations": ["global"],
+            "sparsities": [0.9],
+            "seeds": [0],
+            "protocols": ["one-shot", name, "sparse-training"],
+            "training": RECIPE,
+            "budget": BUDGET,
+        }
+    )
+    cells = {cell.label: cell for cell in study.cells()}
+    assert list(cells)[:2] == ["magnitude, one-shot", "magnitude, in two steps"]
+    once, twice = (run(cells[f"woodfisher, {way}"].job, dense) for way in ("one-shot", name))
+    assert twice.status == "ok", twice.reason
+    assert twice.nonzero == once.nonzero
+    assert (once.spent.recomputations, twice.spent.recomputations) == (0, 1)
+    assert twice.weights_sha256 != once.weights_sha256
 
 
 @pytest.mark.parametrize(("method", "protocol"), TRAINED)
