@@ -1,6 +1,6 @@
 """The Combinatorial Brain Surgeon (Yu et al. 2022)."""
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -15,13 +15,14 @@ from bench.problem.weights import Weights, flatten, unflatten
 from methods.combinatorial.feasible import Feasible
 from methods.combinatorial.swaps import Removal, Search
 from methods.curvature.low_rank import LowRankInverse, joint_move
+from methods.gradients import FromGradients
 from methods.method import Count, Method, Positive
 from methods.search import Choice, Damping, Space, UpdateScale
 from methods.surgeon import saliencies
 
 
 @dataclass(frozen=True)
-class CBS(Method):
+class CBS(FromGradients, Method):
     """Choose the set of weights that is cheapest to remove together, then move the survivors.
 
     With the empirical Fisher F = (1/m) Σ g_i g_iᵀ over m = `samples` gradients, the set P is chosen
@@ -59,14 +60,6 @@ class CBS(Method):
     def uses_labels(self) -> bool:
         """False if the labels are drawn from the model and no loss is asked for."""
         return self.fisher == "empirical" or self.judge == "loss"
-
-    def gradients_wanted(self) -> Hashable:
-        """Methods with these three values equal ask for the same gradients."""
-        return (self.samples, self.batch, self.fisher)
-
-    def gradients_held(self) -> int:
-        """All `samples` gradients at once."""
-        return self.samples
 
     def space(self) -> Space:
         """Empty if the judge is the loss: then the masks it judges are the job's tuning trials."""

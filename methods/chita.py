@@ -1,7 +1,7 @@
 """CHITA and its multi-stage form CHITA++ (Benbaki et al. 2023, Fast as CHITA)."""
 
 import functools
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -14,12 +14,13 @@ from bench.problem.problem import Problem
 from bench.problem.weights import Weights, flatten, unflatten
 from methods.combinatorial.feasible import Feasible
 from methods.combinatorial.quadratic import Point, Projection, Quadratic, descent, thresholded
+from methods.gradients import FromGradients
 from methods.method import Count, Method, NonNegative, Positive
 from methods.search import Choice, Damping, Search
 
 
 @dataclass(frozen=True)
-class CHITA(Method):
+class CHITA(FromGradients, Method):
     """Choose and move weights together: the sparse minimiser of a quadratic model of the loss.
 
     Q(w) = α ḡᵀ(w - w̄) + (w - w̄)ᵀ(λI + GᵀG/m)(w - w̄)/2 with m = `samples` gradients G [m, d] at
@@ -52,19 +53,6 @@ class CHITA(Method):
     stages: Count = 1
     base: NonNegative = 0.1
     fresh: bool = False
-
-    @property
-    def uses_labels(self) -> bool:
-        """False if the labels are drawn from the model."""
-        return self.fisher == "empirical"
-
-    def gradients_wanted(self) -> Hashable:
-        """Methods with these three values equal ask for the same gradients."""
-        return (self.samples, self.batch, self.fisher)
-
-    def gradients_held(self) -> int:
-        """All `samples` gradients at once."""
-        return self.samples
 
     def prune(self, problem: Problem) -> Weights:
         """Run the stages in order, each around the weights that the one before returned."""

@@ -1,6 +1,5 @@
 """WoodFisher (Singh & Alistarh 2020, Efficient Second-Order Approximation)."""
 
-from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -10,13 +9,14 @@ from bench.problem.passes import Fisher
 from bench.problem.problem import Problem
 from methods.curvature.blocks import Blocks, block_inverse
 from methods.curvature.inverse import FisherInverse
+from methods.gradients import FromGradients
 from methods.method import Count
 from methods.search import Choice, Damping
 from methods.surgeon import Surgeon
 
 
 @dataclass(frozen=True)
-class WoodFisher(Surgeon[FisherInverse]):
+class WoodFisher(FromGradients, Surgeon[FisherInverse]):
     """OBS with the inverse of the empirical Fisher, F = λI + (1/m) Σ g_i g_iᵀ.
 
     `samples` is m, `batch` the number of examples whose mean gradient is one g_i, and `damping` is
@@ -39,19 +39,6 @@ class WoodFisher(Surgeon[FisherInverse]):
     fisher: Annotated[Fisher, Choice(("empirical", "true"))] = "empirical"
     blocks: Annotated[Blocks, Choice(("full", "layer"))] = "full"
     update: Annotated[Literal["sum", "joint"], Choice(("sum", "joint"))] = "sum"
-
-    @property
-    def uses_labels(self) -> bool:
-        """False if the labels are drawn from the model."""
-        return self.fisher == "empirical"
-
-    def gradients_wanted(self) -> Hashable:
-        """Methods with these three values equal ask for the same gradients."""
-        return (self.samples, self.batch, self.fisher)
-
-    def gradients_held(self) -> int:
-        """All `samples` gradients at once."""
-        return self.samples
 
     def inverse(self, problem: Problem) -> FisherInverse:
         """Return the damped inverse Fisher with the requested block structure."""

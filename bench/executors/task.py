@@ -36,7 +36,6 @@ class Work:
     study: str
     results: Path
     memory: int
-    plugins: tuple[Path, ...] = ()
 
     @property
     def store(self) -> RecordStore:

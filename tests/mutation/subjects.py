@@ -301,6 +301,7 @@ ELSEWHERE = (
     ),
     *("bench/run/protocols.py", "bench/run/retrain.py", "bench/common/layout.py"),
     *("bench/check/timing.py", "bench/check/tables.py", "bench/common/machine/yardstick.py"),
+    "bench/common/machine/threads.py",
     "bench/common/randomness.py",
 )
 """Pictures, processes, data and training: they are held by tests of whole runs, which take long."""

@@ -7,10 +7,12 @@ from support.records import make_cell, make_job
 
 from bench.report.figures.palette import _BUILT_IN, PART_COLOURS, looks
 from bench.study.grid import CONTROLS
+from methods import METHODS
 
 
 def test_every_method_looks_different_also_without_colour() -> None:
-    assert len(set(_BUILT_IN.values())) == len(_BUILT_IN) == 17
+    assert set(_BUILT_IN) == set(METHODS)
+    assert len(set(_BUILT_IN.values())) == len(_BUILT_IN)
     uncoloured = {(look.marker, look.line) for look in _BUILT_IN.values()}
     assert len(uncoloured) == len(_BUILT_IN)
 

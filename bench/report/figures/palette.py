@@ -64,7 +64,6 @@ _BUILT_IN = {
     "ekfac": Look(_GREEN, "d", _DASHED),
     "woodfisher": Look(_BLUE, "^", _SOLID),
     "woodtaylor": Look(_BLUE, "v", _DASHED),
-    "m-fac": Look(_SKY, "<", _DASH_DOT),
     "cbs": Look(_PURPLE, "P", _SOLID),
     "chita": Look(_PURPLE, ">", _DASHED),
     "chita++": Look(_PURPLE, "*", _DASH_DOT),
