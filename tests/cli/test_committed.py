@@ -90,7 +90,7 @@ def test_nothing_to_pack_is_one_sentence(bench, tmp_path) -> None:
 
 
 def test_a_redrawn_report_is_brief_and_lies_where_it_was(ran, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("bench.study.built_in", lambda: {"small": ran / "small.toml"})
+    monkeypatch.setattr("bench.study.study.built_in", lambda: {"small": ran / "small.toml"})
     monkeypatch.setattr("bench.cli.drawing.cores", lambda: 1)
     shutil.copytree(ran / "kept", tmp_path / "kept")
     place = tmp_path / "kept" / "a-theme" / "small"
