@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from bench.common.errors import UserError
 from bench.common.files import replacing
@@ -37,7 +37,7 @@ class Origin(BaseModel):
 class Result(BaseModel):
     """What the gate compares of one job. `spent` leaves out what is zero.
 
-    `calibration_seconds` is the yardstick's time in the process that gave `prune_seconds`.
+    `yardstick_seconds` is the yardstick's time in the process that gave `prune_seconds`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -57,7 +57,10 @@ class Result(BaseModel):
     mask_sha256: str | None = None
     spent: dict[str, int] = {}
     prune_seconds: float | None = None
-    calibration_seconds: float | None = None
+    # Earlier files call it calibration_seconds, which calibration examples have nothing to do with.
+    yardstick_seconds: float | None = Field(
+        None, validation_alias=AliasChoices("yardstick_seconds", "calibration_seconds")
+    )
     origin: Origin
 
     @classmethod
@@ -150,7 +153,7 @@ def _order(result: Result) -> tuple[str, str, str, str, float, int, str]:
 def _compact(result: Result) -> dict[str, Any]:
     """The fields that hold something, times with four digits."""
     fields = result.model_dump(exclude={"origin"}, exclude_defaults=True)
-    for name in ("prune_seconds", "calibration_seconds"):
+    for name in ("prune_seconds", "yardstick_seconds"):
         if name in fields:
             fields[name] = float(f"{fields[name]:.4g}")
     return fields

@@ -1,7 +1,7 @@
 """Pruning times against those of the baseline.
 
 Machines differ in speed, so a time is measured in units of the time that a fixed piece of work,
-the yardstick, took in the same process (`calibration_seconds` of a record), and never in seconds.
+the yardstick, took in the same process (`yardstick_seconds` of a record), and never in seconds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -55,6 +55,6 @@ def timings(cells: Sequence[Cell], baseline: Mapping[str, Result], gate: Gate) -
 
 
 def _yardsticks(result: Result) -> float | None:
-    if result.prune_seconds is None or not result.calibration_seconds:
+    if result.prune_seconds is None or not result.yardstick_seconds:
         return None
-    return result.prune_seconds / result.calibration_seconds
+    return result.prune_seconds / result.yardstick_seconds

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from bench.jobs.budget import Budget
 from bench.jobs.measure import Measure
@@ -42,7 +42,7 @@ class Findings(BaseModel):
     counts the prunable weights that are not exactly zero in what was evaluated. `flops` are the
     multiplications and additions with nonzero weights in one forward pass of one example.
     `tied_predictions` are test examples whose largest logit several classes share; the lowest index
-    counts. `calibration_seconds` is the time of a fixed piece of work in the same process, see
+    counts. `yardstick_seconds` is the time of a fixed piece of work in the same process, see
     bench/common/machine/yardstick.py. `peak_bytes` is the rise of memory while the method ran.
     `prune_seconds` are what the method takes when it runs alone, `phase_seconds` their division
     into phases; `reused_seconds` of them weren't spent, because another job of the same process had
@@ -81,7 +81,10 @@ class Findings(BaseModel):
         Measure("time of a phase", "s", over_seeds=("median",), page="data", parts=PARTS),
     ] = Field(default_factory=dict)
     reused_seconds: float | None = None
-    calibration_seconds: float | None = None
+    # Earlier files call it calibration_seconds, which calibration examples have nothing to do with.
+    yardstick_seconds: float | None = Field(
+        None, validation_alias=AliasChoices("yardstick_seconds", "calibration_seconds")
+    )
     peak_bytes: Annotated[
         int | None, Measure("memory", "bytes", over_seeds=("max",), cost="peak\nMiB")
     ] = None

@@ -69,7 +69,7 @@ def run_job(
         # Tuning trials prune repeatedly, and a control's labels are not those of other jobs.
         alone = PROTOCOLS[job.protocol].trains or job.budget.tuning_trials or job.control
         case = Case(job, dense, method, meter, memory, outcome.findings, None if alone else cache)
-        outcome.findings.calibration_seconds = yardstick_seconds(dense.device)
+        outcome.findings.yardstick_seconds = yardstick_seconds(dense.device)
         _run(case, progress, snapshot)
     except OverBudget as error:
         outcome.status, outcome.reason = "over-budget", str(error)

@@ -31,10 +31,10 @@ def test_a_baseline_is_read_as_it_was_written(tmp_path) -> None:
 def test_times_are_written_with_four_digits() -> None:
     """So that the file changes where something did, and no more than it must."""
     (one, *_) = results(
-        prune_seconds=0.1234567, calibration_seconds=12345.67, loss=0.1234567
+        prune_seconds=0.1234567, yardstick_seconds=12345.67, loss=0.1234567
     ).values()
     fields = _compact(one)
-    assert (fields["prune_seconds"], fields["calibration_seconds"]) == (0.1235, 12350.0)
+    assert (fields["prune_seconds"], fields["yardstick_seconds"]) == (0.1235, 12350.0)
     assert fields["loss"] == 0.1234567
     assert "origin" not in fields and "reason" not in fields
 

@@ -290,7 +290,7 @@ def test_an_accuracy_of_nothing_is_a_number() -> None:
 
 
 def timed(cell: Cell, seconds: float) -> Cell:
-    return cell._replace(record=cell.record.model_copy(update={"calibration_seconds": seconds}))
+    return cell._replace(record=cell.record.model_copy(update={"yardstick_seconds": seconds}))
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def timed(cell: Cell, seconds: float) -> Cell:
 )
 def test_times_are_ratios_to_the_yardstick(factor, verdict) -> None:
     # The machine of today is three times slower: seconds alone would all be called slower.
-    before = results(cells(), prune_seconds=1.0, calibration_seconds=0.05)
+    before = results(cells(), prune_seconds=1.0, yardstick_seconds=0.05)
     now = [changed(cell, prune_seconds=3.0 * factor) for cell in cells()]
     assert timings(now, before, Gate()) == []  # without a yardstick there is nothing to say
     (found,) = timings([timed(cell, 0.15) for cell in now], before, Gate())

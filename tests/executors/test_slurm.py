@@ -26,7 +26,7 @@ MEASURED = {
     "prune_seconds",
     "phase_seconds",
     "reused_seconds",
-    "calibration_seconds",
+    "yardstick_seconds",
     "peak_bytes",
     "finished",
 }

@@ -174,3 +174,15 @@ def test_a_study_with_newer_records_reports_and_runs_no_job_again(
     done = bench("run", small_study, "--results", tmp_path, "--jobs", "2")
     assert "8 of 8 jobs were recorded already" in done.stderr and done.stderr.count("energy") == 1
     assert all("energy" in store.path(key).read_text() for key in store.keys())  # noqa: SIM118
+
+
+def test_a_field_under_its_earlier_name_is_read(tmp_path, caplog) -> None:
+    store, record = RecordStore(tmp_path, "example"), recorded()
+    record = record.model_copy(update={"yardstick_seconds": 0.25})
+
+    def earlier(body: dict[str, Any]) -> None:
+        body["calibration_seconds"] = body.pop("yardstick_seconds")
+
+    rewritten(store, record, earlier)
+    assert store.read(record.key) == record
+    assert not caplog.records
