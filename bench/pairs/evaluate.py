@@ -8,9 +8,9 @@ network with dead units gives exactly equal logits for whole groups of images.
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bench.problem.loss import loss_of
 from datasets.inputs.split_inputs import Inputs
 
 BATCH = 100
@@ -46,7 +46,7 @@ def evaluate(model: nn.Module, images: Inputs) -> Evaluation:
         inputs, labels = images.batch(positions)
         logits = model(inputs)
         counts += _counts(logits, labels).cpu()
-        loss += float(F.cross_entropy(logits.double(), labels, reduction="sum"))
+        loss += float(loss_of(logits.double(), labels))
     count = len(images)
     first, top5, tied, lost, won = counts.tolist()
     percents = (100 * hits / count for hits in (lost, won))

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from bench.problem.loss import loss_of
 from bench.problem.training.frozen import set_trainable
 
 aten = torch.ops.aten
@@ -86,7 +86,7 @@ def training_flops(
     }
     counter = FlopCounterMode(display=False, custom_mapping=recurrent)
     with torch.enable_grad(), _decomposed(), counter:
-        F.cross_entropy(copied(inputs).float(), labels).backward()
+        loss_of(copied(inputs).float(), labels, "mean").backward()
     return int(counter.get_total_flops())
 
 

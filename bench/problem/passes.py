@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -25,6 +24,7 @@ from bench.problem.gradients.watch import (
     layer_positions,
     signals,
 )
+from bench.problem.loss import drawn_labels, loss_of, probabilities_of
 from bench.problem.stopwatch import Stopwatch
 from bench.problem.weights import Masks, Weights, flatten
 
@@ -175,7 +175,7 @@ class Passes:
         with self.phase("gradients"), torch.no_grad():
             logits = torch.cat([at_least_single(self._model(inputs)) for inputs, _ in chunks])
         assert_finite("the model's outputs", logits)
-        return logits.softmax(dim=1)
+        return probabilities_of(logits)
 
     def loss(self, weights: Weights, samples: int) -> float:
         """Return the mean cross-entropy of `samples` examples with these weights in the model.
@@ -191,7 +191,7 @@ class Passes:
             for inputs, labels in chunks:
                 logits = at_least_single(functional_call(self._model, own, inputs))
                 assert_finite("the outputs of the model with these weights", logits)
-                total += float(F.cross_entropy(logits, labels, reduction="sum"))
+                total += float(loss_of(logits, labels))
         return total / samples
 
     def hessian_vector_product(self, vector: Tensor, samples: int) -> Tensor:
@@ -242,7 +242,6 @@ def _assert_finite(name: str, signal: Signal, first: int) -> None:
 def _sampled_labels(model: nn.Module, inputs: Tensor, generator: torch.Generator) -> Tensor:
     """Return labels [n] drawn from the model's own predictive distribution."""
     with torch.no_grad():
-        probabilities = at_least_single(model(inputs)).softmax(dim=1)
+        probabilities = probabilities_of(at_least_single(model(inputs)))
     assert_finite("the model's predictions", probabilities)
-    drawn = torch.multinomial(probabilities.cpu(), 1, generator=generator).squeeze(1)
-    return drawn.to(inputs.device)
+    return drawn_labels(probabilities, generator)

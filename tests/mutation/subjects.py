@@ -93,7 +93,11 @@ SUBJECTS: Sequence[Subject] = (
                 "bench/problem/problem.py",
                 "bench/problem/gradients/assemble.py",
             ),
-            *("bench/problem/gradients/signal.py", "bench/problem/finite.py"),
+            *(
+                "bench/problem/gradients/signal.py",
+                "bench/problem/finite.py",
+                "bench/problem/loss.py",
+            ),
         ),
         (
             *(

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from filelock import FileLock
 from torch import nn
 
@@ -22,6 +21,7 @@ from bench.pairs.evaluate import evaluate
 from bench.pairs.pair import SEED, Pair
 from bench.pairs.preparing.fitting import first_few, fitting
 from bench.pairs.preparing.identity import SET_ASIDE, training_sha256
+from bench.problem.loss import loss_of
 from bench.problem.training.frozen import frozen_parameters
 from bench.problem.training.loop import Training
 from datasets import Dataset
@@ -81,7 +81,7 @@ def first_loss(pair: Pair, model: nn.Module, data: Dataset) -> float:
     images = fitting(model.eval(), first_few(images))(images)
     inputs, labels = images.batch(torch.arange(min(FIRST, len(images))))
     with torch.no_grad():
-        return float(F.cross_entropy(model(inputs).double(), labels))
+        return float(loss_of(model(inputs).double(), labels, "mean"))
 
 
 def _train_and_keep(

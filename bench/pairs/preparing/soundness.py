@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -21,6 +20,7 @@ from bench.pairs.pair import Pair
 from bench.pairs.preparing.structure import dense_state, refused, sentence
 from bench.problem.gradients.signal import Signal, supported
 from bench.problem.gradients.watch import at_least_single, sharing, signals, watching
+from bench.problem.loss import loss_of
 
 ROUNDING = {
     torch.float64: 1e-6,
@@ -151,7 +151,7 @@ def _plain_gradients(
     leaves = {name: model.get_parameter(name).detach().requires_grad_() for name in prunable}
     try:
         with torch.enable_grad():
-            loss = F.cross_entropy(at_least_single(functional_call(model, leaves, (one,))), label)
+            loss = loss_of(at_least_single(functional_call(model, leaves, (one,))), label)
             found = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
     except RuntimeError as error:
         raise refused(pair, f"autograd can't differentiate it: {sentence(error)}") from error

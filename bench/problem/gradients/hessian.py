@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from bench.problem.gradients.watch import at_least_single
+from bench.problem.loss import loss_of
 
 
 def hessian_vector_product(
@@ -24,7 +24,7 @@ def hessian_vector_product(
     parts = vector.split([leaf.numel() for leaf in leaves.values()])
     with torch.enable_grad():
         logits = at_least_single(functional_call(model, leaves, (inputs,)))
-        loss = F.cross_entropy(logits, labels, reduction="sum")
+        loss = loss_of(logits, labels)
         slopes = torch.autograd.grad(loss, list(leaves.values()), create_graph=True)
         products = torch.autograd.grad(
             slopes,

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
 
 from bench.common.errors import MethodError
 from bench.problem.gradients.signal import Signal, Use, assert_supported, columns, positions
+from bench.problem.loss import loss_of
 
 Seen = Callable[[str, nn.Module, Tensor, Tensor], Tensor | None]
 """A function called at each use of a layer, with the layer's name, the module called, its input and
@@ -47,7 +47,7 @@ def signals(
 
     with watching(model, layers, note), torch.enable_grad():
         logits = model(inputs.detach().requires_grad_())
-        loss = F.cross_entropy(at_least_single(logits), labels, reduction="sum")
+        loss = loss_of(at_least_single(logits), labels)
         _assert_called(layers, {name for name, _, _ in given})
         deltas = torch.autograd.grad(loss, places)
     uses: dict[str, list[Use]] = {name: [] for name in layers}

@@ -5,13 +5,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from bench.common.errors import MethodError
 from bench.jobs.budget import Meter
 from bench.jobs.recipe import Recipe
+from bench.problem.loss import loss_of
 from bench.problem.training.mode import TrainingMode
 from bench.problem.training.optimizer import make_optimizer, make_schedule, stop_weight_decay
 from bench.problem.training.saver import Saver
@@ -165,7 +165,7 @@ class Training:
         positions = self._next_positions()
         inputs, labels = self._images.batch(positions, self._augmentation, self.generator)
         logits = self._mode.logits(inputs)
-        loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.recipe.label_smoothing)
+        loss = loss_of(logits.float(), labels, "mean", self.recipe.label_smoothing)
         self.optimizer.zero_grad()
         loss.backward()
         sparsifier.on_gradients(self)
