@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from bench.jobs.protocol import PROTOCOLS
 from bench.report.best import Lead, leads
 from bench.report.numerals import percent
 
@@ -26,6 +27,11 @@ class Answer(NamedTuple):
     protocol: str
     winners: Sequence[Winner]
     sentence: str
+
+    @property
+    def heading(self) -> str:
+        """The pair, with the protocol if it is one that trains."""
+        return ", ".join([self.pair, *[self.protocol] * PROTOCOLS[self.protocol].trains])
 
 
 def answers(cells: pd.DataFrame) -> list[Answer]:
