@@ -13,7 +13,7 @@ from bench.problem.passes import Fisher
 from bench.problem.problem import Problem
 from bench.problem.weights import Weights, flatten, unflatten
 from methods.combinatorial.feasible import Feasible
-from methods.combinatorial.swaps import Removal, Search
+from methods.combinatorial.swaps import Removal, SwapSearch
 from methods.curvature.low_rank import LowRankInverse, joint_move
 from methods.gradients import FromGradients
 from methods.method import Count, Method, Positive
@@ -29,7 +29,7 @@ class CBS(FromGradients, Method):
     for its loss w_PᵀFw_P, in which the effects of weights can cancel (CBS-S). The survivors then
     make the exact joint OBS move of F + λI, λ = `damping`, times `update_scale` (CBS-U).
 
-    P is found by swaps from a `start` (see `Search` in combinatorial/swaps.py: `reach` is the
+    P is found by swaps from a `start` (see `SwapSearch` in combinatorial/swaps.py: `reach` is the
     paper's ρ, `least` its ε, `misses` its τ) in at most `passes` passes. The start is `magnitude`,
     `woodfisher`, or `randomised`: the best of magnitude pruning and of `constructions` random
     draws, each of which ranks weights by magnitude inside √d random buckets (1,000 at most). The
@@ -88,7 +88,7 @@ class CBS(FromGradients, Method):
         removal = Removal(gradients, flatten(problem.weights))
         badness = self._badness(problem, removal)
         feasible = Feasible(problem)
-        search = Search(self.reach, self.least, self.misses)
+        search = SwapSearch(self.reach, self.least, self.misses)
         path = [min(self.starts(problem, gradients), key=badness)]
         for _ in range(self.passes):
             keep = path[-1]

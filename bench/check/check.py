@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.check import baseline
 from bench.check.baseline import Result, baseline_path
 from bench.check.judgement import Check, judge_all
-from bench.check.junit import Case, write_junit
+from bench.check.junit import JUnitCase, write_junit
 from bench.check.published import published_values
 from bench.check.tables import gate_tables, published_tables
 from bench.check.verdicts import (
@@ -68,7 +68,7 @@ def check(study: Study, grid: Sequence[Cell], store: RecordStore, options: Optio
     if options.junit:
         found = cases(result.reproduced, result.compared, result.timed, study.gate)
         if result.nothing:
-            found.insert(0, Case("check", study.name, "compared", "failure", result.nothing))
+            found.insert(0, JUnitCase("check", study.name, "compared", "failure", result.nothing))
         write_junit(options.junit, study.name, found)
     if options.update:
         return _update(path, fresh, known or {})

@@ -11,7 +11,7 @@ from bench.report.tables.markdown import printable
 Outcome = Literal["passed", "failure", "skipped"]
 
 
-class Case(NamedTuple):
+class JUnitCase(NamedTuple):
     """One test case: the suite and group that it is in, its name, and what came of it."""
 
     suite: str
@@ -21,7 +21,7 @@ class Case(NamedTuple):
     message: str = ""
 
 
-def write_junit(path: Path, study: str, cases: Sequence[Case]) -> None:
+def write_junit(path: Path, study: str, cases: Sequence[JUnitCase]) -> None:
     """Write the cases, a `testsuite` for each suite; raises `UserError` if `path` can't be written.
 
     Text is escaped, and control characters that XML forbids are left out.
@@ -46,7 +46,7 @@ def write_junit(path: Path, study: str, cases: Sequence[Case]) -> None:
         raise UserError(f"JUnit results can't be written to {path}: {error.strerror}.") from error
 
 
-def _counts(cases: Sequence[Case]) -> dict[str, str]:
+def _counts(cases: Sequence[JUnitCase]) -> dict[str, str]:
     outcomes = [case.outcome for case in cases]
     return {
         "tests": str(len(outcomes)),

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from bench.check.junit import Case, Outcome
+from bench.check.junit import JUnitCase, Outcome
 from bench.check.regression import FAILING, Change
 from bench.check.reproduction import Reproduction
 from bench.check.tables import sparsity_of
@@ -66,7 +66,7 @@ def cases(
     gated: Sequence[Change],
     timed: Sequence[Timing],
     gate: Gate,
-) -> list[Case]:
+) -> list[JUnitCase]:
     """Every verdict as a test case; only what makes the command exit with 1 is a failure."""
     found = []
     for change in gated:
@@ -75,14 +75,14 @@ def cases(
         text = f"{change.verdict}: {change.reason}"
         name = f"{where.label} at {sparsity_of(change)}"
         group = f"{where.pair}.{where.allocation}"
-        found.append(Case("regression", group, name, "passed" if good else failed, text))
+        found.append(JUnitCase("regression", group, name, "passed" if good else failed, text))
     for timing in timed:
         slow: Outcome = "failure" if gate.slowdown and timing.verdict == "slower" else "passed"
         group, text = f"{timing.pair}.{timing.allocation}", f"slower by {timing.factor:.2f}"
-        found.append(Case("pruning time", group, timing.label, slow, text))
+        found.append(JUnitCase("pruning time", group, timing.label, slow, text))
     for item in published:
         same: Outcome = "passed" if item.verdict == "reproduced" else "skipped"
         group, text = f"{item.value.table}.{item.value.pair}", f"{item.verdict}: {item.reason}"
         name = f"{item.value.method} at {percent(item.value.sparsity)}"
-        found.append(Case("published", group, name, same, text))
+        found.append(JUnitCase("published", group, name, same, text))
     return found

@@ -35,12 +35,12 @@ def summary(table: pd.DataFrame, model: type[Record] = Record) -> pd.DataFrame:
     return _in_order(result.reset_index())
 
 
-Problem = tuple[int, str, str]
+Missing = tuple[int, str, str]
 
 
-def _problems(table: pd.DataFrame) -> dict[Any, list[Problem]]:
+def _problems(table: pd.DataFrame) -> dict[Any, list[Missing]]:
     """Seed, status and reason of every cell that isn't ok, by group."""
-    found: dict[Any, list[Problem]] = {}
+    found: dict[Any, list[Missing]] = {}
     bad = table[table.status != "ok"]
     for *key, seed, status, reason in bad[[*GROUP, "seed", "status", "reason"]].itertuples(
         index=False, name=None
@@ -49,13 +49,13 @@ def _problems(table: pd.DataFrame) -> dict[Any, list[Problem]]:
     return found
 
 
-def _status(ok: int, expected: int, problems: list[Problem]) -> str:
+def _status(ok: int, expected: int, problems: list[Missing]) -> str:
     if ok:
         return "ok" if ok == expected else "partial"
     return next((status for _, status, _ in problems if status != "missing"), "missing")
 
 
-def _sentence(problems: list[Problem]) -> str:
+def _sentence(problems: list[Missing]) -> str:
     """Such as `seeds 0, 2: failed (no memory); seed 1: has not run`."""
     seeds: dict[tuple[str, str], list[str]] = {}
     for seed, status, reason in problems:

@@ -52,7 +52,7 @@ class Removal:
 
 
 @dataclass(frozen=True)
-class Search:
+class SwapSearch:
     """Swaps removed weights with kept ones for as long as that lowers the loss of `Removal`.
 
     In a pass the removed weights are sorted by α, the largest saving first, and the kept ones by β

@@ -11,7 +11,7 @@ from support.records import make_cell, make_job
 
 from bench.check import baseline
 from bench.check.baseline import Result
-from bench.check.junit import Case, write_junit
+from bench.check.junit import JUnitCase, write_junit
 from bench.common.errors import UserError
 from bench.study.study import built_in, load_study
 
@@ -90,7 +90,7 @@ def test_gate_keys_are_checked(tmp_path, small_study) -> None:
 
 def test_junit_escapes_what_xml_would_trip_over(tmp_path) -> None:
     name = "a<b> & \"c\" 'd' \x00\x1b[31m ü"
-    cases = [Case("s<1>", name, name, "failure", name), Case("s<1>", "g", "n", "passed")]
+    cases = [JUnitCase("s<1>", name, name, "failure", name), JUnitCase("s<1>", "g", "n", "passed")]
     write_junit(tmp_path / "new" / "x.xml", name, cases)
     root = ElementTree.parse(tmp_path / "new" / "x.xml").getroot()
     assert root.attrib["name"] == "a<b> & \"c\" 'd' [31m ü"

@@ -5,7 +5,7 @@ import math
 import pytest
 from support.published_values import value
 
-from bench.check.junit import Case
+from bench.check.junit import JUnitCase
 from bench.check.regression import Change, Group
 from bench.check.reproduction import Ours, Reproduction
 from bench.check.tables import gate_tables, published_tables
@@ -156,22 +156,24 @@ def test_only_what_fails_the_command_is_a_failed_case() -> None:
     slow = Timing("mlpnet-mnist", "global", "wf", 2.345, "slower")
     found = cases([SAME, NEAR, ABSENT], [WORSE, NEW, ALONE], [slow], Gate(slowdown=2.0))
     assert found == [
-        Case("regression", "mlpnet-mnist.global", "wf, few at 95", "failure", "regressed: worse"),
-        Case(
+        JUnitCase(
+            "regression", "mlpnet-mnist.global", "wf, few at 95", "failure", "regressed: worse"
+        ),
+        JUnitCase(
             *("regression", "mlpnet-mnist.global", "kfac at 95", "skipped"),
             "new: the baseline has nothing of it",
         ),
-        Case(
+        JUnitCase(
             *("regression", "other-pair.global", "wf, few at all", "skipped"),
             "inconclusive: run more seeds",
         ),
-        Case("pruning time", "mlpnet-mnist.global", "wf", "failure", "slower by 2.35"),
-        Case("published", "a-table.mlpnet-mnist", "WF at 90", "passed", "reproduced: "),
-        Case(
+        JUnitCase("pruning time", "mlpnet-mnist.global", "wf", "failure", "slower by 2.35"),
+        JUnitCase("published", "a-table.mlpnet-mnist", "WF at 90", "passed", "reproduced: "),
+        JUnitCase(
             *("published", "a-table.mlpnet-mnist", "K-FAC at 50", "skipped"),
             "not comparable: another floor",
         ),
-        Case(
+        JUnitCase(
             *("published", "a-table.mlpnet-mnist", "SNIP at 90", "skipped"),
             "not run: there is no SNIP here",
         ),

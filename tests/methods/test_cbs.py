@@ -15,7 +15,7 @@ from bench.problem.problem import Problem
 from bench.problem.weights import flatten, unflatten
 from methods import build
 from methods.cbs import _bucket_ranks
-from methods.combinatorial.swaps import Removal, Search
+from methods.combinatorial.swaps import Removal, SwapSearch
 
 SAMPLES = 30
 
@@ -110,7 +110,7 @@ def test_a_pass_is_the_algorithm_of_the_paper(net, reach, misses, seed) -> None:
     loss, removal = quadratic(problem), Counted(problem.gradients_by_layer(SAMPLES), weights)
     keep = a_mask(len(weights), 25, seed)
     within = torch.arange(len(weights)) % 5 > 0
-    search = Search(reach, 1e-6, misses)
+    search = SwapSearch(reach, 1e-6, misses)
     for _ in range(3):
         group = within.nonzero().squeeze(1).tolist()
         expected, tried = slow_pass(loss, keep, group, reach, 1e-6, misses)
@@ -131,7 +131,7 @@ def test_a_swap_must_lower_the_loss_by_the_least(least) -> None:
     (back,) = (~keep).nonzero().squeeze(1).tolist()
     gains = [loss(keep) - loss(swapped(keep, back, q)) for q in range(62) if q != back]
     assert max(gains) > 0
-    found = Search(100, least * max(gains), 5).improved(removal, keep, torch.ones_like(keep))
+    found = SwapSearch(100, least * max(gains), 5).improved(removal, keep, torch.ones_like(keep))
     assert torch.equal(found, keep) == (least > 1)
 
 
@@ -140,19 +140,19 @@ def test_where_nothing_can_change_places_nothing_does(kept) -> None:
     problem = tiny_problem(tiny_mlp())
     removal = Removal(problem.gradients_by_layer(SAMPLES), flatten(problem.weights))
     keep = torch.full((62,), kept > 0)
-    assert torch.equal(Search(9, 1e-9, 9).improved(removal, keep, torch.ones_like(keep)), keep)
+    assert torch.equal(SwapSearch(9, 1e-9, 9).improved(removal, keep, torch.ones_like(keep)), keep)
 
 
 def test_the_search_ends_with_the_first_pass_without_a_swap(monkeypatch) -> None:
     passes = []
-    improved = Search.improved
+    improved = SwapSearch.improved
 
     def noted(self, loss, keep, within):
         found = improved(self, loss, keep, within)
         passes.append(not torch.equal(found, keep))
         return found
 
-    monkeypatch.setattr(Search, "improved", noted)
+    monkeypatch.setattr(SwapSearch, "improved", noted)
     problem = tiny_problem(tiny_mlp(), sparsity=0.6)
     fields = {"samples": SAMPLES, "least": 1e-9, "start": "magnitude"}
     found = build("cbs", fields | {"passes": 50}).prune(problem)
