@@ -30,7 +30,8 @@ kfac = { samples = 400 }
 woodfisher = { samples = 100 }
 """
 EVERY = {"magnitude", "kfac", "woodfisher"}
-KRONECKER, ALLOCATION = "methods/curvature/kronecker.py", "bench/problem/selection.py"
+KRONECKER, SELECTION = "methods/curvature/kronecker.py", "bench/problem/selection.py"
+ALLOCATION = "bench/jobs/allocation.py"
 Edit = tuple[str, str, str]
 """A file, a text in it, and what takes its place."""
 
@@ -73,7 +74,7 @@ DAMAGES = {
         "worse by more than the margin of 0.5",
     ),
     "one weight too many selected, which breaks the contract": Damage(
-        ((ALLOCATION, "scores.kthvalue(pruned)", "scores.kthvalue(pruned := pruned + 1)"),),
+        ((SELECTION, "scores.kthvalue(pruned)", "scores.kthvalue(pruned := pruned + 1)"),),
         True,
         EVERY,
         "regressed",
@@ -88,10 +89,10 @@ DAMAGES = {
     ),
     "the right count of weights, but the wrong one last": Damage(
         (
-            (ALLOCATION, "scores.kthvalue(pruned).values", "scores.kthvalue(pruned + 1).values"),
-            (ALLOCATION, "keep = scores > cut", "keep = scores > cut\n    pruned += 1"),
+            (SELECTION, "scores.kthvalue(pruned).values", "scores.kthvalue(pruned + 1).values"),
+            (SELECTION, "keep = scores > cut", "keep = scores > cut\n    pruned += 1"),
             (
-                ALLOCATION,
+                SELECTION,
                 "    return keep\n",
                 "    gone = scores.masked_fill(keep, -torch.inf).argsort()[-2]\n"
                 "    keep[gone] = True\n    return keep\n",
