@@ -41,6 +41,7 @@ class _Pruning(Sparsifier):
         self._method, self._target = method, target
 
     def before_step(self, training: Training) -> None:
+        """Remove the smallest weights by magnitude, if the plan has a pruning before this step."""
         sparsity = self._plan(training.steps).get(training.step)
         if sparsity is None:
             return

@@ -46,12 +46,14 @@ class _Rewiring(Sparsifier):
         self._method, self._target = method, target
 
     def before_step(self, training: Training) -> None:
+        """Start from a random mask, and say when the mask will change no more."""
         if training.step == 0:
             training.set_masks(random_masks(training, self._target))
         if training.step == round(self._method.end * training.steps):
             training.pruning_ended()
 
     def on_gradients(self, training: Training) -> None:
+        """Drop and grow weights of each layer, if this step ends an interval."""
         method, step, masks = self._method, training.step, training.masks
         last = method.end * training.steps
         if step == 0 or step % method.interval or step >= last or masks is None:

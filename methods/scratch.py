@@ -31,6 +31,7 @@ class _FirstMask(Sparsifier):
         self._mask, self._target = mask, target
 
     def before_step(self, training: Training) -> None:
+        """Set the one mask before the first step."""
         if training.step > 0:
             return
         if self._mask == "random":

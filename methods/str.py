@@ -88,6 +88,7 @@ class _Thresholds(Sparsifier):
         self._behind: list[tuple[nn.Module, str]] = []
 
     def attach(self, training: Training) -> None:
+        """Reparametrize each prunable weight by a soft threshold, which is trained with it."""
         device = next(iter(training.parameters.values())).device
         shared = nn.Parameter(torch.tensor(self._method.initial, device=device))
         for name, parameter in training.parameters.items():
@@ -98,6 +99,7 @@ class _Thresholds(Sparsifier):
                 self._behind.append((layer, field))
 
     def before_step(self, training: Training) -> None:
+        """Drive the thresholds to the planned sparsity, then to the exact count; fix the mask."""
         settle = round(self._method.settle * training.steps)
         if training.step < settle:
             if training.step % self._method.interval == 0:
@@ -109,14 +111,17 @@ class _Thresholds(Sparsifier):
             self._finish(training)
 
     def on_gradients(self, training: Training) -> None:
+        """Scale the gradients of the thresholds by their own learning rate."""
         for s in set(self._s.values()):
             if s.grad is not None:
                 s.grad *= self._method.threshold_rate
 
     def state(self) -> dict[str, Any]:
+        """Return what must survive an interruption beside the thresholds, which the model holds."""
         return {"force": self._force, "bias": self._bias, "settled": self._settled}
 
     def restore(self, training: Training, state: dict[str, Any]) -> None:
+        """Take up what `state` returned."""
         self._force, self._bias = state["force"], state["bias"]
         if state["settled"]:
             self._freeze()

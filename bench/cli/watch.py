@@ -75,6 +75,7 @@ def watch_grid(
     arrivals = Arrivals(grid, store)
 
     def write(refresh: int | None) -> None:
+        """Write the page; with `refresh` it reloads itself after so many seconds."""
         cells = arrivals.cells()
         write_page(
             study.title,

@@ -90,6 +90,7 @@ class _Writer:
         self._wordless = False
 
     def write(self, node: ast.AST) -> None:
+        """Append the node's form to `parts`: its syntax without what only speaks to a reader."""
         match node:
             case ast.Name():
                 self._chain(node.id, ())

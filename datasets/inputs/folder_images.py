@@ -5,7 +5,6 @@ resizer release Python's global lock. Everything random is drawn beforehand in t
 so that the same generator gives the same bits however the threads are scheduled.
 """
 
-import copy
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,9 +14,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from bench.common.layout import arranged
 from datasets import FolderSplit
-from datasets.inputs.images import Augmentation, Normalisation
+from datasets.inputs.images import Augmentation, Normalisation, Normalised
 from datasets.inputs.pixels import rgb
 
 RESIZE, CROP = 256, 224
@@ -35,10 +33,8 @@ Interpolation = Literal["bilinear", "bicubic"]
 ImageT = TypeVar("ImageT", Tensor, Image.Image)
 
 
-class FolderImages:
+class FolderImages(Normalised):
     """One split of image files with its pair's normalisation; it follows the protocol `Inputs`."""
-
-    layout: torch.memory_format = torch.contiguous_format
 
     def __init__(
         self,
@@ -47,21 +43,9 @@ class FolderImages:
         device: torch.device,
         interpolation: Interpolation = "bilinear",
     ) -> None:
+        super().__init__(split.labels, normalisation, device)
         self._paths = split.paths
-        self.labels = split.labels.to(device)
-        self._mean = torch.tensor(normalisation.mean, device=device).view(-1, 1, 1)
-        self._std = torch.tensor(normalisation.std, device=device).view(-1, 1, 1)
         self._interpolation = interpolation
-        self._dtype = torch.float32
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def typed(self, dtype: torch.dtype) -> "FolderImages":
-        """Return the same images, normalised in single precision and then converted to `dtype`."""
-        other = copy.copy(self)
-        other._dtype = dtype
-        return other
 
     def batch(
         self,
@@ -82,10 +66,7 @@ class FolderImages:
             images = _decoded(paths, lambda _, image: self._middle(image))
             if augmentation is not None and generator is not None:
                 images = augmentation(images, generator)
-        pixels = images.to(self.labels.device).float().div_(255)
-        labels = self.labels[positions.to(self.labels.device)]
-        pixels = pixels.sub_(self._mean).div_(self._std).to(self._dtype)
-        return arranged(pixels, self.layout), labels
+        return self._normalised(images), self.labels[positions.to(self.labels.device)]
 
     def _middle(self, image: Image.Image) -> Image.Image:
         from torchvision.transforms import InterpolationMode, functional

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -22,14 +23,16 @@ class Normalisation:
     std: tuple[float, ...]
 
 
-class Images:
-    """One split in memory with its pair's normalisation; `labels` [n] are on the device."""
+class Normalised:
+    """What images in memory and in files have in common; `labels` [n] are on the device.
+
+    `layout` is the memory layout of the inputs, see `bench/common/layout.py`.
+    """
 
     layout: torch.memory_format = torch.contiguous_format
 
-    def __init__(self, split: Split, normalisation: Normalisation, device: torch.device) -> None:
-        self._images = split.images.to(device)
-        self.labels = split.labels.to(device)
+    def __init__(self, labels: Tensor, normalisation: Normalisation, device: torch.device) -> None:
+        self.labels = labels.to(device)
         self._mean = torch.tensor(normalisation.mean, device=device).view(-1, 1, 1)
         self._std = torch.tensor(normalisation.std, device=device).view(-1, 1, 1)
         self._dtype = torch.float32
@@ -37,11 +40,24 @@ class Images:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def typed(self, dtype: torch.dtype) -> "Images":
+    def typed(self, dtype: torch.dtype) -> Self:
         """Return the same images, normalised in single precision and then converted to `dtype`."""
         other = copy.copy(self)
         other._dtype = dtype
         return other
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        """Return images of values from 0 to 255 as a model takes them."""
+        pixels = images.to(self.labels.device).float().div_(255)
+        return arranged(pixels.sub_(self._mean).div_(self._std).to(self._dtype), self.layout)
+
+
+class Images(Normalised):
+    """One split in memory with its pair's normalisation."""
+
+    def __init__(self, split: Split, normalisation: Normalisation, device: torch.device) -> None:
+        super().__init__(split.labels, normalisation, device)
+        self._images = split.images.to(device)
 
     def batch(
         self,
@@ -57,8 +73,7 @@ class Images:
         images = self._images[positions]
         if augmentation is not None and generator is not None:
             images = augmentation(images, generator)
-        inputs = (images.float().div_(255) - self._mean) / self._std
-        return arranged(inputs.to(self._dtype), self.layout), self.labels[positions]
+        return self._normalised(images), self.labels[positions]
 
 
 def shift(images: Tensor, generator: torch.Generator, most: int = 2) -> Tensor:

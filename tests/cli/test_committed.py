@@ -1,15 +1,18 @@
 """Packed records are enough to draw, compare and load a study, but count as no run."""
 
+import math
 import shutil
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 from support.grids import SMALL
 
 from bench.cli.committed import redraw
 from bench.jobs.packed import packed_path
 from bench.report import load_records
+from bench.report.figures.palette import looks
+from bench.report.small import shrink
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +112,17 @@ def test_a_redrawn_report_is_brief_and_lies_where_it_was(ran, tmp_path, monkeypa
         with Image.open(place / figure) as small, Image.open(drawn / figure) as whole:
             assert small.width == round(0.6 * whole.width)
         assert (place / figure).stat().st_size < (drawn / figure).stat().st_size / 2
+
+
+def test_a_small_figure_keeps_the_colours_of_the_methods(ran, tmp_path) -> None:
+    """A palette of mostly greys would make them look alike, and unlike the other figures."""
+    drawn = ran / "results" / "reports" / "small" / "figures" / "mlpnet-mnist5k-accuracy.png"
+    small = tmp_path / "small.png"
+    shutil.copy(drawn, small)
+    shrink(small)
+    with Image.open(small) as picture:
+        colours = [colour for _, colour in picture.convert("RGB").getcolors(picture.size[0] ** 2)]
+    styles = looks([("magnitude", "magnitude"), ("woodfisher", "woodfisher")])
+    for style in styles.values():
+        wanted = ImageColor.getrgb(style.colour)
+        assert min(math.dist(colour, wanted) for colour in colours) < 12, style

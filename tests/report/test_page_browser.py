@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from support import browser
 from support.hostile import LABELS, hostile_cells
 from support.records import SPARSITIES, make_cell, make_grid, make_job
 
@@ -22,7 +23,6 @@ LOSS = Kind(
     section="tradeoff",
     choice="Loss",
 )
-browser = pytest.importorskip("support.browser", reason="playwright is not installed")
 chromium, open_page = browser.chromium, browser.open_page
 POINT = ".mark-symbol.role-mark path[aria-label]"
 

@@ -1,9 +1,8 @@
 """The page's table of records in a real browser: filtered, sorted and a page at a time."""
 
-import pytest
+from support import browser
 from support.records import make_grid
 
-browser = pytest.importorskip("support.browser", reason="playwright is not installed")
 chromium, open_page = browser.chromium, browser.open_page
 
 

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import pytest
+from support import browser
 from support.records import make_grid
 
 from bench.jobs.cell import Cell
 from bench.report import write_page
 
-browser = pytest.importorskip("support.browser", reason="playwright is not installed")
 chromium, open_page = browser.chromium, browser.open_page
 
 

@@ -3,9 +3,9 @@
 import time
 
 import pytest
+from support import browser
 from support.hostile import many_cells
 
-browser = pytest.importorskip("support.browser", reason="playwright is not installed")
 chromium, open_page = browser.chromium, browser.open_page
 
 

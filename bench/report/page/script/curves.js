@@ -44,7 +44,10 @@ FORMS.curves = (kind, legend) => {
   const scale = kind.x.scale === "log" ? { type: "log", nice: false } : { zero: false };
   const x = {
     ...{ field: "x", type: "quantitative", title, scale: { ...scale, padding: 14 } },
-    axis: { values, labelExpr: expression, labelOverlap: "greedy", labelFlush: false },
+    axis: {
+      ...{ values, labelExpr: expression, labelOverlap: "greedy", labelSeparation: 4 },
+      labelFlush: false,
+    },
   };
   const Y = upright(kind);
   const y = { field: "y", ...Y };
