@@ -14,6 +14,18 @@ if TYPE_CHECKING:
     from bench.study.study import Study
 
 
+WRITTEN_BY_RUNS = ("measurements", "records", "reports", "slurm")
+"""Folders of the results that a user's own runs write; the committed themes lie beside them."""
+
+
+def in_theme(results: Path, name: str) -> Path | None:
+    """Return the file or folder `THEME/name` of the committed results, or None if there is none."""
+    found = (path for path in sorted(results.glob(f"*/{name}")))
+    return next(
+        (path for path in found if path.relative_to(results).parts[0] not in WRITTEN_BY_RUNS), None
+    )
+
+
 def pack(
     study: Annotated[
         str,
@@ -82,18 +94,13 @@ def _redraw(name: str, results: Path, pool: Executor | None) -> None:
     study, grid = load_grid(name, [], [])
     store = RecordStore(results, study.name)
     cells = [cell._replace(record=store.unpacked(cell.job.key)) for cell in grid]
-    out = _report_folder(results, name)
+    found = in_theme(results, name)
+    out = found if found and any(found.glob("*.md")) else results / "reports" / name
     write_report(
         study.title, study.description, cells, out, against=study.figure, pool=pool, brief=True
     )
     _write_published(study, cells, out)
     screen.results.print(str(out), markup=False)
-
-
-def _report_folder(results: Path, name: str) -> Path:
-    """Return the folder of the study's committed report, or else the folder for new reports."""
-    found = (path for path in sorted(results.glob(f"*/{name}")) if any(path.glob("*.md")))
-    return next(found, results / "reports" / name)
 
 
 def _write_published(study: "Study", cells: "Sequence[Cell]", out: Path) -> None:

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from bench.cli.committed import in_theme
 from support.checkout import ROOT
 
 RESULTS = ROOT / "results"
@@ -64,7 +65,8 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 def _file(name: str) -> Path:
-    (path,) = RESULTS.glob(f"*/{name}")
+    path = in_theme(RESULTS, name)
+    assert path is not None, name
     return path
 
 
