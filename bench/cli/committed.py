@@ -20,10 +20,10 @@ WRITTEN_BY_RUNS = ("measurements", "records", "reports", "slurm")
 
 def in_theme(results: Path, name: str) -> Path | None:
     """Return the file or folder `THEME/name` of the committed results, or None if there is none."""
-    found = (path for path in sorted(results.glob(f"*/{name}")))
-    return next(
-        (path for path in found if path.relative_to(results).parts[0] not in WRITTEN_BY_RUNS), None
-    )
+    for path in sorted(results.glob(f"*/{name}")):
+        if path.relative_to(results).parts[0] not in WRITTEN_BY_RUNS:
+            return path
+    return None
 
 
 def pack(

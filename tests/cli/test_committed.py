@@ -96,10 +96,13 @@ def test_a_redrawn_report_is_brief_and_lies_where_it_was(ran, tmp_path, monkeypa
     monkeypatch.setattr("bench.study.study.built_in", lambda: {"small": ran / "small.toml"})
     monkeypatch.setattr("bench.cli.drawing.cores", lambda: 1)
     shutil.copytree(ran / "kept", tmp_path / "kept")
-    place = tmp_path / "kept" / "a-theme" / "small"
-    place.mkdir(parents=True)
-    (place / "report.md").touch()
+    place, own = (tmp_path / "kept" / theme / "small" for theme in ("theme", "reports"))
+    for folder in (place, own):  # the report of a run of one's own comes first by name
+        folder.mkdir(parents=True)
+        (folder / "report.md").touch()
     redraw(None, tmp_path / "kept")
+    assert [path.name for path in own.iterdir()] == ["report.md"]
+    assert not (own / "report.md").read_text()
     drawn = ran / "results" / "reports" / "small"
     assert (place / "summary.csv").read_bytes() == (drawn / "summary.csv").read_bytes()
     files = {str(path.relative_to(place)) for path in place.rglob("*.*")}
