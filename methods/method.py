@@ -2,11 +2,12 @@
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from bench.jobs.protocol import PROTOCOLS
+from bench.problem.contents import OfOneJob
 from bench.problem.problem import Problem, Target
 from bench.problem.weights import Masks, Scores, Weights
 from methods import search
@@ -25,12 +26,14 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(OfOneJob):
     """A pruning method; its fields are its hyper-parameters.
 
     A method that only ranks weights defines `scores`. One that also moves the survivors defines
-    `compensate` too, and one that doesn't separate the two steps defines `prune` alone. A field
-    whose type carries a `Search` or a `Choice` is tuned if a study grants tuning trials.
+    `compensate` too. One whose estimate is more than scores, such as an inverse, defines `estimate`
+    and `apply`; one that can't separate what it learns of the dense model from the target defines
+    `prune` alone, and then its jobs share no estimate. A field whose type carries a `Search` or a
+    `Choice` is tuned if a study grants tuning trials.
     """
 
     trains: ClassVar[bool] = False
@@ -71,14 +74,31 @@ class Method:
         """Return what may be tuned here, by field name."""
         return search.space(type(self))
 
+    @property
+    def splits(self) -> bool:
+        """Whether pruning is `estimate` and then `apply`, so that one estimate serves many jobs."""
+        return type(self).prune is Method.prune
+
     def prune(self, problem: Problem) -> Weights:
         """Return the pruned weights by name; their exact zeros are the mask.
 
         `bench/run/contract.py` checks that their number is exactly what the target asks for.
         """
+        return self.apply(problem, self.estimate(problem))
+
+    def estimate(self, problem: Problem) -> Any:
+        """Return what the method learns of the dense model before it is told a target.
+
+        Jobs of one process that differ in their target only get the same object, so `apply` must
+        not change it. It consists of tensors, plain values and objects made of them; another one
+        isn't shared. See bench/run/sharing/estimates.py.
+        """
         with problem.phase("inverse"):
-            scores = self.scores(problem)
-        masks = problem.select(scores)
+            return self.scores(problem)
+
+    def apply(self, problem: Problem, estimate: Any) -> Weights:
+        """Return the weights pruned to the problem's target, by an estimate of the same problem."""
+        masks = problem.select(estimate)
         with problem.phase("update"):
             return self.compensate(problem, masks)
 

@@ -13,6 +13,14 @@ from methods.search import Damping
 
 
 @dataclass(frozen=True)
+class Elimination:
+    """The damped H⁻¹ of each layer, and the order in which all weights of its units are removed."""
+
+    inverses: dict[str, SharedInverse]
+    traces: dict[str, Trace]
+
+
+@dataclass(frozen=True)
 class OBC(Method):
     """OBS on each layer's own output error, one weight after the other with an exact inverse.
 
@@ -38,20 +46,25 @@ class OBC(Method):
         """False: the method uses the inputs of layers only."""
         return False
 
-    def prune(self, problem: Problem) -> Weights:
-        """Remove as many weights per unit as rank lowest, in the unit's order; refit the rest."""
+    def estimate(self, problem: Problem) -> Elimination:
+        """Eliminate all weights of each unit: what remains at any sparsity is a start of it."""
         with problem.phase("inverse"):
             inverses = self.inverses(problem)
         with problem.phase("selection"):
-            traces = eliminations(problem, inverses)
+            return Elimination(inverses, eliminations(problem, inverses))
+
+    def apply(self, problem: Problem, estimate: Elimination) -> Weights:
+        """Remove as many weights per unit as rank lowest, in the unit's order; refit the rest."""
+        traces = estimate.traces
+        with problem.phase("selection"):
             masks = problem.select(_scores(problem, traces), within=problem.support)
             keep = {name: traces[name].kept(mask.flatten(1)) for name, mask in masks.items()}
         with problem.phase("update"):
-            return refitted(problem.weights, inverses, keep)
+            return refitted(problem.weights, estimate.inverses, keep)
 
     def scores(self, problem: Problem) -> Scores:
         """Return for each weight the largest loss added in its unit up to its own removal."""
-        return _scores(problem, eliminations(problem, self.inverses(problem)))
+        return _scores(problem, self.estimate(problem).traces)
 
     def inverses(self, problem: Problem) -> dict[str, SharedInverse]:
         """Return the damped H⁻¹ of each layer."""

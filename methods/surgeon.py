@@ -18,6 +18,15 @@ InverseT = TypeVar("InverseT", bound=Inverse)
 
 
 @dataclass(frozen=True)
+class Estimate(Generic[InverseT]):
+    """An inverse H⁻¹, the weights [d] from which weights are removed, and their saliencies [d]."""
+
+    inverse: InverseT
+    start: Tensor
+    saliencies: Tensor
+
+
+@dataclass(frozen=True)
 class Surgeon(Method, Generic[InverseT]):
     """Remove weights by w_q² / (2 [H⁻¹]_qq) and move the survivors (Hassibi & Stork 1992).
 
@@ -50,27 +59,32 @@ class Surgeon(Method, Generic[InverseT]):
         """
         return -inverse.product(removed / inverse.diagonal)
 
-    def prune(self, problem: Problem) -> Weights:
-        """Estimate H⁻¹, select weights and move the survivors, `recomputations` times."""
+    def estimate(self, problem: Problem) -> Estimate[InverseT]:
+        """Estimate H⁻¹ at the problem's weights, and from it the saliency of each weight."""
+        with problem.phase("inverse"):
+            inverse = self.inverse(problem)
+            start = self.origin(problem, inverse)
+            return Estimate(inverse, start, saliencies(start, inverse))
+
+    def apply(self, problem: Problem, estimate: Estimate[InverseT]) -> Weights:
+        """Select weights and move the survivors, with a new estimate for each recomputation."""
         masks: Masks | None = None
         weights = problem.weights
         here = problem
         for sparsity in self.sparsities(problem.target.sparsity, problem.sparsity):
             if masks is not None:
                 here = problem.at(weights, masks)
-            with problem.phase("inverse"):
-                inverse = self.inverse(here)
-                start = self.origin(here, inverse)
-                scores = unflatten(saliencies(start, inverse), like=weights)
+                estimate = self.estimate(here)
+            scores = unflatten(estimate.saliencies, like=weights)
             masks = here.select(scores, sparsity, within=masks)
             with problem.phase("update"):
-                weights = unflatten(self.operate(start, inverse, flatten(masks)), like=weights)
+                moved = self.operate(estimate.start, estimate.inverse, flatten(masks))
+                weights = unflatten(moved, like=weights)
         return weights
 
     def scores(self, problem: Problem) -> Scores:
         """Return w_q² / (2 [H⁻¹]_qq) for each weight."""
-        inverse = self.inverse(problem)
-        return unflatten(saliencies(self.origin(problem, inverse), inverse), like=problem.weights)
+        return unflatten(self.estimate(problem).saliencies, like=problem.weights)
 
     def operate(self, start: Tensor, inverse: InverseT, keep: Tensor) -> Tensor:
         """Return the weights [d], removed ones at zero and the others moved to compensate."""

@@ -42,8 +42,10 @@ class WoodFisher(FromGradients, Surgeon[FisherInverse]):
 
     def inverse(self, problem: Problem) -> FisherInverse:
         """Return the damped inverse Fisher with the requested block structure."""
-        gradients = problem.gradients_by_layer(self.samples, self.batch, self.fisher)
-        return block_inverse(gradients, self.damping, self.blocks)
+        asked = (self.samples, self.batch, self.fisher)
+        gradients = problem.gradients_by_layer(*asked)
+        gram = problem.reused(("gram", *asked), gradients.gram) if self.blocks == "full" else None
+        return block_inverse(gradients, self.damping, self.blocks, gram)
 
     def move(self, removed: Tensor, inverse: FisherInverse, keep: Tensor) -> Tensor:
         """Return the sum of single-weight moves, or the exact joint move, [d]."""

@@ -10,7 +10,7 @@ from bench.executors.queue import LATER, Queue
 from bench.executors.task import Task, Work
 from bench.jobs.record import Record
 from bench.pairs.preparing.dense import Dense
-from bench.problem.cache import GradientCache
+from bench.problem.cache import Cache
 
 
 class Here:
@@ -24,7 +24,7 @@ class Here:
     ) -> Iterator[Record]:
         """Run the jobs one after the other, see `Executor.run`."""
         queue = Queue(tasks, ["here"], {"here": 0})
-        cache = GradientCache(cache_memory(1))
+        cache = Cache(cache_memory(1))
         while queue and not stop.asked:
             task = queue.take(0)
             if task is None:

@@ -12,7 +12,7 @@ from bench.jobs.cell import Cell
 from bench.jobs.record import Record
 from bench.jobs.store import RecordStore
 from bench.pairs.preparing.dense import Dense
-from bench.problem.cache import GradientCache
+from bench.problem.cache import Cache
 from bench.run.environment import device_name
 from bench.run.one_job import failure, run_job, source_of
 
@@ -44,7 +44,7 @@ def perform(
     cell: Cell,
     work: Work,
     dense: Dense,
-    cache: GradientCache | None = None,
+    cache: Cache | None = None,
     progress: Progress = lambda *_: None,
 ) -> Record | None:
     """Return the job's record, written; None if another process is running the job.

@@ -1,12 +1,12 @@
-"""Orders jobs for the workers, so that jobs share gradients and fit into memory together."""
+"""Orders jobs for the workers, so that jobs share estimates and fit into memory together."""
 
 import math
 import time
 from collections import deque
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 from bench.executors.task import Task
-from bench.jobs.job import Job
+from bench.jobs.job import Job, canonical_json
 from methods import build
 
 LATER = 0.5
@@ -14,15 +14,39 @@ LATER = 0.5
 
 
 def sharing(job: Job) -> Hashable:
-    """Return a value that is equal for jobs whose methods ask for the same gradients."""
-    method = build(job.method, job.hyperparameters)
-    return (job.pair, job.seed, method.gradients_wanted())
+    """Return a value that is equal for jobs which one process should run, since they share most.
+
+    They ask for the same gradients, or have the same method: then they share its estimate if their
+    seeds are equal, and the evaluation of the same weights if the method isn't random.
+    """
+    wanted = build(job.method, job.hyperparameters).gradients_wanted()
+    return job.pair, _method(job) if wanted is None else (job.seed, wanted)
+
+
+def in_order(tasks: Iterable[Task]) -> list[Task]:
+    """Return the tasks of a group in an order in which those that share an estimate are adjacent.
+
+    An estimate has to be kept only until the next one is made.
+    """
+
+    def place(task: Task) -> tuple[int, int]:
+        return methods[_method(task.cell.job)], task.cell.job.seed
+
+    tasks = list(tasks)
+    methods: dict[Hashable, int] = {}
+    for task in tasks:
+        methods.setdefault(_method(task.cell.job), len(methods))
+    return sorted(tasks, key=place)
+
+
+def _method(job: Job) -> Hashable:
+    return job.method, canonical_json(job.hyperparameters)
 
 
 class Queue:
     """Jobs for several workers, each with a device; `capacity` is the free memory of each device.
 
-    A worker takes the jobs of one group that shares gradients, then those of the next group. If no
+    A worker takes the jobs of one group (see `sharing`), then those of the next group. If no
     group is left, it takes jobs from the worker with the most left. Jobs that together need more
     memory than is free don't run at the same time: the first that doesn't fit holds back all others
     until it fits, so that it waits only for jobs that are running. A job that needs more than there
@@ -32,10 +56,10 @@ class Queue:
     def __init__(
         self, tasks: Sequence[Task], workers: Sequence[str], capacity: Mapping[str, float]
     ) -> None:
-        groups: dict[Hashable, deque[Task]] = {}
+        groups: dict[Hashable, list[Task]] = {}
         for task in tasks:
-            groups.setdefault(sharing(task.cell.job), deque()).append(task)
-        self._groups = deque(groups.values())
+            groups.setdefault(sharing(task.cell.job), []).append(task)
+        self._groups = deque(deque(in_order(group)) for group in groups.values())
         self._own: list[deque[Task]] = [deque() for _ in workers]
         self._workers, self._capacity = workers, capacity
         self._running: dict[Task, str] = {}

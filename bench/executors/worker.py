@@ -18,7 +18,7 @@ from bench.jobs.record import Record
 from bench.pairs import PAIRS
 from bench.pairs.preparing.dense import Dense
 from bench.pairs.preparing.prepare import prepare
-from bench.problem.cache import GradientCache
+from bench.problem.cache import Cache
 from bench.study.plugins import load_plugin
 
 
@@ -46,9 +46,9 @@ def warm(pair: str, device: str) -> None:
 
 
 @functools.cache
-def kept(limit: int) -> GradientCache:
+def kept(limit: int) -> Cache:
     """Return the cache of gradients that the jobs of this process share."""
-    return GradientCache(limit)
+    return Cache(limit)
 
 
 def run(cell: Cell, work: Work, device: str, limit: int) -> Record | None:

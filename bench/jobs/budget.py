@@ -1,5 +1,7 @@
 """What a job may use and what it has used, counted where data and gradients are handed out."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,6 +17,9 @@ Resource = Literal[
     "tuning_trials",
 ]
 """The resources that a budget limits."""
+
+Charge = tuple[Resource, int]
+"""A resource and the amount that was charged; of calibration examples, how many were seen."""
 
 
 class Budget(BaseModel):
@@ -47,9 +52,11 @@ class Meter:
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
         self._spent: dict[str, int] = dict.fromkeys(Budget.model_fields, 0)
+        self._notes: list[list[Charge]] = []
 
     def charge(self, resource: Resource, amount: int) -> None:
         """Add `amount` to the use of `resource`; raises `OverBudget` beyond the limit."""
+        self._note((resource, amount))
         self._set(resource, self._spent[resource] + amount)
 
     def see_examples(self, count: int) -> None:
@@ -58,7 +65,26 @@ class Meter:
         Every job takes the first examples of one shuffled order, so the number of distinct examples
         is the largest `count`. Raises `OverBudget` beyond the limit.
         """
+        self._note(("calibration_examples", count))
         self._set("calibration_examples", max(count, self._spent["calibration_examples"]))
+
+    @contextmanager
+    def noted(self) -> Iterator[list[Charge]]:
+        """Yield a list to which every charge made in the `with` block is added, for `repeat`."""
+        notes: list[Charge] = []
+        self._notes.append(notes)
+        try:
+            yield notes
+        finally:
+            self._notes = [other for other in self._notes if other is not notes]
+
+    def repeat(self, charges: Iterable[Charge]) -> None:
+        """Make the same charges again, in order; raises `OverBudget` beyond a limit."""
+        for resource, amount in charges:
+            if resource == "calibration_examples":
+                self.see_examples(amount)
+            else:
+                self.charge(resource, amount)
 
     def resume(self, spent: Budget) -> None:
         """Continue from what an interrupted run of the same job had used."""
@@ -68,6 +94,10 @@ class Meter:
     def spent(self) -> Budget:
         """What has been used so far."""
         return Budget(**self._spent)
+
+    def _note(self, charge: Charge) -> None:
+        for notes in self._notes:
+            notes.append(charge)
 
     def _set(self, resource: Resource, total: int) -> None:
         limit = getattr(self.budget, resource)

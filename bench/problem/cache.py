@@ -1,64 +1,87 @@
-"""A cache of gradients at the dense weights, shared by the jobs that one process runs.
+"""A cache of what was computed of a dense model, shared by the jobs that one process runs.
 
-Two jobs of the same pair and seed that ask for the same gradients get the same numbers, so one
-computation serves both. The meter charges every job in full, and the seconds and bytes that a job
+Two jobs of the same pair that ask for the same gradients get the same numbers, so one computation
+serves both; the same holds for estimates of curvature and for evaluations of equal models. A job
+that is given a kept result is charged as if it had computed it, and the seconds and bytes that it
 was spared are added back to its findings, so that no record depends on which job came first.
 """
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import torch
-from torch import Tensor
-
 from bench.common.machine.yardstick import synchronise
-from bench.problem.gradients.per_example import DenseGradients, JoinedGradients, OuterGradients
+from bench.jobs.budget import Charge
+from bench.jobs.findings import Phase
+from bench.problem.calibration import Calibration
+from bench.problem.contents import Contents, contents
 from bench.problem.stopwatch import Stopwatch
 
 T = TypeVar("T")
 
 
 @dataclass
-class Kept:
-    """A cached result, its tensors, and how many seconds it took to compute.
+class Cost:
+    """What computing a result took: all that a job which is spared it has to be told.
 
-    PyTorch counts the in-place writes to each tensor (`_version`). The counts at the time of
-    caching are kept, so that a later write to the result is noticed.
+    `seconds` are the wall-clock time, `phases` their division, `peak_bytes` the rise of memory
+    where it was measured; `used_data` is whether calibration examples were asked for.
     """
 
-    value: Any
-    tensors: list[Tensor]
-    seconds: float
+    charges: list[Charge] = field(default_factory=list)
+    phases: dict[Phase, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    used_data: bool = False
+    peak_bytes: int = 0
 
-    def __post_init__(self) -> None:
-        self.versions = [tensor._version for tensor in self.tensors]
-        self.size = sum(tensor.nbytes for tensor in self.tensors)
+
+@dataclass
+class Kept:
+    """A cached result, what it holds, and what computing it cost."""
+
+    value: Any
+    contents: Contents
+    cost: Cost
 
     @property
     def whole(self) -> bool:
-        """True if no tensor of the result was written to since it was cached."""
-        return self.versions == [tensor._version for tensor in self.tensors]
+        """True if nothing in the result was changed since it was cached."""
+        now = contents(self.value)
+        return now is not None and now.description == self.contents.description
+
+    @property
+    def size(self) -> int:
+        """The bytes of memory that the result's tensors lie in."""
+        return sum(self.contents.storages.values())
 
 
-class GradientCache:
-    """A least-recently-used cache of results by their request, at most `limit` bytes in all."""
+class Cache:
+    """A least-recently-used cache of results by their request, at most `limit` bytes in all.
+
+    Memory that several results share, such as gradients and the curvature made of them, counts
+    once. `known` is what its users note for themselves about requests.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
+        self.known: dict[Hashable, set[Any]] = {}
         self._kept: OrderedDict[Hashable, Kept] = OrderedDict()
 
     @property
     def size(self) -> int:
-        """The number of bytes that the cached tensors take."""
-        return sum(kept.size for kept in self._kept.values())
+        """The number of bytes that the cached results take."""
+        shared: dict[int, int] = {}
+        for kept in self._kept.values():
+            shared |= kept.contents.storages
+        return sum(shared.values())
 
     def find(self, key: Hashable) -> Kept | None:
         """Return the result cached under this key, or None.
 
-        A result whose tensors were written to in the meantime is dropped from the cache.
+        A result that was changed in the meantime is dropped from the cache.
         """
         kept = self._kept.get(key)
         if kept is not None and not kept.whole:
@@ -68,16 +91,16 @@ class GradientCache:
             self._kept.move_to_end(key)
         return kept
 
-    def keep(self, key: Hashable, value: Any, seconds: float) -> None:
-        """Cache a result that took `seconds`, dropping the least recently used beyond the limit.
+    def keep(self, key: Hashable, value: Any, cost: Cost) -> None:
+        """Cache a result, dropping the least recently used ones beyond the limit.
 
-        A result larger than the limit, or one made of gradients that are recomputed on each use,
-        isn't cached.
+        A result larger than the limit isn't cached, nor is one whose contents aren't known: it may
+        compute something itself, as gradients do that are recomputed on each use.
         """
-        tensors = _tensors(value)
-        if tensors is None or sum(tensor.nbytes for tensor in tensors) > self._limit:
+        found = contents(value)
+        if found is None or sum(found.storages.values()) > self._limit:
             return
-        self._kept[key] = Kept(value, tensors, seconds)
+        self._kept[key] = Kept(value, found, cost)
         while self.size > self._limit:
             self._kept.popitem(last=False)
 
@@ -88,52 +111,72 @@ class GradientCache:
 
 @dataclass
 class Reuse:
-    """One job's access to a cache, for gradients of the model that the key `owner` stands for.
+    """One job's access to a cache, for results about the model that the key `owner` stands for.
 
     `seconds` and `size` (bytes) are the computing time and the memory that the job has been spared
     so far.
     """
 
-    cache: GradientCache
+    cache: Cache
     owner: Hashable
     seconds: float = 0.0
     size: int = 0
 
-    def find(self, request: Hashable, stopwatch: Stopwatch) -> Any:
-        """Return the cached result of this request, or None.
+    def find(self, request: Hashable, calibration: Calibration, clock: Stopwatch) -> Kept | None:
+        """Return what was kept for this request, or None.
 
-        The seconds that the result once took are added to the stopwatch's phase `gradients`.
+        The job is charged as if it had computed the result, and its seconds are added to the
+        phases.
         """
         kept = self.cache.find((self.owner, request))
         if kept is None:
             return None
-        stopwatch.add("gradients", kept.seconds)
-        self.seconds += kept.seconds
+        calibration.meter.repeat(kept.cost.charges)
+        calibration.used |= kept.cost.used_data
+        for phase, seconds in kept.cost.phases.items():
+            clock.add(phase, seconds)
+        self.seconds += kept.cost.seconds
         self.size += kept.size
-        return kept.value
+        return kept
 
-    def keep(self, request: Hashable, compute: Callable[[], T], device: torch.device) -> T:
-        """Compute a result that isn't cached, and cache it together with the seconds it took."""
-        synchronise(device)
-        start = time.perf_counter()
-        value = compute()
-        synchronise(device)
-        self.cache.keep((self.owner, request), value, time.perf_counter() - start)
+    def keep(self, request: Hashable, value: Any, cost: Cost) -> None:
+        """Keep a result for other jobs."""
+        self.cache.keep((self.owner, request), value, cost)
+
+    def result(
+        self,
+        request: Hashable,
+        compute: Callable[[], T],
+        calibration: Calibration,
+        clock: Stopwatch,
+    ) -> T:
+        """Return the kept result of this request, or compute it and keep it."""
+        kept = self.find(request, calibration, clock)
+        if kept is not None:
+            value: T = kept.value
+            return value
+        with self.costing(calibration, clock) as cost:
+            value = compute()
+        self.keep(request, value, cost)
         return value
 
+    @contextmanager
+    def costing(self, calibration: Calibration, clock: Stopwatch) -> Iterator[Cost]:
+        """Yield what the `with` block costs, filled in when it ends.
 
-def _tensors(value: object) -> list[Tensor] | None:
-    """The tensors that a result consists of; None for gradients that are recomputed on each use."""
-    if isinstance(value, Tensor):
-        return [value]
-    if not isinstance(value, JoinedGradients):
-        return None
-    found = []
-    for layer in value.layers:
-        if isinstance(layer, DenseGradients):
-            found.append(layer.matrix)
-        elif isinstance(layer, OuterGradients):
-            found += [layer.outputs, layer.inputs]
-        else:
-            return None
-    return found
+        What the block itself was spared counts as spent.
+        """
+        cost, spared, used = Cost(), self.seconds, calibration.used
+        calibration.used = False
+        synchronise(clock.device)
+        before, start = clock.so_far(), time.perf_counter()
+        with calibration.meter.noted() as cost.charges:
+            try:
+                yield cost
+            finally:
+                cost.used_data = calibration.used
+                calibration.used |= used
+        synchronise(clock.device)
+        cost.seconds = time.perf_counter() - start + self.seconds - spared
+        after = clock.so_far()
+        cost.phases = {phase: after[phase] - before[phase] for phase in after}

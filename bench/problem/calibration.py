@@ -10,6 +10,7 @@ from torch import Tensor
 
 from bench.common.errors import MethodError
 from bench.jobs.budget import Meter
+from bench.problem.contents import OfOneJob
 
 
 class Examples(Protocol):
@@ -28,11 +29,12 @@ def seeded(seed: int, purpose: str) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:4], "big"))
 
 
-class Calibration:
+class Calibration(OfOneJob):
     """Hands out training examples in an order that depends on the seed alone, and meters them.
 
     The order is the same for every method. The meter counts distinct examples: asking for the same
-    ones again costs nothing. `used` tells whether any examples were asked for.
+    ones again costs nothing. `used` tells whether any examples were asked for, `drew` whether
+    anything random was, other than their order.
     """
 
     def __init__(self, examples: Examples, seed: int, meter: Meter) -> None:
@@ -40,9 +42,11 @@ class Calibration:
         self._examples = examples
         self.meter = meter
         self.used = False
+        self.drew = False
 
     def generator(self, purpose: str) -> torch.Generator:
         """Return a random generator that depends on nothing but the job's seed and the purpose."""
+        self.drew = True
         return seeded(self.seed, purpose)
 
     def first(self, count: int) -> tuple[Tensor, Tensor]:
@@ -76,5 +80,5 @@ class Calibration:
 
     @functools.cached_property
     def _order(self) -> Tensor:
-        generator = self.generator("calibration examples")
+        generator = seeded(self.seed, "calibration examples")
         return torch.randperm(len(self._examples), generator=generator)

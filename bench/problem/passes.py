@@ -13,6 +13,7 @@ from torch.func import functional_call
 from bench.jobs.findings import Phase
 from bench.problem.cache import Reuse
 from bench.problem.calibration import Calibration
+from bench.problem.contents import OfOneJob
 from bench.problem.finite import assert_finite
 from bench.problem.gradients.hessian import hessian_vector_product
 from bench.problem.gradients.signal import Signal
@@ -45,7 +46,7 @@ class Settings:
 
     `memory` is the number of bytes that one chunk of examples may take during a pass,
     `gradients_memory` the number of bytes that all gradients kept at once may take. Without a
-    `stopwatch` the passes make one for themselves; without `reuse` all gradients are computed anew.
+    `stopwatch` the passes make one for themselves; without `reuse` everything is computed anew.
     """
 
     memory: int = MEMORY
@@ -54,7 +55,7 @@ class Settings:
     reuse: Reuse | None = None
 
 
-class Passes:
+class Passes(OfOneJob):
     """A model at its current weights with metered calibration data; all passes are timed."""
 
     def __init__(

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from bench.common.errors import MethodError
 from bench.jobs.allocation import Allocation, Shapes, pruned_counts
+from bench.problem.cache import Reuse
 from bench.problem.calibration import Calibration
 from bench.problem.gradients.assemble import by_layer, gradient_bytes, mean_gradients
 from bench.problem.gradients.per_example import DenseGradients, JoinedGradients
@@ -18,7 +19,7 @@ from bench.problem.passes import Fisher, Passes, Settings
 from bench.problem.selection import select
 from bench.problem.weights import Masks, Scores, Weights, flatten
 
-T = TypeVar("T", Tensor, JoinedGradients | SweptGradients)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,18 @@ class Problem(Passes):
     ) -> None:
         """As for `Passes`; `target` is the sparsity and the allocation that the job asks for."""
         super().__init__(model, prunable, calibration, settings, support)
-        self.target = target
+        self._target = target
+        self.knows_target = False
+
+    @property
+    def target(self) -> Target:
+        """The sparsity and the allocation that the job asks for.
+
+        `knows_target` is True from then on: an estimate that never looks at the target can serve
+        every job that differs in it alone.
+        """
+        self.knows_target = True
+        return self._target
 
     @property
     def model(self) -> nn.Module:
@@ -101,9 +113,7 @@ class Problem(Passes):
                     found.mul_(flatten({name: self._support[name] for name in weights}))
             return found
 
-        return self._reused(
-            ("matrix", batch, fisher, tuple(weights)), samples * batch, skip, compute
-        )
+        return self.reused(("matrix", samples, batch, fisher, skip, tuple(weights)), compute)
 
     def gradients_by_layer(
         self, samples: int, batch: int = 1, fisher: Fisher = "empirical", skip: int = 0
@@ -122,7 +132,7 @@ class Problem(Passes):
         def compute() -> JoinedGradients | SweptGradients:
             return self._by_layer(samples, batch, fisher, skip)
 
-        return self._reused(("by layer", fisher), samples, skip, compute)
+        return self.reused(("by layer", samples, fisher, skip), compute)
 
     def _by_layer(
         self, samples: int, batch: int, fisher: Fisher, skip: int
@@ -157,25 +167,32 @@ class Problem(Passes):
             and isinstance(self._model.get_submodule(module), nn.Linear)
         ]
 
-    def _reused(
-        self, request: tuple[Hashable, ...], count: int, skip: int, compute: Callable[[], T]
-    ) -> T:
-        """Return the result for `count` examples after the first `skip`, from the cache if it can.
+    def reused(self, request: tuple[Hashable, ...], compute: Callable[[], T]) -> T:
+        """Return `compute()`, or the equal result that another job of this process has kept.
 
-        The meter is charged in either case as if it was computed now.
+        `request` must name all that the result depends on beside the weights and the seed. The
+        meter is charged in either case as if it was computed now.
         """
         reuse = self._settings.reuse
         if reuse is None:
             return compute()
-        # Both limits influence the order of summation, and with it the last bits.
-        limits = (self._settings.memory, self._settings.gradients_memory)
-        key = (self._calibration.seed, request, count, skip, limits)
-        found: T | None = reuse.find(key, self._stopwatch)
-        if found is None:
-            return reuse.keep(key, compute, next(self._model.parameters()).device)
-        self._calibration.chunks(count, count, skip)
-        self._meter.charge("backward_passes", count)
-        return found
+        key = (self._calibration.seed, self.limits, request)
+        return reuse.result(key, compute, self._calibration, self._stopwatch)
+
+    @property
+    def calibration(self) -> Calibration:
+        """The job's calibration data, for the harness."""
+        return self._calibration
+
+    @property
+    def reuse(self) -> Reuse | None:
+        """The job's access to what others have computed, for the harness; None if it has none."""
+        return self._settings.reuse
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """The limits of memory; they influence the order of sums, and with it the last bits."""
+        return self._settings.memory, self._settings.gradients_memory
 
     def select(
         self, scores: Scores, sparsity: float | None = None, within: Masks | None = None

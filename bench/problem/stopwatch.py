@@ -15,7 +15,7 @@ class Stopwatch:
 
     def __init__(self, device: torch.device) -> None:
         self.seconds: dict[Phase, float] = dict.fromkeys(PHASES, 0.0)
-        self._device = device
+        self.device = device
         self._running: list[Phase] = []
         self._since = 0.0
 
@@ -37,8 +37,13 @@ class Stopwatch:
         """Add seconds to a phase that were spent elsewhere, such as those of a cached result."""
         self.seconds[name] += seconds
 
+    def so_far(self) -> dict[Phase, float]:
+        """Return the seconds of each phase up to now, those of a phase that still runs included."""
+        self._lap()
+        return dict(self.seconds)
+
     def _lap(self) -> None:
-        synchronise(self._device)
+        synchronise(self.device)
         now = time.perf_counter()
         if self._running:
             self.seconds[self._running[-1]] += now - self._since

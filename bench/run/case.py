@@ -5,14 +5,13 @@ from dataclasses import dataclass, field
 
 import torch
 
-from bench.common.machine.measure import measured
 from bench.jobs.budget import Meter
 from bench.jobs.findings import Findings
 from bench.jobs.job import Job
 from bench.pairs.batchnorm import recalibrate
 from bench.pairs.preparing.dense import Dense
 from bench.pairs.preparing.precision import in_single, rounded
-from bench.problem.cache import GradientCache, Reuse
+from bench.problem.cache import Cache, Reuse
 from bench.problem.calibration import Calibration, Examples
 from bench.problem.passes import Settings
 from bench.problem.problem import Problem, Target
@@ -21,6 +20,7 @@ from bench.problem.weights import Masks, Weights
 from bench.run.contract import check_weights, untouched
 from bench.run.control import calibration_examples, controlled
 from bench.run.present import present
+from bench.run.sharing.estimates import Pruned, prune
 from methods.method import Method
 
 
@@ -29,7 +29,7 @@ class Case:
     """One job while it runs; `findings` collects what its record will hold.
 
     `left` are masks of the weights that aren't zero in the dense model, None if no weight is zero.
-    Gradients of the dense model are looked up in `cache` and stored there, if there is one.
+    What is computed of the dense model is looked up in `cache` and stored there, if there is one.
     `memory` is the number of bytes that one chunk of calibration examples may take.
     """
 
@@ -39,20 +39,20 @@ class Case:
     meter: Meter
     memory: int
     findings: Findings = field(default_factory=Findings)
-    cache: GradientCache | None = None
+    cache: Cache | None = None
 
     def __post_init__(self) -> None:
         self.model = copy.deepcopy(self.dense.model)
         self.target = Target(self.job.sparsity, self.job.allocation)
         self._stopwatch = Stopwatch(self.dense.device)
-        self._reuse = None if self.cache is None else Reuse(self.cache, self.dense)
-        self._dense_still = True
         self.left = present(self.weights)
-        self._examples: Examples = self.dense.calibration
+        own = self.dense.calibration
+        self._examples: Examples = own
         if self.job.control:
             self._examples = calibration_examples(
-                self.job.control, self.dense.calibration, self.job.seed, self.method.uses_labels
+                self.job.control, own, self.job.seed, self.method.uses_labels
             )
+        self._own_data = self._examples is own
 
     @property
     def weights(self) -> Weights:
@@ -60,11 +60,7 @@ class Case:
         return {name: self.model.get_parameter(name).detach() for name in self.dense.prunable}
 
     def install(self, weights: Weights) -> None:
-        """Copy these weights into the model, in its own precision.
-
-        From then on the model isn't the dense one, and its gradients are no longer shared.
-        """
-        self._dense_still = False
+        """Copy these weights into the model, in its own precision."""
         with torch.no_grad():
             for name, weight in weights.items():
                 self.model.get_parameter(name).copy_(weight)
@@ -75,8 +71,11 @@ class Case:
         `support` are the weights not yet removed, by default those that aren't zero in the dense
         model. A model in half precision is copied to single precision, if the pair runs in it.
         """
-        support = self.left if support is None else support
-        reuse = self._reuse if self._dense_still and support is None else None
+        if support is None or self._nothing_lost(support):
+            support = self.left
+        reuse = None
+        if self.cache is not None and self._own_data and support is self.left and self._dense_still:
+            reuse = Reuse(self.cache, self.dense)
         return Problem(
             in_single(self.model) if self.dense.single else self.model,
             self.dense.prunable,
@@ -84,6 +83,20 @@ class Case:
             self.step_to(sparsity),
             Settings(self.memory, stopwatch=self._stopwatch, reuse=reuse),
             support,
+        )
+
+    @property
+    def _dense_still(self) -> bool:
+        """Whether every number in the model's state is that of the dense model."""
+        dense, now = self.dense.model.state_dict(), self.model.state_dict()
+        return all(torch.equal(now[name], value) for name, value in dense.items())
+
+    def _nothing_lost(self, support: Masks) -> bool:
+        """Whether no weights are outside this support but those that the dense model lacks."""
+        left = self.left
+        return all(
+            bool(mask.all()) if left is None else torch.equal(mask, left[name])
+            for name, mask in support.items()
         )
 
     def step_to(self, sparsity: float) -> Target:
@@ -97,16 +110,14 @@ class Case:
         An estimate of curvature that isn't the job's first is charged as a recomputation. Under a
         control the method prunes as usual, then its result is replaced by the control's.
         """
-        support = self.left if support is None else support
         problem = self.problem(sparsity, support)
         estimated = self.meter.spent.calibration_examples > 0
         with untouched(problem.model, copy.deepcopy(problem.model)):
-            with measured(self.dense.device) as cost:
-                found = self.method.prune(problem)
-            self._add_cost(cost.seconds, cost.peak_bytes)
+            pruned = prune(self.method, problem, self._stopwatch)
+        self._add_cost(pruned, problem.reuse)
         if estimated and problem.used_data:
             self.meter.charge("recomputations", 1)
-        found = check_weights(found, problem.weights, problem.target, support)
+        found = check_weights(pruned.weights, problem.weights, problem.target, problem.support)
         if self.job.control:
             found = controlled(self.job.control, found, problem.weights, self.job.seed)
         self.install(rounded(found, like=self.weights))
@@ -124,18 +135,16 @@ class Case:
             examples, _ = self.problem(self.target.sparsity).examples(self.job.recalibration)
             recalibrate(self.model, examples)
 
-    def _add_cost(self, seconds: float, peak_bytes: int | None) -> None:
+    def _add_cost(self, pruned: Pruned, reuse: Reuse | None) -> None:
         """Add one pruning to the job's seconds, and raise its peak memory to this pruning's.
 
-        Both are what the method takes when it runs alone: what a shared gradient spared is added
-        back.
+        Both are what the method takes when it runs alone; of the seconds it is said how many were
+        spared.
         """
         found = self.findings
-        if self._reuse is not None and self._reuse.seconds:
-            found.reused_seconds = self._reuse.seconds
-            seconds += self._reuse.seconds
-            peak_bytes = None if peak_bytes is None else peak_bytes + self._reuse.size
-        found.prune_seconds = (found.prune_seconds or 0.0) + seconds
+        if reuse is not None and reuse.seconds:
+            found.reused_seconds = (found.reused_seconds or 0.0) + reuse.seconds
+        found.prune_seconds = (found.prune_seconds or 0.0) + pruned.seconds
         found.phase_seconds = dict(self._stopwatch.seconds)
-        if peak_bytes is not None:
-            found.peak_bytes = max(peak_bytes, found.peak_bytes or 0)
+        if pruned.peak_bytes is not None:
+            found.peak_bytes = max(pruned.peak_bytes, found.peak_bytes or 0)

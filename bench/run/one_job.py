@@ -1,26 +1,21 @@
 """Runs one job from the dense checkpoint to its record, and evaluates it on the test split."""
 
 import datetime
-import hashlib
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from bench.common.errors import MethodError, Skip
 from bench.common.machine.yardstick import yardstick_seconds
 from bench.jobs.budget import Meter, OverBudget
 from bench.jobs.findings import Findings
 from bench.jobs.job import Job
-from bench.jobs.protocol import PROTOCOLS
 from bench.jobs.record import Record, Status
-from bench.pairs.evaluate import Evaluation, evaluate
-from bench.pairs.flops import forward_flops
+from bench.pairs.evaluate import Evaluation
 from bench.pairs.preparing.dense import Dense
-from bench.problem.cache import GradientCache
+from bench.problem.cache import Cache
 from bench.problem.passes import MEMORY
 from bench.problem.training.loop import Progress
 from bench.run import protocols, tuning
@@ -31,6 +26,7 @@ from bench.run.identity import harness_sha256, source_sha256
 from bench.run.present import assert_reachable
 from bench.run.retrain import Retraining
 from bench.run.snapshot import Snapshot
+from bench.run.tested import sha256_of, tested
 from methods import build
 
 log = logging.getLogger(__name__)
@@ -53,22 +49,20 @@ def run_job(
     memory: int = MEMORY,
     progress: Progress = lambda *_: None,
     snapshots: Path | None = None,
-    cache: GradientCache | None = None,
+    cache: Cache | None = None,
 ) -> Record:
     """Run the job and return its record; a method's failure is recorded, not raised.
 
     `memory` is the number of bytes that one chunk of calibration examples may take. A training
-    calls `progress(step, steps)`, and its state is kept in the folder `snapshots` until it ends. A
-    job that prunes once shares its gradients with others through `cache`.
+    calls `progress(step, steps)`, and its state is kept in the folder `snapshots` until it ends.
+    What is computed of the dense model is shared with other jobs through `cache`.
     """
     meter = Meter(job.budget)
     outcome = Outcome()
     snapshot = None if snapshots is None else _snapshot(job, dense, snapshots)
     try:
         method = build(job.method, job.hyperparameters)
-        # Tuning trials prune repeatedly, and a control's labels are not those of other jobs.
-        alone = PROTOCOLS[job.protocol].trains or job.budget.tuning_trials or job.control
-        case = Case(job, dense, method, meter, memory, outcome.findings, None if alone else cache)
+        case = Case(job, dense, method, meter, memory, outcome.findings, cache)
         outcome.findings.yardstick_seconds = yardstick_seconds(dense.device)
         _run(case, progress, snapshot)
     except OverBudget as error:
@@ -175,7 +169,7 @@ def _snapshot(job: Job, dense: Dense, folder: Path) -> Snapshot:
 
 def _run(case: Case, progress: Progress, snapshot: Snapshot | None) -> None:
     """Prune and train by the job's protocol, check, evaluate, and fill in the case's findings."""
-    job, dense, found = case.job, case.dense, case.findings
+    job, found = case.job, case.findings
     found.prunable = sum(weight.numel() for weight in case.weights.values())
     if not case.method.starts_anew:
         assert_reachable(case.left, case.target)
@@ -186,20 +180,20 @@ def _run(case: Case, progress: Progress, snapshot: Snapshot | None) -> None:
         protocols.PRUNED[job.protocol](case)
     else:
         protocols.TRAINED[job.protocol](case, retraining)
-    model, weights = case.model, case.weights
+    weights = case.weights
     check_weights(weights, weights, case.target)
     case.recalibrate()
-    result = evaluate(model, dense.test)
     left = {name: int(torch.count_nonzero(weight)) for name, weight in weights.items()}
     found.nonzero = sum(left.values())
     found.layer_sparsity = {name: 1 - left[name] / weights[name].numel() for name in weights}
-    found.mask_sha256 = _sha256({name: weight != 0 for name, weight in weights.items()})
-    found.weights_sha256 = _sha256(model.state_dict())
+    found.mask_sha256 = sha256_of({name: weight != 0 for name, weight in weights.items()})
+    found.weights_sha256 = sha256_of(case.model.state_dict())
     notes = found.notes = [*case.method.remarks(case.target)]
     notes += [f"layer {name} lost all its weights" for name in left if left[name] == 0]
     if found.chosen is not None:
         notes.append(tuning.remark(case))
-    flops = forward_flops(model, dense.test.batch(torch.arange(1))[0])
+    about = tested(case, found.weights_sha256)
+    result, flops = about.evaluation, about.flops
     found.flops = flops.total
     if flops.uncounted:
         notes.append(f"FLOPs of {', '.join(flops.uncounted)} are not counted")
@@ -224,14 +218,3 @@ def _ties(result: Evaluation) -> list[str]:
         f"the lowest index counts: other rules give {result.tied_lost:.2f} to "
         f"{result.tied_won:.2f} % accuracy"
     ]
-
-
-def _sha256(tensors: Mapping[str, Tensor]) -> str:
-    """Return the hash of the tensors' names and bits."""
-    digest = hashlib.sha256()
-    for name, tensor in tensors.items():
-        # Viewed as bytes, because NumPy has no bfloat16; flattened, because scalars can't be
-        # viewed.
-        content = tensor.cpu().contiguous().flatten().view(torch.uint8)
-        digest.update(name.encode() + content.numpy().tobytes())
-    return digest.hexdigest()

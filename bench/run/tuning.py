@@ -53,7 +53,8 @@ def tune(case: Case) -> None:
     found.chosen = best.trial.values
     found.trials = [attempt.trial for attempt in attempts]
     found.tuning_spent = _sum([attempt.spent for attempt in attempts])
-    found.tuning_seconds = time.perf_counter() - began
+    spared = sum(attempt.spared for attempt in attempts)
+    found.tuning_seconds = time.perf_counter() - began + spared
 
 
 def remark(case: Case) -> str:
@@ -71,12 +72,16 @@ def remark(case: Case) -> str:
 
 @dataclass(frozen=True)
 class Attempt:
-    """A trial and what it spent; `worth` ranks trials and is -inf if there was an `error`."""
+    """A trial and what it spent; `worth` ranks trials and is -inf if there was an `error`.
+
+    `spared` are the seconds that it didn't take because other trials or jobs had computed the same.
+    """
 
     trial: Trial
     spent: Budget
     worth: float = -math.inf
     error: Exception | None = None
+    spared: float = 0.0
 
 
 class Proposals:
@@ -136,7 +141,9 @@ def _attempt(case: Case, values: dict[str, Any]) -> Attempt:
     """Prune with these values and evaluate on the validation split."""
     meter = Meter(case.job.budget)
     try:
-        trial = Case(case.job, case.dense, _configured(case, values), meter, case.memory)
+        trial = Case(
+            case.job, case.dense, _configured(case, values), meter, case.memory, cache=case.cache
+        )
         trial.prune(trial.target.sparsity)
         trial.recalibrate()
         result = evaluate(trial.model, case.dense.validation)
@@ -146,7 +153,8 @@ def _attempt(case: Case, values: dict[str, Any]) -> Attempt:
         reason = f"{type(error).__name__}: {error}".strip()
         return Attempt(Trial(values=values, reason=reason), meter.spent, error=error)
     found = Trial(values=values, accuracy=result.accuracy, loss=result.loss)
-    return Attempt(found, meter.spent, _worth(result))
+    spared = trial.findings.reused_seconds or 0.0
+    return Attempt(found, meter.spent, _worth(result), spared=spared)
 
 
 def _worth(result: Evaluation) -> float:

@@ -84,15 +84,19 @@ def _blocked(columns: Tensor, width: int) -> Tensor:
 
 
 def block_inverse(
-    gradients: JoinedGradients | SweptGradients, damping: float, blocks: Blocks
+    gradients: JoinedGradients | SweptGradients,
+    damping: float,
+    blocks: Blocks,
+    gram: Tensor | None = None,
 ) -> FisherInverse:
     """Return the damped inverse Fisher (λI + GᵀG/m)⁻¹ of G [m, d] with this block structure.
 
     Blocks narrower than m are inverted as matrices, wider ones in the low-rank form. The last chunk
-    of a layer may be narrower than the others. Raises `MethodError` if a block is singular.
+    of a layer may be narrower than the others. `gram` is G Gᵀ [m, m] for `full` blocks, where it is
+    known already. Raises `MethodError` if a block is singular.
     """
     if blocks == "full":
-        return LowRankInverse(gradients, damping)
+        return LowRankInverse(gradients, damping, gram)
     if isinstance(gradients, SweptGradients):
         return SweptInverse(gradients, lambda group: block_inverse(group, damping, blocks))
     if blocks == "layer":

@@ -24,13 +24,16 @@ class LowRankInverse:
     Woodbury 1950; as an inverse Fisher, Frantar et al. 2021 (M-FAC).
     """
 
-    def __init__(self, gradients: Gradients, damping: float) -> None:
-        """Takes G [m, d] without copying it; raises `MethodError` if the Fisher is singular."""
+    def __init__(self, gradients: Gradients, damping: float, gram: Tensor | None = None) -> None:
+        """Takes G [m, d] without copying it, and G Gᵀ [m, m] in double precision if it is known.
+
+        Of G Gᵀ the lower triangle is read. Raises `MethodError` if the Fisher is singular.
+        """
         if not damping > 0:
             raise MethodError(f"damping must be above 0 for an inverse to exist, not {damping}")
         self.gradients = gradients
         self.damping = damping
-        self._factor = _factor(gradients, damping)
+        self._factor = _factor(gradients.gram() if gram is None else gram.clone(), damping)
 
     @property
     def mean_gradient(self) -> Tensor:
@@ -94,9 +97,8 @@ def ridge(gradients: Gradients, damping: float, target: Tensor, keep: Tensor) ->
     return _solved(_cholesky(kernel, samples, damping), target) @ columns
 
 
-def _factor(gradients: Gradients, damping: float) -> Tensor:
-    """Return the Cholesky factor [m, m] of λm I + G Gᵀ in double precision."""
-    kernel = gradients.gram()
+def _factor(kernel: Tensor, damping: float) -> Tensor:
+    """Return the Cholesky factor [m, m] of λm I + G Gᵀ, and write to G Gᵀ in `kernel`."""
     kernel.diagonal().add_(damping * len(kernel))
     return _cholesky(kernel, len(kernel), damping)
 

@@ -6,13 +6,13 @@ import pytest
 from support.records import make_job
 
 from bench.executors import queue as module
-from bench.executors.queue import Queue
+from bench.executors.queue import Queue, in_order
 from bench.executors.task import Task
 from bench.jobs.cell import Cell
 
 
-def task(seed: int = 0, need: float = 0.0, **fields: object) -> Task:
-    job = make_job(seed=seed, hyperparameters=fields)
+def task(seed: int = 0, need: float = 0.0, method: str = "woodfisher", **fields: object) -> Task:
+    job = make_job(seed=seed, method=method, hyperparameters=fields)
     return Task(Cell("label", job), need)
 
 
@@ -31,6 +31,25 @@ def test_jobs_that_share_follow_each_other_at_one_place() -> None:
     assert seeds(queue, 1, 1) == [0], "an idle worker helps with the largest group"
     assert seeds(queue, 0, 1) == [0]
     assert not queue and queue.take(0) is None
+
+
+def test_jobs_of_one_method_without_gradients_stay_together_seed_by_seed() -> None:
+    """A method that isn't random prunes to the same weights under each seed: evaluated once."""
+    tasks = [
+        task(seed, method=method) for method in ("magnitude", "l-obs") for seed in (1, 0, 1, 0)
+    ]
+    queue = Queue(tasks, ["cpu", "cpu"], {"cpu": 1})
+    assert seeds(queue, 0, 4) == [0, 0, 1, 1]
+    assert seeds(queue, 1, 4) == [0, 0, 1, 1]
+
+
+def test_jobs_that_share_an_estimate_are_adjacent_among_those_that_share_gradients() -> None:
+    mixed = [task(damping=damping) for _ in range(3) for damping in (1e-3, 1e-5)]
+    found = [one.cell.job.hyperparameters["damping"] for one in in_order(mixed)]
+    assert found == [1e-3] * 3 + [1e-5] * 3
+    queue = Queue(mixed, ["cpu"], {"cpu": 1})
+    taken = [queue.take(0) for _ in mixed]
+    assert taken == in_order(mixed)
 
 
 def test_jobs_that_do_not_fit_together_run_one_after_the_other() -> None:

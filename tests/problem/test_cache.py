@@ -6,7 +6,7 @@ from support.grids import run, study
 from support.tiny import PLENTY
 
 from bench.jobs.budget import Meter
-from bench.problem.cache import GradientCache, Reuse
+from bench.problem.cache import Cache, Reuse
 from bench.problem.calibration import Calibration
 from bench.problem.passes import Settings
 from bench.problem.problem import Problem, Target
@@ -21,7 +21,7 @@ def problem(dense, reuse: Reuse | None = None) -> Problem:
 
 def test_every_method_gives_the_same_bits_for_the_same_charge(pairs) -> None:
     (dense,) = pairs.values()
-    cache, used = GradientCache(2**30), set()
+    cache, used = Cache(2**30), set()
     for name in PRUNING:
         if name in ("obc", "l-obs"):  # slow here, and they use layer inputs alone
             continue
@@ -41,7 +41,7 @@ def test_every_method_gives_the_same_bits_for_the_same_charge(pairs) -> None:
 
 def test_nothing_is_shared_at_other_weights(pairs) -> None:
     (dense,) = pairs.values()
-    reuse = Reuse(GradientCache(2**30), dense)
+    reuse = Reuse(Cache(2**30), dense)
     ours, alone = problem(dense, reuse), problem(dense)
     ours.gradients(5)
     moved = {name: weight * 0.5 for name, weight in ours.weights.items()}
@@ -54,7 +54,7 @@ def test_nothing_is_shared_at_other_weights(pairs) -> None:
 
 def test_what_somebody_wrote_to_is_computed_anew(pairs) -> None:
     (dense,) = pairs.values()
-    reuse = Reuse(GradientCache(2**30), dense)
+    reuse = Reuse(Cache(2**30), dense)
     expected = problem(dense).gradients(5)
     for _ in range(2):
         found = problem(dense, reuse).gradients(5)
@@ -66,7 +66,7 @@ def test_what_somebody_wrote_to_is_computed_anew(pairs) -> None:
 def test_requests_that_differ_do_not_share_and_memory_is_bounded(pairs) -> None:
     (dense,) = pairs.values()
     size = problem(dense).gradients(5).nbytes
-    reuse = Reuse(GradientCache(2 * size), dense)
+    reuse = Reuse(Cache(2 * size), dense)
     for fields in ({}, {"batch": 2}, {"fisher": "true"}, {"skip": 5}):
         problem(dense, reuse).gradients(5, **fields)
         assert reuse.cache.size <= 2 * size

@@ -17,8 +17,7 @@ from bench.pairs import PAIRS
 from bench.pairs.evaluate import Evaluation
 from bench.pairs.preparing.dense import Dense
 from bench.pairs.preparing.prepare import prepare
-from bench.run import one_job as run_module
-from bench.run import tuning
+from bench.run import tested, tuning
 from bench.run.one_job import run_job
 from bench.study.study import load_study
 from methods import METHODS, build, configuration
@@ -57,7 +56,7 @@ def run(job: Job, dense: Dense):
 def seen(monkeypatch) -> list[object]:
     """The splits that are evaluated, in order."""
     calls: list[object] = []
-    for module in (run_module, tuning):
+    for module in (tested, tuning):
         real = module.evaluate
 
         def spy(model, images, real=real):

@@ -15,10 +15,12 @@ class Measurement:
     """The wall-clock seconds and the rise of memory in bytes; filled in when the block ends.
 
     `peak_bytes` is None on platforms where the peak can't be reset (CPU outside Linux).
+    `base_bytes` are those in use when the block began, 0 if they aren't known.
     """
 
     seconds: float = 0.0
     peak_bytes: int | None = None
+    base_bytes: int = 0
 
 
 @contextmanager
@@ -26,6 +28,7 @@ def measured(device: torch.device) -> Iterator[Measurement]:
     """Measure the `with` block; the device is synchronised before and after."""
     result = Measurement()
     base = _reset_peak(device)
+    result.base_bytes = base or 0
     _synchronise(device)
     start = time.perf_counter()
     try:

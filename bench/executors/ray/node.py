@@ -17,7 +17,7 @@ from bench.fingerprint import remember_suite
 from bench.jobs.cell import Cell
 from bench.jobs.record import Record
 from bench.pairs.preparing.dense import Dense
-from bench.problem.cache import GradientCache
+from bench.problem.cache import Cache
 from bench.run.one_job import run_job
 from bench.study.plugins import load_plugin
 
@@ -107,9 +107,9 @@ def _ready(dense: _Once, device: str) -> Dense:
 
 
 @functools.cache
-def _kept(threads: int) -> GradientCache:
+def _kept(threads: int) -> Cache:
     """Return the cache of gradients that the jobs of this process share."""
-    return GradientCache(cache_memory(max(1, cores() // threads)))
+    return Cache(cache_memory(max(1, cores() // threads)))
 
 
 def _granted() -> list[str]:

@@ -13,7 +13,7 @@ from bench.common.errors import UserError
 from bench.common.stopping import Stop
 from bench.executors.claims import claim
 from bench.executors.perform import lost, unwritable
-from bench.executors.queue import sharing
+from bench.executors.queue import in_order, sharing
 from bench.executors.slurm.array import Share
 from bench.executors.task import Task, Work
 from bench.jobs.record import Record
@@ -96,11 +96,12 @@ class Slurm:
     ) -> dict[Any, list[str]]:
         """Submit the array; return each of its tasks with the keys of its jobs.
 
-        Jobs that share gradients are in the same task.
+        Jobs that share gradients or an estimate are in the same task.
         """
         count = self._jobs if self._cluster == "local" else min(ARRAY, self._jobs * SHARES)
         size = math.ceil(len(tasks) / count)
-        cells = sorted((task.cell for task in tasks), key=lambda cell: str(sharing(cell.job)))
+        ordered = sorted(in_order(tasks), key=lambda task: str(sharing(task.cell.job)))
+        cells = [task.cell for task in ordered]
         there = Work(work.study, work.results.resolve(), work.memory)
         hashes = {name: (one.pair_sha256, one.checkpoint_sha256) for name, one in pairs.items()}
         setting = (there, self._device, self._threads, self._plugins, self._timeout, hashes)
