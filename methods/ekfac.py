@@ -1,6 +1,6 @@
 """Pruning with EKFAC (George et al. 2018, Fast Approximate Natural Gradient Descent)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -12,6 +12,7 @@ from bench.problem.passes import Fisher
 from bench.problem.problem import Problem
 from methods.curvature.joined import JoinedInverse
 from methods.curvature.kronecker import EigenInverse, Factors, fisher_factors
+from methods.curvature.products import assert_no_overflow, in_range
 from methods.method import Count
 from methods.search import Choice, Damping
 from methods.surgeon import Surgeon
@@ -69,17 +70,54 @@ class EKFAC(Surgeon[JoinedInverse[EigenInverse]]):
 
 
 def second_moments(basis: Factors, chunks: Iterable[Kept]) -> Tensor:
-    """Return Σ_i (U_Sᵀ G_i U_A)² [out, in], with elementwise squares, over all chunks' examples."""
+    """Return Σ_i (U_Sᵀ G_i U_A)² [out, in], with elementwise squares, over all chunks' examples.
+
+    Gradients in single precision at more than one position are turned and squared in single, and
+    the sums over chunks are in double: where Λ is far below ‖G‖² it is known to about 1e-7 √(Λ
+    ‖G‖²), as G itself is known to 1e-7. Raises `MethodError` if the squares overflow. Cost: O(out
+    in (out + in)) time for each gradient kept as a tensor, or O(T (out² + in² + out in)) for one
+    kept as signals.
+    """
     total = basis.output.new_zeros(len(basis.output), len(basis.input))
     for chunk in chunks:
-        if isinstance(chunk, Signal):
-            outputs = basis.output.T @ chunk.output_gradients.double()
-            inputs = basis.input.T @ chunk.inputs.double()
-            turned = outputs @ inputs.mT
-        else:
-            turned = basis.output.T @ chunk.double() @ basis.input
-        total += turned.square_().sum(0)
+        total += _squares(basis, chunk)
+    assert_no_overflow("the squares of gradients", total)
     return total
+
+
+def _squares(basis: Factors, chunk: Kept) -> Tensor:
+    """Return Σ_i (U_Sᵀ G_i U_A)² [out, in] over the examples of one chunk."""
+    if isinstance(chunk, Tensor):
+        return _safely(_of_gradients, basis, (chunk,))
+    signals = chunk.output_gradients, chunk.inputs
+    if signals[0].shape[2] == 1:
+        return _of_outer_products(basis, *signals)
+    return _safely(_of_columns, basis, signals)
+
+
+def _safely(form: Callable[..., Tensor], basis: Factors, values: tuple[Tensor, ...]) -> Tensor:
+    """Return a form in the precision of its values, or in double if squares leave its range."""
+    dtype = values[0].dtype
+    found = form(Factors(basis.output.to(dtype), basis.input.to(dtype)), *values)
+    if dtype == basis.output.dtype or in_range(found, dtype):
+        return found
+    return form(basis, *(part.to(basis.output.dtype) for part in values))
+
+
+def _of_gradients(basis: Factors, gradients: Tensor) -> Tensor:
+    """Return the sum of squares [out, in] for gradients [n, out, in]."""
+    return (basis.output.T @ (gradients @ basis.input)).square_().sum(0)
+
+
+def _of_columns(basis: Factors, outputs: Tensor, inputs: Tensor) -> Tensor:
+    """Return the sum of squares [out, in] for gradients Σ_t δ_t a_tᵀ in columns [n, side, T]."""
+    return ((basis.output.T @ outputs) @ (basis.input.T @ inputs).mT).square_().sum(0)
+
+
+def _of_outer_products(basis: Factors, outputs: Tensor, inputs: Tensor) -> Tensor:
+    """Return the sum of squares [out, in] for gradients δ aᵀ: (U_Sᵀ δ)² ((U_Aᵀ a)²)ᵀ."""
+    delta, given = outputs.squeeze(2).double(), inputs.squeeze(2).double()
+    return (delta @ basis.output).square().T @ (given @ basis.input).square()
 
 
 def _keeping(

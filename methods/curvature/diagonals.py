@@ -7,6 +7,7 @@ from bench.problem.gradients.signal import Signal
 from bench.problem.passes import Fisher
 from bench.problem.problem import Problem
 from bench.problem.weights import flatten
+from methods.curvature.products import assert_no_overflow
 
 
 def fisher_diagonal(problem: Problem, samples: int, fisher: Fisher = "empirical") -> Tensor:
@@ -14,11 +15,12 @@ def fisher_diagonal(problem: Problem, samples: int, fisher: Fisher = "empirical"
 
     The squares are those of per-example gradients, never of their mean. With `true`, one label per
     example is drawn from the model. Cost: m backward passes. Source: Theis et al. 2018; for `true`,
-    Kunstner et al. 2019.
+    Kunstner et al. 2019. Raises `MethodError` if a sum of squares overflows.
     """
     total = _zeros(problem)
     for chunk in problem.signals(samples, fisher):
         total += _squares(chunk)
+    assert_no_overflow("the squares of gradients", total)
     return total / samples
 
 
@@ -31,13 +33,14 @@ def ggn_diagonal(problem: Problem, samples: int) -> Tensor:
     Fisher with its expectation over labels taken exactly. Where the network is piecewise linear in
     each weight (ReLU, max pooling, normalisation by stored statistics), it is the Hessian's
     diagonal too. Cost: m backward passes for each of the C classes. Source: Schraudolph 2002;
-    Martens 2020.
+    Martens 2020. Raises `MethodError` if a sum of squares overflows.
     """
     total = _zeros(problem)
     for label, probability in enumerate(problem.predictions(samples).unbind(1)):
         chunks = problem.signals(samples, label)
         for chunk, weight in zip(chunks, probability.split(problem.chunk), strict=True):
             total += _squares(chunk, weight)
+    assert_no_overflow("the squares of gradients", total)
     return total / samples
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from bench.common.errors import MethodError
 from bench.problem.gradients.signal import Signal
+from methods.curvature.products import add_products, assert_no_overflow
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,8 @@ class KroneckerInverse:
 
     @property
     def diagonal(self) -> Tensor:
-        """The diagonal of the inverse, [out * in]."""
-        return Factors(self.output, self.input).diagonal.to(self.dtype)
+        """The diagonal of the inverse, [out * in]; `MethodError` if `dtype` can't hold it."""
+        return _held(Factors(self.output, self.input).diagonal, self.dtype)
 
     def product(self, vector: Tensor) -> Tensor:
         """Return the inverse times a vector [out * in]."""
@@ -113,9 +114,10 @@ class EigenInverse:
 
     @functools.cached_property
     def diagonal(self) -> Tensor:
-        """The diagonal of the inverse, [out * in]."""
+        """The diagonal of the inverse, [out * in]; `MethodError` if `dtype` can't hold it."""
         output, given = self.basis.output.square(), self.basis.input.square()
-        return (output @ self.eigenvalues.reciprocal() @ given.T).flatten().to(self.dtype)
+        diagonal = (output @ self.eigenvalues.reciprocal() @ given.T).flatten()
+        return _held(diagonal, self.dtype)
 
     def product(self, vector: Tensor) -> Tensor:
         """Return the inverse times a vector [out * in]."""
@@ -129,8 +131,11 @@ class DiagonalInverse:
     """The inverse of a diagonal matrix, with which OBS moves no survivor."""
 
     def __init__(self, diagonal: Tensor) -> None:
-        """Takes the diagonal [d] of the matrix itself, all entries positive."""
-        self.diagonal = diagonal.reciprocal()
+        """Takes the diagonal [d] of the matrix itself, all entries positive.
+
+        Raises `MethodError` if its type can't hold the reciprocals.
+        """
+        self.diagonal = _held(diagonal.reciprocal(), diagonal.dtype)
 
     def product(self, vector: Tensor) -> Tensor:
         """Return the inverse times a vector [d]."""
@@ -145,6 +150,8 @@ def fisher_factors(chunks: Iterable[dict[str, Signal]]) -> dict[str, Factors]:
     distributed, a gradient Σ_t δ_t a_tᵀ has the second moment T E[δδᵀ] ⊗ E[aaᵀ] = S ⊗ A. Cost: O(m
     T (out² + in²)) time. Source: Martens & Grosse 2015; Grosse & Martens 2016 (KFC), equations 21
     and 22.
+
+    Precision and errors are those of `Moments`.
     """
     inputs, outputs = Moments(), Moments()
     for chunk in chunks:
@@ -158,7 +165,11 @@ def fisher_factors(chunks: Iterable[dict[str, Signal]]) -> dict[str, Factors]:
 
 
 class Moments:
-    """Second moments (1/n) Σ_i Σ_t x_it x_itᵀ of each layer's columns, in double precision."""
+    """Second moments (1/n) Σ_i Σ_t x_it x_itᵀ of each layer's columns, summed in double precision.
+
+    Columns in single precision are multiplied in single where they have many positions, see
+    `add_products`.
+    """
 
     def __init__(self) -> None:
         self.examples = 0
@@ -170,15 +181,35 @@ class Moments:
         self.examples += len(next(iter(columns.values())))
         for name, given in columns.items():
             self.positions[name] = given.shape[2]
-            rows = given.double().transpose(1, 2).flatten(0, 1)
             if name not in self._totals:
-                self._totals[name] = rows.new_zeros(rows.shape[1], rows.shape[1])
-            self._totals[name].addmm_(rows.T, rows)
+                side = given.shape[1]
+                self._totals[name] = given.new_zeros(side, side, dtype=torch.float64)
+            add_products(self._totals[name], given)
 
     @property
     def means(self) -> dict[str, Tensor]:
-        """The moments [side, side] by layer: summed over positions, averaged over examples."""
+        """The moments [side, side] by layer: summed over positions, averaged over examples.
+
+        Raises `MethodError` if they overflow.
+        """
+        for name, total in self._totals.items():
+            assert_no_overflow(f"the second moments of the layer of {name}", total)
         return {name: total / self.examples for name, total in self._totals.items()}
+
+
+def _held(diagonal: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return the positive diagonal of an inverse in `dtype`.
+
+    Raises `MethodError` if an entry leaves the range of `dtype`: 0 or infinite, it would decide
+    over all scores in silence.
+    """
+    limits = torch.finfo(dtype)
+    if not bool(((diagonal >= limits.tiny) & (diagonal <= limits.max)).all()):
+        raise MethodError(
+            f"the diagonal of a layer's inverse curvature leaves the range of {dtype}: its inputs "
+            "or gradients are too large, or too small for the damping"
+        )
+    return diagonal.to(dtype)
 
 
 def _shifted(factor: Tensor, amount: float) -> Tensor:
