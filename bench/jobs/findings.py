@@ -46,13 +46,13 @@ class Findings(BaseModel):
     bench/common/machine/yardstick.py. `peak_bytes` is the rise of memory while the method ran.
     `prune_seconds` are what the method takes when it runs alone, `phase_seconds` their division
     into phases; `reused_seconds` of them weren't spent, because another job of the same process had
-    computed the same gradients. `mask_sha256` is the hash of which weights are kept,
-    `weights_sha256` that of the complete model as evaluated. `train_seconds` are those of training
-    without pruning, `train_flops` are for its forward and backward passes with dense weights,
-    `train_losses` are the mean losses of the steps by epoch. `emergent_sparsity` is what a method
-    reached by itself before it was projected to the target. If the study grants tuning trials,
-    `chosen` are the values of the tuned fields that replaced the job's, `trials` all that were
-    tried, in order; `tuning_spent` and `tuning_seconds` are what all trials took together.
+    computed the same gradients or the same estimate. `mask_sha256` is the hash of which weights are
+    kept, `weights_sha256` that of the complete model as evaluated. `train_seconds` are those of
+    training without pruning, `train_flops` are for its forward and backward passes with dense
+    weights, `train_losses` are the mean losses of the steps by epoch. `emergent_sparsity` is what a
+    method reached by itself before it was projected to the target. If the study grants tuning
+    trials, `chosen` are the values of the tuned fields that replaced the job's, `trials` all that
+    were tried, in order; `tuning_spent` and `tuning_seconds` are what all trials took together.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)

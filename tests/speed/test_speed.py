@@ -108,7 +108,7 @@ def test_everything_but_the_gradients(compare, gradients, resnet20) -> None:
     class Given(Problem):
         """The same problem with its gradients at hand."""
 
-        def rows(self, *_: object) -> JoinedGradients:
+        def gradients_by_layer(self, *_: object, **__: object) -> JoinedGradients:
             return JoinedGradients(
                 [DenseGradients(layer) for layer in gradients.split(sizes, dim=1)]
             )
