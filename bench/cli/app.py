@@ -64,7 +64,8 @@ app.command()(check)
 @app.command()
 def measure(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="quadratic-model or curvature-pictures.")
+        str,
+        typer.Argument(metavar="NAME", help="quadratic-model, curvature-pictures or method-costs."),
     ],
     results: Results = DEFAULT_RESULTS,
     out: Annotated[

@@ -1,4 +1,4 @@
-"""Measurements of curvature itself, which no grid of jobs shows: numbers and figures.
+"""Measurements that no grid of jobs shows, of curvature itself and of costs: numbers and figures.
 
 What comes in: the name of a measurement and a folder. What goes out: CSV files, figures and the
 facts that the numbers depend on.
@@ -12,11 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.common.errors import UserError, unknown
-from bench.measurements import curvature_pictures, quadratic_model
+from bench.measurements import curvature_pictures, method_costs, quadratic_model
 
 MEASUREMENTS: dict[str, Callable[[Path], list[Path]]] = {
     "quadratic-model": quadratic_model.write,
     "curvature-pictures": curvature_pictures.write,
+    "method-costs": method_costs.write,
 }
 """The function of each measurement by name."""
 
