@@ -22,8 +22,9 @@ from bench.pairs.preparing.dense import Dense
 from bench.pairs.preparing.prepare import prepare
 from bench.problem.cache import Cache, Reuse
 from bench.problem.calibration import Calibration
+from bench.problem.chunks import CHUNK
 from bench.problem.loss import loss_of
-from bench.problem.passes import CHUNK, Settings
+from bench.problem.passes import Settings
 from bench.problem.problem import Problem, Target
 from methods import METHODS, build
 from methods.method import Method

@@ -13,6 +13,7 @@ from torch.func import functional_call
 from bench.jobs.findings import Phase
 from bench.problem.cache import Reuse
 from bench.problem.calibration import Calibration
+from bench.problem.chunks import chunk_size
 from bench.problem.contents import OfOneJob
 from bench.problem.finite import assert_finite
 from bench.problem.gradients.hessian import hessian_vector_product
@@ -32,9 +33,6 @@ from bench.problem.weights import Masks, Weights, flatten
 Fisher = Literal["empirical", "true"]
 """Which labels the Fisher's gradients are computed with: `empirical` takes the data's labels,
 `true` draws them from the model's own predictive distribution."""
-
-CHUNK = 50
-"""The most examples in one pass; measured to be fastest for ResNet-20 on two cores."""
 
 MEMORY = 2**30
 """The bytes that one chunk of examples may take, its layer inputs and gradients included."""
@@ -140,17 +138,19 @@ class Passes(OfOneJob):
         fisher: Fisher | int = "empirical",
         layers: Sequence[str] | None = None,
         skip: int = 0,
+        batch: int = 1,
     ) -> Iterator[dict[str, Signal]]:
         """Iterate over the layer inputs and output gradients of `samples` examples, chunk by chunk.
 
         With `fisher` `empirical` the labels are the data's, with `true` they are drawn from the
         model's own prediction, and with a number every example has this class. `layers` are the
-        prunable parameters wanted (default: all); the first `skip` examples are passed over.
-        Charges skip + samples examples and one backward pass per example, however few layers are
-        wanted.
+        prunable parameters wanted (default: all); the first `skip` examples are passed over; chunks
+        are of a size for means over `batch` examples. Charges skip + samples examples and one
+        backward pass per example, however few layers are wanted.
         """
         modules = {name: self._prunable[name] for name in layers or self._prunable}
-        chunks = self._calibration.chunks(samples, self.chunk, skip)
+        chunk = self.chunk if batch == 1 else self._chunk_for(batch)
+        chunks = self._calibration.chunks(samples, chunk, skip)
         self._meter.charge("backward_passes", samples)
         draw = self.generator("labels of the true Fisher")
         first = skip
@@ -221,10 +221,12 @@ class Passes(OfOneJob):
     @functools.cached_property
     def chunk(self) -> int:
         """The number of examples per pass, limited by the memory that one of them takes."""
-        floats = footprint(self._model, self._positions)
-        inputs, _ = self._calibration.first(1)
+        return self._chunk_for(batch=1)
+
+    def _chunk_for(self, batch: int) -> int:
         # Twice, because the backward pass holds as much again in activations.
-        return max(1, min(CHUNK, self._settings.memory // (2 * floats * inputs.element_size())))
+        limit = self._settings.memory // (2 * self._calibration.first(1)[0].element_size())
+        return chunk_size(footprint(self._model, self._positions), limit, batch)
 
     @functools.cached_property
     def _positions(self) -> dict[str, int]:

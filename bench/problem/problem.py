@@ -106,7 +106,7 @@ class Problem(Passes):
         weights = {name: self.weights[name] for name in layers or self._prunable}
 
         def compute() -> Tensor:
-            chunks = self.signals(samples * batch, fisher, layers, skip)
+            chunks = self.signals(samples * batch, fisher, layers, skip, batch)
             with self.phase("gradients"):
                 found = mean_gradients(chunks, weights, samples, batch)
                 if self._support is not None:

@@ -6,8 +6,9 @@ from support.tiny import slow_gradients, tiny_conv, tiny_mlp, tiny_problem
 from torch import nn
 
 from bench.common.errors import MethodError, Skip
+from bench.problem.chunks import CHUNK, chunk_size
 from bench.problem.gradients.watch import layer_positions
-from bench.problem.passes import CHUNK, Settings
+from bench.problem.passes import Settings
 from bench.problem.problem import Problem
 from methods.curvature.diagonals import fisher_diagonal
 from methods.ekfac import EKFAC
@@ -21,10 +22,54 @@ def test_gradients_equal_single_backward_passes(net) -> None:
     torch.testing.assert_close(problem.gradients(CHUNK + 7), slow_gradients(problem, CHUNK + 7))
 
 
-def test_mini_batch_gradients_are_means_also_across_chunks() -> None:
-    problem = tiny_problem(tiny_mlp(), count=60)
+def twice_used() -> nn.Sequential:
+    layer = nn.Linear(6, 6)
+    return nn.Sequential(layer, nn.Tanh(), layer)
+
+
+def at_positions() -> nn.Sequential:
+    """The second linear layer is used at three positions of each example."""
+    torch.manual_seed(0)
+    unfolded = nn.Unflatten(1, (3, 2))
+    return nn.Sequential(nn.Linear(6, 6), unfolded, nn.Linear(2, 4), nn.Flatten(), nn.Tanh())
+
+
+@pytest.mark.parametrize("net", [tiny_mlp, tiny_conv, twice_used, at_positions])
+@pytest.mark.parametrize("size", [5, 7, 12, 36, 60])
+def test_mini_batch_gradients_are_means_also_across_chunks(net, size, monkeypatch) -> None:
+    """In passes of whole batches, of parts of one, and of parts of several."""
+    problem = tiny_problem(net(), count=60)
+    monkeypatch.setattr(problem, "_chunk_for", lambda batch: size)
     expected = slow_gradients(problem, 60).view(5, 12, -1).mean(1)
     torch.testing.assert_close(problem.gradients(5, batch=12), expected)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "limit", "batch", "expected"),
+    [
+        (1000, 10**9, 1, 50),  # single gradients: fifty at most
+        (1000, 20_000, 1, 20),
+        (1000, 500, 1, 1),
+        (1000, 10**9, 16, 33_552),  # 2**25 numbers, in whole batches
+        (10**6, 10**9, 16, 48),  # large examples: fifty, in whole batches
+        (10**6, 10**9, 80, 50),  # less than a batch
+        (1000, 20_000, 16, 16),
+        (1000, 500, 16, 1),
+    ],
+)
+def test_how_many_examples_are_in_one_pass(numbers, limit, batch, expected) -> None:
+    assert chunk_size(numbers, limit, batch) == expected
+
+
+def test_passes_for_means_hold_whole_batches() -> None:
+    problem = tiny_problem(tiny_mlp(), count=320)
+    sizes = []
+    hook = problem._model[0].register_forward_hook(
+        lambda layer, given, _: sizes.append(len(given[0]))
+    )
+    problem.gradients(20, batch=16)
+    hook.remove()
+    assert [size for size in sizes if size > 1] == [320]
 
 
 def test_a_pass_is_of_fifty_examples_at_most() -> None:

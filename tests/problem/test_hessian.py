@@ -10,7 +10,7 @@ from support.tiny import PLENTY, slow_gradients, tiny_conv, tiny_mlp, tiny_probl
 from torch import nn
 
 from bench.jobs.budget import OverBudget
-from bench.problem.passes import CHUNK
+from bench.problem.chunks import CHUNK
 from bench.problem.weights import flatten, unflatten
 from bench.run.contract import untouched
 from methods.curvature.diagonals import (

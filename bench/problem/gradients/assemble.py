@@ -21,12 +21,14 @@ def mean_gradients(chunks: Chunks, weights: Weights, samples: int, batch: int) -
     sizes = [weight.numel() for weight in weights.values()]
     gradients = next(iter(weights.values())).new_zeros(samples, sum(sizes))
     columns = gradients.split(sizes, dim=1)
-    row = torch.arange(samples, device=gradients.device).repeat_interleave(batch)
+    done = 0
     for chunk in chunks:
         count = next(iter(chunk.values())).examples
+        rows = torch.arange(done, done + count, device=gradients.device) // batch
+        rows, runs = rows.unique_consecutive(return_counts=True)
         for layer, signal in zip(columns, chunk.values(), strict=True):
-            layer.index_add_(0, row[:count], signal.gradients(), alpha=1 / batch)
-        row = row[count:]
+            layer.index_add_(0, rows, signal.sums(runs.tolist()), alpha=1 / batch)
+        done += count
     return gradients
 
 

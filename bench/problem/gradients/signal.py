@@ -7,6 +7,7 @@ times in a pass, or shares its weights with another, has the positions of all it
 """
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -62,6 +63,23 @@ class Use:
         )
         return gradients.reshape(examples, -1)
 
+    def sums(self, runs: Sequence[int]) -> Tensor:
+        """Return the sums of the gradients over runs of consecutive examples: [runs, out * in].
+
+        `runs` are the numbers of examples of each, and sum to n. For a linear layer a sum Σ_i δ_i
+        a_iᵀ is one product, and no single gradient is formed. For a convolution that takes as long
+        as adding up the single ones.
+        """
+        if len(runs) == len(self.given):
+            return self.gradients()
+        if isinstance(self.module, nn.Conv2d):
+            return torch.stack([part.sum(0) for part in self.gradients().split(runs)])
+        found = self.given.new_empty(len(runs), self.delta.shape[-1], self.given.shape[-1])
+        pairs = zip(self.delta.split(runs), self.given.split(runs), strict=True)
+        for total, (delta, given) in zip(found, pairs, strict=True):
+            torch.mm(delta.flatten(0, -2).T, given.flatten(0, -2), out=total)
+        return found.flatten(1)
+
 
 @dataclass(frozen=True)
 class Signal:
@@ -92,6 +110,14 @@ class Signal:
     def gradients(self) -> Tensor:
         """Return the per-example weight gradients [n, out * in], summed over the calls."""
         first, *others = (use.gradients() for use in self.uses)
+        return functools.reduce(Tensor.add_, others, first)
+
+    def sums(self, runs: Sequence[int]) -> Tensor:
+        """Return the sums of the gradients over runs of consecutive examples: [runs, out * in].
+
+        `runs` are the numbers of examples of each, and sum to n.
+        """
+        first, *others = (use.sums(runs) for use in self.uses)
         return functools.reduce(Tensor.add_, others, first)
 
 
