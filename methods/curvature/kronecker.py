@@ -95,8 +95,9 @@ class SharedInverse(KroneckerInverse):
         ):
             gone = (~kept).nonzero().squeeze(1)
             columns = self.input[:, gone]
-            forces = torch.linalg.solve(columns[gone], values[gone].double())
-            unit.copy_(-columns @ forces)
+            factor = torch.linalg.cholesky(columns[gone])
+            forces = torch.cholesky_solve(values[gone].double().unsqueeze(1), factor)
+            unit.copy_(-(columns @ forces).squeeze(1))
         return move.flatten().to(self.dtype)
 
 
