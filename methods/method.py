@@ -96,3 +96,7 @@ class Method:
         The record keeps it as notes.
         """
         return []
+
+    def lighter(self) -> str:
+        """Return what to set so that the method holds less memory; empty if nothing helps."""
+        return "take fewer samples" if self.gradients_held() else ""
