@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from bench.jobs.cell import Cell
 from bench.jobs.protocol import PROTOCOLS
 from bench.pairs.preparing.dense import Dense
-from bench.problem.passes import CHUNK
+from bench.problem.chunks import CHUNK, NUMBERS
 from methods import build
 from methods.memory import SINGLE, Layer, held
 
@@ -54,7 +54,9 @@ def need(cell: Cell, dense: Dense, memory: int) -> int:
     """
     job, sizes = cell.job, sizes_of(dense)
     prunable = sum(layer.size for layer in sizes.layers)
-    chunk = max(sizes.example, min(memory, CHUNK * sizes.example))
+    # The most examples are in passes for gradients that are means.
+    most = max(CHUNK * sizes.example, 2 * SINGLE * NUMBERS)
+    chunk = max(sizes.example, min(memory, most))
     method = build(job.method, job.hyperparameters)
     prunes = not PROTOCOLS[job.protocol].method_trains
     pruning = chunk + held(method, sizes.layers) if prunes else 0.0
