@@ -114,8 +114,9 @@ class Passes(OfOneJob):
     def inputs(self, samples: int) -> Iterator[dict[str, Tensor]]:
         """Iterate over chunks of the prunable layers' inputs, by parameter: [n, in, positions].
 
-        These are the columns that the layer's flattened weight multiplies. A linear layer on [n,
-        in] has one position, a convolution one per output pixel. Charges `samples` examples; there
+        These are the columns that the layer's flattened weight multiplies, [n, groups, in,
+        positions] for a convolution in several groups. A linear layer on [n, in] has one position,
+        a convolution one per output pixel. Charges `samples` examples; there
         is no backward pass.
         """
         first = 0

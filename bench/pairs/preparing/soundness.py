@@ -7,6 +7,7 @@ be wrong.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -18,7 +19,8 @@ from torch.nn.modules.dropout import _DropoutNd
 from bench.common.errors import MethodError, Skip, UserError
 from bench.pairs.pair import Pair
 from bench.pairs.preparing.structure import dense_state, refused, sentence
-from bench.problem.gradients.signal import Signal, supported
+from bench.problem.gradients.layers import supported
+from bench.problem.gradients.signal import Signal
 from bench.problem.gradients.watch import at_least_single, sharing, signals, watching
 from bench.problem.loss import loss_of
 
@@ -130,8 +132,8 @@ def _difference(signal: Signal, expected: Tensor, examples: int, dtype: torch.dt
         )
     try:
         candidates = {"what its inputs and output gradients give": signal.gradients()}
-        if getattr(signal.module, "groups", 1) == 1:
-            products = torch.bmm(signal.output_gradients, signal.inputs.transpose(1, 2))
+        with suppress(Skip):  # of tied weights in different groups: their methods are skipped
+            products = signal.output_gradients @ signal.inputs.mT
             candidates["what the columns of its inputs give"] = products.flatten(1)
     except RuntimeError:
         return "its inputs and its outputs don't go together as its type says"

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
 
 from bench.common.errors import MethodError
-from bench.problem.gradients.signal import Signal, Use, assert_supported, columns, positions
+from bench.problem.gradients.layers import assert_supported, columns, joined, positions
+from bench.problem.gradients.signal import Signal, Use
 from bench.problem.loss import loss_of
 
 Seen = Callable[[str, nn.Module, Tensor, Tensor], Tensor | None]
@@ -93,7 +94,8 @@ def footprint(model: nn.Module, uses: dict[str, int]) -> int:
 def layer_inputs(model: nn.Module, layers: Sequence[str], inputs: Tensor) -> dict[str, Tensor]:
     """Return the columns [n, in, positions] that each named layer's weight is multiplied with.
 
-    Takes a forward pass only. Raises `MethodError` for a layer that it never calls.
+    They are [n, groups, in, positions] for a convolution in several groups. Takes a forward pass
+    only. Raises `MethodError` for a layer that it never calls, `Skip` for an unsupported one.
     """
     seen: dict[str, list[Tensor]] = {name: [] for name in layers}
 
@@ -103,10 +105,7 @@ def layer_inputs(model: nn.Module, layers: Sequence[str], inputs: Tensor) -> dic
     with watching(model, layers, note):
         model(inputs)
     _assert_called(layers, {name for name, found in seen.items() if found})
-    return {
-        name: found[0] if len(found) == 1 else torch.cat(found, dim=2)
-        for name, found in seen.items()
-    }
+    return {name: joined(found) for name, found in seen.items()}
 
 
 def _assert_called(layers: Sequence[str], called: set[str]) -> None:
