@@ -149,8 +149,8 @@ def _keeping(
     """Pass the chunks on, and keep of each layer's gradients the smaller of the two forms."""
     for chunk in chunks:
         for name, signal in chunk.items():
-            *groups, out, _ = signal.output_gradients.shape[1:]
-            given, positions = signal.inputs.shape[-2:]
+            *groups, out, positions = signal.output_gradients.shape[1:]
+            given = signal.module.get_parameter("weight")[0].numel()
             if positions * (out + given) <= out * given:
                 kept[name].append(signal)
             else:

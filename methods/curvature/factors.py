@@ -70,11 +70,12 @@ def fisher_factors(chunks: Iterable[dict[str, Signal]]) -> dict[str, Factors]:
     """
     inputs, outputs = Moments(), Moments()
     for chunk in chunks:
-        inputs.add({name: signal.inputs for name, signal in chunk.items()})
-        outputs.add({name: signal.output_gradients for name, signal in chunk.items()})
-    positions = outputs.positions
+        for name, signal in chunk.items():
+            inputs.add({name: signal.inputs})
+            outputs.add({name: signal.output_gradients})
+    given = inputs.means
     return {
-        name: Factors(output / positions[name], inputs.means[name])
+        name: Factors(output / outputs.positions[name], given[name])
         for name, output in outputs.means.items()
     }
 
@@ -87,7 +88,7 @@ class Moments:
     """
 
     def __init__(self) -> None:
-        self.examples = 0
+        self.examples: dict[str, int] = {}
         self.positions: dict[str, int] = {}
         self._totals: dict[str, Tensor] = {}
 
@@ -96,8 +97,8 @@ class Moments:
 
         Those of a convolution in several groups are [n, groups, side, positions].
         """
-        self.examples += len(next(iter(columns.values())))
         for name, given in columns.items():
+            self.examples[name] = self.examples.get(name, 0) + len(given)
             *sides, self.positions[name] = given.shape[1:]
             if name not in self._totals:
                 self._totals[name] = given.new_zeros(*sides, sides[-1], dtype=torch.float64)
@@ -112,7 +113,7 @@ class Moments:
         """
         for name, total in self._totals.items():
             assert_no_overflow(f"the second moments of the layer of {name}", total)
-        return {name: total / self.examples for name, total in self._totals.items()}
+        return {name: total / self.examples[name] for name, total in self._totals.items()}
 
 
 def diagonal_of(matrices: Tensor) -> Tensor:

@@ -75,8 +75,9 @@ class SharedInverse(KroneckerInverse):
         for number, (unit, values, kept) in enumerate(rows):
             gone = (~kept).nonzero().squeeze(1)
             columns = inverses[number // units][:, gone]
-            forces = torch.linalg.solve(columns[gone], values[gone].double())
-            unit.copy_(-columns @ forces)
+            factor = torch.linalg.cholesky(columns[gone])
+            forces = torch.cholesky_solve(values[gone].double().unsqueeze(1), factor)
+            unit.copy_(-(columns @ forces).squeeze(1))
         return move.flatten().to(self.dtype)
 
 
