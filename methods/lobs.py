@@ -27,11 +27,13 @@ class LOBS(Surgeon[JoinedJointInverse[SharedInverse]]):
     labels and no backward pass; O(Σ n T in² + in³) time, O(Σ in²) memory; `joint` adds O(r³) for
     each output unit that loses r weights.
 
-    Differs from the paper: weights are removed at once, not one by one; biases are no part of H;
-    the authors' code averages over positions, which changes the meaning of λ and a ranking across
-    layers; the statistics of batch normalisation, which that code re-estimates afterwards, are left
-    to the study. A global ranking is a variation. With `recomputations`, H is that of the pruned
-    network's inputs, but the removed weights aren't taken out of it.
+    Differs from the paper: weights are removed at once, not one by one; biases are no part of H.
+    The authors' code ranks biases with the weights, with a constant input in H, from all training
+    images and λ = 1e-6; it removes in the order of the first scores, each weight by its value at
+    that time, with the same H⁻¹ throughout. It averages over positions, which changes the meaning
+    of λ and a ranking across layers; the statistics of batch normalisation, which it re-estimates
+    afterwards, are left to the study. A global ranking is a variation. With `recomputations`, H is
+    that of the pruned network's inputs, but the removed weights aren't taken out of it.
     """
 
     samples: Count = 1000
