@@ -167,8 +167,11 @@ def _snapshot(job: Job, dense: Dense, folder: Path) -> Snapshot:
     return Snapshot(folder / f"{job.key}.training", identity)
 
 
-def _run(case: Case, progress: Progress, snapshot: Snapshot | None) -> None:
-    """Prune and train by the job's protocol, check, evaluate, and fill in the case's findings."""
+def carry_out(case: Case, progress: Progress, snapshot: Snapshot | None) -> str:
+    """Prune and train by the job's protocol, check, and fill in the case's findings so far.
+
+    Returns the hash of the complete model.
+    """
     job, found = case.job, case.findings
     found.prunable = sum(weight.numel() for weight in case.weights.values())
     if not case.method.starts_anew:
@@ -192,7 +195,14 @@ def _run(case: Case, progress: Progress, snapshot: Snapshot | None) -> None:
     notes += [f"layer {name} lost all its weights" for name in left if left[name] == 0]
     if found.chosen is not None:
         notes.append(tuning.remark(case))
-    about = tested(case, found.weights_sha256)
+    return found.weights_sha256
+
+
+def _run(case: Case, progress: Progress, snapshot: Snapshot | None) -> None:
+    """Carry the job out, and evaluate its model on the test split."""
+    weights_sha256 = carry_out(case, progress, snapshot)
+    found, notes = case.findings, case.findings.notes
+    about = tested(case, weights_sha256)
     result, flops = about.evaluation, about.flops
     found.flops = flops.total
     if flops.uncounted:

@@ -25,7 +25,12 @@ def own_dtype(model: nn.Module) -> torch.dtype:
 
 @torch.no_grad()
 def input_dtype(model: nn.Module, inputs: Tensor) -> torch.dtype:
-    """Return the type in which the model takes its inputs: its own, or else single precision."""
+    """Return the type in which the model takes its inputs: its own, or else single precision.
+
+    That of tokens is their own.
+    """
+    if not inputs.is_floating_point():
+        return inputs.dtype
     own = own_dtype(model)
     if own == torch.float32:
         return own
@@ -46,7 +51,7 @@ def runs_in_single(model: nn.Module, inputs: Tensor) -> bool:
     if not any(parameter.dtype in HALF for parameter in model.parameters()):
         return False
     try:
-        in_single(model)(inputs.float())
+        in_single(model)(inputs.float() if inputs.is_floating_point() else inputs)
     except RuntimeError:
         return False
     return True

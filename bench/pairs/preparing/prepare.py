@@ -31,9 +31,26 @@ def prepare(pair: Pair, device: torch.device, progress: Progress = lambda *_: No
     check_settings(pair)
     model = built(pair)
     prunable = checked_prunable(pair, model)
-    identity, frozen = pair_sha256(pair, model), frozen_parameters(model)
+    identity = pair_sha256(pair, model)
+    return dense_of(pair, model, prunable, datasets.load(pair.dataset), identity, device, progress)
+
+
+def dense_of(
+    pair: Pair,
+    model: nn.Module,
+    prunable: dict[str, str],
+    data: datasets.Dataset,
+    identity: str,
+    device: torch.device,
+    progress: Progress = lambda *_: None,
+) -> Dense:
+    """Return the pair's built model with its dense weights on these data, checked and evaluated.
+
+    The model is changed: moved to the device, loaded, and put into evaluation mode without
+    gradients. `identity` is the pair's hash, for records. Raises `UserError` as `prepare`.
+    """
+    frozen = frozen_parameters(model)
     model = model.to(device).eval().requires_grad_(False)
-    data = datasets.load(pair.dataset)
     train, test = pair.inputs(data.train, device), pair.inputs(data.test, device)
     few = first_few(train)
     _assert_channels(pair, few)
@@ -92,16 +109,23 @@ def _load(pair: Pair, model: nn.Module, state: checkpoint.StateDict) -> None:
 
 
 def _assert_channels(pair: Pair, inputs: Tensor) -> None:
+    if pair.normalisation is None:
+        return
+    if not inputs.is_floating_point():
+        raise UserError(
+            f"The inputs of {pair.dataset} are tokens ({inputs.dtype}), which can't be normalised: "
+            f"give the pair {pair.name} normalisation=None."
+        )
     channels = len(pair.normalisation.mean)
     if inputs.shape[1] != channels and channels != 1:
         raise UserError(
-            f"The normalisation of pair {pair.name} is for {channels} channels, the images of "
+            f"The normalisation of pair {pair.name} is for {channels} channels, the inputs of "
             f"{pair.dataset} have {inputs.shape[1]}."
         )
 
 
 def _assert_classes(pair: Pair, data: datasets.Dataset, outputs: int) -> None:
-    if data.classes != outputs:
+    if data.classes not in (None, outputs):
         raise UserError(
             f"The dataset {data.name} has {data.classes:,} classes on this machine, the model of "
             f"pair {pair.name} tells {outputs:,} apart: give it the data that its weights were "
@@ -114,7 +138,7 @@ def _assert_classes(pair: Pair, data: datasets.Dataset, outputs: int) -> None:
         if low < 0 or high >= outputs:
             raise UserError(
                 f"The labels of the dataset {data.name} go from {low} to {high}, where its "
-                f"{data.classes:,} classes are 0 to {data.classes - 1}."
+                f"{outputs:,} classes are 0 to {outputs - 1}."
             )
 
 

@@ -38,7 +38,7 @@ relative differences of about 1."""
 
 
 @torch.no_grad()
-def check_outputs(pair: Pair, model: nn.Module, inputs: Tensor, classes: int) -> None:
+def check_outputs(pair: Pair, model: nn.Module, inputs: Tensor, classes: int | None) -> None:
     """Raise `UserError` unless the model gives each example [n, ...] logits of its own.
 
     They must be finite, one number per class, and the same in every run and in batches of any size.
@@ -53,7 +53,7 @@ def check_outputs(pair: Pair, model: nn.Module, inputs: Tensor, classes: int) ->
         raise refused(
             pair,
             f"it returns {logits.dtype} of shape {list(logits.shape)} for {len(inputs)} examples, "
-            f"where one logit a class is expected, [{len(inputs)}, {classes}]",
+            f"where one logit a class is expected, [{len(inputs)}, {classes or 'classes'}]",
         )
     _check_mode(pair, model)
     again = _outputs(pair, model, inputs)

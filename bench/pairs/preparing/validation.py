@@ -7,9 +7,9 @@ from typing import Any, get_args
 
 from bench.common.errors import UserError
 from bench.jobs.recipe import Recipe
-from bench.pairs.checkpoint import PublishedWeights, SuppliedWeights
+from bench.pairs.checkpoint import GivenWeights, PublishedWeights, SuppliedWeights
 from bench.pairs.pair import Pair
-from datasets.inputs.folder_images import Interpolation
+from datasets.inputs.decoding import Interpolation
 from datasets.inputs.images import Normalisation
 
 
@@ -39,8 +39,10 @@ def _mistakes(pair: Pair) -> Iterator[str]:
 
 
 def _normalisation_mistakes(value: object) -> Iterator[str]:
+    if value is None:
+        return
     if not isinstance(value, Normalisation):
-        yield f"normalisation must be a Normalisation(mean, std), not {value!r}"
+        yield f"normalisation must be a Normalisation(mean, std) or None, not {value!r}"
         return
     for field in ("mean", "std"):
         numbers = getattr(value, field)
@@ -72,7 +74,7 @@ def _is_pattern(value: object) -> bool:
 
 
 def _is_checkpoint(value: object) -> bool:
-    return isinstance(value, PublishedWeights | SuppliedWeights | Recipe)
+    return isinstance(value, PublishedWeights | SuppliedWeights | GivenWeights | Recipe)
 
 
 def _is_number(value: object) -> bool:

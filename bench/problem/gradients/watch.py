@@ -47,7 +47,7 @@ def signals(
         return begun
 
     with watching(model, layers, note), torch.enable_grad():
-        logits = model(inputs.detach().requires_grad_())
+        logits = model(inputs.detach().requires_grad_(inputs.is_floating_point()))
         loss = loss_of(at_least_single(logits), labels)
         _assert_called(layers, {name for name, _, _ in given})
         deltas = torch.autograd.grad(loss, places)
