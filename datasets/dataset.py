@@ -31,10 +31,10 @@ class SourceError(Exception):
 
 @dataclass(frozen=True)
 class Split:
-    """Inputs in memory, not normalised, and labels int64 [n].
+    """Inputs in memory, not normalised, and labels int64 [n], the number of each one's class.
 
     The inputs are images uint8 [n, channels, height, width], or [n, ...] of floating-point numbers
-    or of tokens (int64).
+    or of tokens (int64). Labels that are tokens [n, ...] or floating-point are for another loss.
     """
 
     images: Tensor

@@ -119,10 +119,10 @@ def size_fault(size: object, resize: object) -> str:
 
 def contents(data: Dataset, what: str = "images") -> str:
     """Describe what a dataset of the user's own holds in numbers, and its digest."""
+    classes = "" if data.classes is None else f" of {data.classes:,} classes"
     return (
         f"{len(data.train):,} training, {len(data.validation):,} validation and "
-        f"{len(data.test):,} test {what} of {data.classes or 0:,} classes, "
-        f"digest {data.digest[:16]}"
+        f"{len(data.test):,} test {what}{classes}, digest {data.digest[:16]}"
     )
 
 

@@ -13,12 +13,18 @@ from bench.common.errors import UserError
 class Table(NamedTuple):
     """Inputs [n, ...] and labels [n]; `names` are those of the classes, where the files have any.
 
-    Once checked, inputs are uint8, floating-point or int64, and labels are int64.
+    Once checked, inputs are uint8, floating-point or int64. Labels are int64, classes [n] or tokens
+    [n, ...]; or they are floating-point, to be met by a regression.
     """
 
     inputs: Tensor
     labels: Tensor
     names: tuple[str, ...] | None = None
+
+    @property
+    def classified(self) -> bool:
+        """Whether each example has one class."""
+        return self.labels.dim() == 1 and self.labels.dtype == torch.int64
 
 
 class Files(Protocol):
@@ -79,39 +85,46 @@ def _inputs(where: str, inputs: Tensor) -> Tensor:
         return inputs.float()
     if not inputs.is_floating_point():
         return inputs if inputs.dtype == torch.uint8 else inputs.long()
-    if not bool(inputs.sum().isfinite()):
-        bad = ~inputs.isfinite().flatten(1).all(1)
-        if bool(bad.any()):
-            first = int(bad.nonzero()[0])
-            kind = "NaN" if bool(inputs[first].isnan().any()) else "an infinite number"
-            raise UserError(
-                f"{where}: inputs hold {kind} in {int(bad.sum()):,} of {len(inputs):,} examples, "
-                f"first in that of index {first:,}: fill in or leave out what isn't known."
-            )
+    _refuse_infinite(where, "inputs", inputs)
     return inputs
 
 
 def _labels(where: str, labels: Tensor) -> Tensor:
-    if labels.dim() != 1:
-        hint = "; of one column for each class take labels.argmax(1)" if labels.dim() == 2 else ""
+    if not labels.dim() or labels.is_complex() or labels.is_quantized:
         raise UserError(
-            f"{where}: labels have the shape {list(labels.shape)}, where [examples] is "
-            f"expected{hint}."
+            f"{where}: labels are {labels.dtype} of the shape {list(labels.shape)}, where a whole "
+            "number for each example's class is expected, [examples]."
         )
-    if labels.is_floating_point() or labels.is_complex():
+    if not labels.is_floating_point():
+        return labels.long()
+    _refuse_infinite(where, "labels", labels)
+    return labels if labels.dtype == torch.float64 else labels.float()
+
+
+def _refuse_infinite(where: str, what: str, values: Tensor) -> None:
+    if not len(values) or bool(values.sum().isfinite()):
+        return
+    bad = ~values.isfinite().reshape(len(values), -1).all(1)
+    if bool(bad.any()):
+        first = int(bad.nonzero()[0])
+        kind = "NaN" if bool(values[first].isnan().any()) else "an infinite number"
         raise UserError(
-            f"{where}: labels are {labels.dtype}, where the number of each example's class is "
-            "expected, as whole numbers from 0."
+            f"{where}: {what} hold {kind} in {int(bad.sum()):,} of {len(values):,} examples, "
+            f"first in that of index {first:,}: fill in or leave out what isn't known."
         )
-    return labels.long()
 
 
 def check_classes(where: str, table: Table, classes: int) -> None:
     """Raise `UserError` for a label that isn't one of the classes, 0 to `classes` - 1."""
+    if table.labels.is_floating_point():
+        raise UserError(
+            f"{where}: labels are {table.labels.dtype}, where the numbers of {classes:,} classes "
+            "are expected, as whole numbers from 0."
+        )
     wrong = (table.labels < 0) | (table.labels >= classes)
     if bool(wrong.any()):
-        first = int(wrong.nonzero()[0])
+        first, value = int(wrong.nonzero()[0, 0]), int(table.labels[wrong][0])
         raise UserError(
-            f"{where}: the label of the example of index {first:,} is {int(table.labels[first])}, "
-            f"where the {classes:,} classes are 0 to {classes - 1}."
+            f"{where}: the label of the example of index {first:,} is {value}, where the "
+            f"{classes:,} classes are 0 to {classes - 1}."
         )

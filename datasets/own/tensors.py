@@ -31,7 +31,8 @@ class TensorDefinition:
     map-style torch dataset with items (input, label); or it is `ImageFiles` or `ArrowFiles`. `test`
     and `validation` are given likewise, or as the fraction of each class that is held out, drawn by
     `seed`; a validation fraction of 0 holds nothing out. `classes` is their number, by default one
-    more than the largest label. uint8 are pixels from 0 to 255, other whole numbers are tokens.
+    more than the largest of labels [n]; labels may also be tokens [n, ...] or floating-point. Of
+    inputs, uint8 are pixels from 0 to 255, other whole numbers are tokens.
 
     The digest is the SHA-256 over the bits of the three splits: when the data or the split change,
     the records made of them are stale. A function is called with fixed random states.
@@ -53,33 +54,39 @@ class TensorDefinition:
         for what, share in (("test", self.test), ("validation", self.validation)):
             if fault := _fault(what, share):
                 raise UserError(f"The dataset {self.name} can't be used: {fault}.")
-        train = self._table("data", self.data)
-        classes = self._classes(train)
-        parts: dict[str, Table] = {}
-        for what, given in (("test", self.test), ("validation", self.validation)):
-            if isinstance(given, int | float):
-                train, parts[what] = hold_out(train, float(given), self.seed)
+        given = self._given()
+        classes = self._classes(given)
+        train, parts = given["data"], {}
+        for what, share in (("test", self.test), ("validation", self.validation)):
+            if isinstance(share, int | float):
+                train, parts[what] = hold_out(train, float(share), self.seed)
             else:
-                parts[what] = self._table(what, given)
-                self._check_alike(what, parts[what], train)
+                parts[what] = given[what]
         if not len(parts["test"].labels):
             raise UserError(
                 f"The dataset {self.name}: of {len(train.labels):,} examples, one of each class, "
                 "none can be held out for the test split."
             )
-        if self.classes is None and train.names is None:
-            classes = 1 + max(
-                int(t.labels.max()) for t in (train, *parts.values()) if len(t.labels)
-            )
-        for what, table in {"data": train, **parts}.items():
-            check_classes(self._where(what), table, classes)
-        self._check_complete(train, classes)
+        if classes is not None and train.classified:
+            self._check_complete(train, classes)
         tables = (train, parts["validation"], parts["test"])
         learned, chosen, tested = (Split(table.inputs, table.labels) for table in tables)
         named = digest(classes, tables)
         data = Dataset(self.name, classes, learned, chosen, tested, named)
         log.info("%s: %s", self.name, contents(data, "examples"))
         return data
+
+    def _given(self) -> dict[str, Table]:
+        """Return the checked table of each field that isn't a fraction."""
+        fields = {"data": self.data, "test": self.test, "validation": self.validation}
+        tables = {
+            what: self._table(what, given)
+            for what, given in fields.items()
+            if not isinstance(given, int | float)
+        }
+        for what, table in tables.items():
+            self._check_alike(what, table, tables["data"])
+        return tables
 
     def by_hand(self) -> str:
         """Return a sentence on where the data come from."""
@@ -119,20 +126,33 @@ class TensorDefinition:
                 raise UserError(f"{where} can't be made ({reason}).") from error
             return table_of(where, made)
 
-    def _classes(self, train: Table) -> int:
-        if self.classes is not None:
-            if not isinstance(self.classes, int) or self.classes < 2:
-                raise UserError(
-                    f"The dataset {self.name}: classes must be a number of at least 2, not "
-                    f"{self.classes!r}."
-                )
-            return self.classes
-        return len(train.names) if train.names else 1 + int(train.labels.max())
+    def _classes(self, given: dict[str, Table]) -> int | None:
+        """Return the number of classes, None for labels that are none; raises `UserError`."""
+        data, classes = given["data"], self.classes
+        if classes is None:
+            if data.names is not None:
+                classes = len(data.names)
+            elif data.classified:
+                classes = 1 + max(int(table.labels.max()) for table in given.values())
+        elif not isinstance(classes, int) or classes < 2:
+            raise UserError(
+                f"The dataset {self.name}: classes must be a number of at least 2, not {classes!r}."
+            )
+        if classes is not None:
+            for what, table in given.items():
+                check_classes(self._where(what), table, classes)
+        return classes
 
     def _check_alike(self, what: str, table: Table, train: Table) -> None:
-        mine, others = (f"{list(t.inputs.shape[1:])} of {t.inputs.dtype}" for t in (table, train))
-        if mine != others:
-            raise UserError(f"{self._where(what)}: inputs are {mine}, those of data are {others}.")
+        for part, one, other in (
+            ("inputs", table.inputs, train.inputs),
+            ("labels", table.labels, train.labels),
+        ):
+            mine, others = (f"{list(t.shape[1:])} of {t.dtype}" for t in (one, other))
+            if mine != others:
+                raise UserError(
+                    f"{self._where(what)}: {part} are {mine}, those of data are {others}."
+                )
         if table.names != train.names:
             odd = sorted(set(table.names or ()) ^ set(train.names or ()))
             raise UserError(
@@ -151,7 +171,7 @@ class TensorDefinition:
             )
 
 
-def digest(classes: int, tables: tuple[Table, ...]) -> str:
+def digest(classes: int | None, tables: tuple[Table, ...]) -> str:
     """Return the SHA-256 over the types, shapes and bits of all splits."""
     whole = hashlib.sha256(f"{classes} classes\n".encode())
     for table in tables:

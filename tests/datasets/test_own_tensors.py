@@ -34,6 +34,15 @@ class Items(Dataset):
         return self.items[index]
 
 
+def test_labels_may_be_numbers_or_tokens() -> None:
+    numbers = made(y=X[:, :2].double(), test=0.25)
+    assert (numbers.classes, numbers.train.labels.dtype) == (None, torch.float64)
+    assert [len(numbers.train), len(numbers.validation), len(numbers.test)] == [27, 3, 10]
+    assert torch.equal(numbers.test.labels, numbers.test.images[:, :2].double())
+    tokens = made(y=(X > 0).int(), classes=2)
+    assert (tokens.classes, tokens.train.labels.shape[1:]) == (2, (6,))
+
+
 def rows(split: datasets.Split) -> set[tuple[float, ...]]:
     return {tuple(row) for row in split.images.flatten(1).tolist()}
 
@@ -139,8 +148,9 @@ REFUSED = {
     "no features": ({"x": X[:, :0]}, r"inputs have the shape \[40, 0\]"),
     "NaN": ({"x": bad(nan=7)}, "inputs hold NaN in 1 of 40 examples, first in that of index 7"),
     "infinite": ({"x": bad(inf=3)}, "an infinite number in 1 of 40 examples.*index 3"),
-    "one-hot": ({"y": torch.eye(4)[Y]}, r"labels have the shape \[40, 4\].*argmax"),
-    "fractions": ({"y": Y / 4}, "labels are torch.float32"),
+    "fractions": ({"y": Y / 4, "classes": 4}, "labels are torch.float32, where the numbers of 4"),
+    "no label known": ({"y": bad(nan=5)}, "labels hold NaN in 1 of 40 examples"),
+    "no label each": ({"y": Y[0]}, r"labels are torch.int64 of the shape \[\]"),
     "texts": ({"y": np.array(["a", "b"] * 20)}, "labels is an array of <U1"),
     "from one": ({"y": Y + 1}, "of 5 classes 1 have no example to train on (0)"),
     "too large": ({"classes": 3}, "label of the example of index .* is 3, where the 3 classes"),

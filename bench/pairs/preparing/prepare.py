@@ -134,6 +134,12 @@ def _assert_classes(pair: Pair, data: datasets.Dataset, outputs: int) -> None:
     for split in (data.train, data.validation, data.test):
         if not len(split):
             continue
+        if split.labels.is_floating_point() or split.labels.dim() != 1:
+            raise UserError(
+                f"The labels of the dataset {data.name} are {split.labels.dtype} of the shape "
+                f"{list(split.labels.shape)}, where the pair {pair.name} expects the number of "
+                "each example's class, [examples]."
+            )
         low, high = (int(extreme) for extreme in split.labels.aminmax())
         if low < 0 or high >= outputs:
             raise UserError(
