@@ -119,7 +119,9 @@ def _record(
         reason=outcome.reason,
         **{name: getattr(job, name) for name in Job.model_fields},
         spent=meter.spent,
+        metric=dense.objective.metric,
         dense_accuracy=baseline and baseline.accuracy,
+        dense_score=baseline and baseline.score,
         dense_loss=baseline and baseline.loss,
         test_examples=dense.evaluation.examples,
         dense_flops=dense.flops,
@@ -199,9 +201,13 @@ def _run(case: Case, progress: Progress, snapshot: Snapshot | None) -> None:
         notes.append(f"FLOPs of {', '.join(flops.uncounted)} are not counted")
     if not torch.isfinite(torch.tensor(result.loss)):
         raise MethodError(f"the pruned model's test loss is {result.loss}")
+    if result.score is not None and not torch.isfinite(torch.tensor(result.score)):
+        raise MethodError(f"the pruned model's {case.dense.objective.metric} is {result.score}")
     found.accuracy, found.top5, found.loss = result.accuracy, result.top5, result.loss
-    found.tied_predictions = result.tied
-    notes += _ties(result)
+    found.score, found.score_error = result.score, result.score_error
+    if result.score is None:
+        found.tied_predictions = result.tied
+        notes += _ties(result)
 
 
 TIES_MATTER = 0.1
