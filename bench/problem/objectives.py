@@ -72,7 +72,7 @@ class LanguageModel(Objective):
     the length of the text, and the exponential of the mean loss is the perplexity. As all examples
     have t tokens, the mean over examples is the mean over tokens. The true Fisher draws one token
     for each position; the tokens are independent given the logits, so that it is 1/t of the
-    Gauss-Newton matrix: the loss is 1/t of a log-likelihood. Terms are t × vocabulary, each the
+    Gauss-Newton matrix: the loss is 1/t of a log-likelihood. Terms are vocabulary × t, each the
     loss of one token at one position.
     """
 
@@ -107,12 +107,12 @@ class LanguageModel(Objective):
         return tokens.view(predicted.shape[:2]).to(predicted.device)
 
     def term_weights(self, predicted: Tensor) -> Tensor:
-        """Return t p [n, t × vocabulary]; t, as the loss at a position is divided by t."""
-        return predicted.flatten(1) * predicted.shape[1]
+        """Return t p [n, vocabulary × t]; t, as the loss at a position is divided by t."""
+        return predicted.transpose(1, 2).flatten(1) * predicted.shape[1]
 
     def term(self, number: int, targets: Tensor, predicted: Callable[[], Tensor]) -> Tensor:
         """Return one token at one position, and `ABSENT` elsewhere."""
-        position, token = divmod(number, predicted().shape[2])
+        token, position = divmod(number, targets.shape[1])
         found = torch.full_like(targets, ABSENT)
         found[:, position] = token
         return found

@@ -12,10 +12,13 @@ from bench.common.machine.yardstick import yardstick_seconds
 from bench.jobs.budget import Meter, OverBudget
 from bench.jobs.findings import Findings
 from bench.jobs.job import Job
+from bench.jobs.metric import MetricName
 from bench.jobs.record import Record, Status
+from bench.pairs import PAIRS
 from bench.pairs.evaluate import Evaluation
 from bench.pairs.preparing.dense import Dense
 from bench.problem.cache import Cache
+from bench.problem.objectives import OBJECTIVES
 from bench.problem.passes import MEMORY
 from bench.problem.training.loop import Progress
 from bench.run import protocols, tuning
@@ -97,10 +100,17 @@ def refusal(job: Job, study: str, label: str, reason: str, device: torch.device)
         reason=reason,
         **{name: getattr(job, name) for name in Job.model_fields},
         spent=Meter(job.budget).spent,
+        metric=_metric(job.pair),
         source_sha256=source_of(job),
         environment=environment(device),
         finished=_now(),
     )
+
+
+def _metric(pair: str) -> MetricName:
+    """Return the metric of a pair that may be unusable; accuracy if it names no objective."""
+    objective = OBJECTIVES.get(PAIRS[pair].objective) if pair in PAIRS else None
+    return "accuracy" if objective is None else objective.metric
 
 
 def _now() -> str:
