@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from bench.problem.gradients.signal import Signal
-from bench.problem.passes import Fisher
+from bench.problem.gradients.targets import Fisher
 from bench.problem.problem import Problem
 from methods.curvature.factors import Factors, fisher_factors
 from methods.curvature.joined import JoinedInverse

@@ -43,7 +43,9 @@ class Pair:
     memory, or trained by the suite with a `Recipe` on first use. `dense_accuracy` (percent of the
     test split), if it is known, is checked before anything is pruned; `slack` is the difference
     allowed, by default two of 10,000 images, for rounding. `interpolation` is how images from files
-    are resized.
+    are resized. `objective` is the name of what the model is trained, pruned and judged by, see
+    `bench/problem/objectives.py`; where its metric isn't the accuracy, `dense_score` is the value
+    expected of it.
     """
 
     name: str
@@ -55,6 +57,8 @@ class Pair:
     dense_accuracy: float | None = None
     slack: float = 0.021
     interpolation: Interpolation = "bilinear"
+    objective: str = "classification"
+    dense_score: float | None = None
 
     def build(self, seed: int = SEED) -> nn.Module:
         """Return the model on the CPU, with new weights that follow from the seed."""

@@ -12,10 +12,13 @@ from bench.common.machine.yardstick import yardstick_seconds
 from bench.jobs.budget import Meter, OverBudget
 from bench.jobs.findings import Findings
 from bench.jobs.job import Job
+from bench.jobs.metric import MetricName
 from bench.jobs.record import Record, Status
+from bench.pairs import PAIRS
 from bench.pairs.evaluate import Evaluation
 from bench.pairs.preparing.dense import Dense
 from bench.problem.cache import Cache
+from bench.problem.objectives import OBJECTIVES
 from bench.problem.passes import MEMORY
 from bench.problem.training.loop import Progress
 from bench.run import protocols, tuning
@@ -97,10 +100,17 @@ def refusal(job: Job, study: str, label: str, reason: str, device: torch.device)
         reason=reason,
         **{name: getattr(job, name) for name in Job.model_fields},
         spent=Meter(job.budget).spent,
+        metric=_metric(job.pair),
         source_sha256=source_of(job),
         environment=environment(device),
         finished=_now(),
     )
+
+
+def _metric(pair: str) -> MetricName:
+    """Return the metric of a pair that may be unusable; accuracy if it names no objective."""
+    objective = OBJECTIVES.get(PAIRS[pair].objective) if pair in PAIRS else None
+    return "accuracy" if objective is None else objective.metric
 
 
 def _now() -> str:
@@ -119,7 +129,9 @@ def _record(
         reason=outcome.reason,
         **{name: getattr(job, name) for name in Job.model_fields},
         spent=meter.spent,
+        metric=dense.objective.metric,
         dense_accuracy=baseline and baseline.accuracy,
+        dense_score=baseline and baseline.score,
         dense_loss=baseline and baseline.loss,
         test_examples=dense.evaluation.examples,
         dense_flops=dense.flops,
@@ -209,9 +221,13 @@ def _run(case: Case, progress: Progress, snapshot: Snapshot | None) -> None:
         notes.append(f"FLOPs of {', '.join(flops.uncounted)} are not counted")
     if not torch.isfinite(torch.tensor(result.loss)):
         raise MethodError(f"the pruned model's test loss is {result.loss}")
+    if result.score is not None and not torch.isfinite(torch.tensor(result.score)):
+        raise MethodError(f"the pruned model's {case.dense.objective.metric} is {result.score}")
     found.accuracy, found.top5, found.loss = result.accuracy, result.top5, result.loss
-    found.tied_predictions = result.tied
-    notes += _ties(result)
+    found.score, found.score_error = result.score, result.score_error
+    if result.score is None:
+        found.tied_predictions = result.tied
+        notes += _ties(result)
 
 
 TIES_MATTER = 0.1

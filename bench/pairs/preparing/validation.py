@@ -9,6 +9,7 @@ from bench.common.errors import UserError
 from bench.jobs.recipe import Recipe
 from bench.pairs.checkpoint import GivenWeights, PublishedWeights, SuppliedWeights
 from bench.pairs.pair import Pair
+from bench.problem.objectives import OBJECTIVES
 from datasets.inputs.decoding import Interpolation
 from datasets.inputs.images import Normalisation
 
@@ -28,6 +29,8 @@ def _mistakes(pair: Pair) -> Iterator[str]:
         "prunable": ("a regular expression for parameter names, as text", _is_pattern),
         "dense": ("PublishedWeights, SuppliedWeights or a Recipe", _is_checkpoint),
         "dense_accuracy": ("a percentage from 0 to 100, or None", _is_accuracy),
+        "objective": (f"one of {', '.join(OBJECTIVES)}", _is_objective),
+        "dense_score": ("a finite number of at least 0, or None", _is_score),
         "slack": ("a finite number of at least 0", lambda value: _is_number(value) and value >= 0),
         "interpolation": (f"one of {', '.join(get_args(Interpolation))}", _is_interpolation),
     }
@@ -35,7 +38,18 @@ def _mistakes(pair: Pair) -> Iterator[str]:
         value = getattr(pair, field)
         if not holds(value):
             yield f"{field} must be {what}, not {value!r}"
+    yield from _expectation_mistakes(pair)
     yield from _normalisation_mistakes(pair.normalisation)
+
+
+def _expectation_mistakes(pair: Pair) -> Iterator[str]:
+    """What is expected of the dense model must be what its objective gives."""
+    if pair.objective == "classification" and pair.dense_score is not None:
+        yield "dense_score is of other objectives: a classification has a dense_accuracy"
+    if pair.objective == "regression" and pair.dense_accuracy is not None:
+        yield "a regression has no accuracy: give its mean squared error as dense_score"
+    if pair.objective == "regression" and getattr(pair.dense, "label_smoothing", False):
+        yield "label_smoothing is of classes, and a regression has none"
 
 
 def _normalisation_mistakes(value: object) -> Iterator[str]:
@@ -85,6 +99,14 @@ def _is_accuracy(value: object) -> bool:
     return value is None or (
         isinstance(value, int | float) and _is_number(value) and 0 <= value <= 100
     )
+
+
+def _is_objective(value: object) -> bool:
+    return isinstance(value, str) and value in OBJECTIVES
+
+
+def _is_score(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and _is_number(value) and value >= 0)
 
 
 def _is_interpolation(value: object) -> bool:
