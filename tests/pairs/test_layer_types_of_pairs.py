@@ -35,8 +35,8 @@ class Mixed(nn.Module):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_all_methods_that_look_at_layers_prune_layers_of_every_kind(dtype, own) -> None:
     dense = ready(own(lambda: Mixed().to(dtype)))
-    single = torch.float32 if dtype is torch.bfloat16 else dtype
-    assert {p.dtype for p in dense.model.parameters()} == {single}
+    assert {p.dtype for p in dense.model.parameters()} == {dtype}
+    assert dense.single == (dtype is torch.bfloat16)
     for method in ("kfac", "ekfac", "l-obs", "obc", "woodfisher"):
         job = job_of(method, fields={"samples": 20, "damping": 1e-2})
         record = run_job(job, dense, "study", method)
