@@ -10,8 +10,10 @@ from bench.common.errors import UserError
 from bench.executors import memory
 from bench.executors.bounds.control_groups import room
 from bench.executors.bounds.need import need, sizes_of
+from bench.executors.bounds.refusing import refuse_too_large
 from bench.executors.memory import free_memory
 from bench.executors.pool import Pool
+from bench.executors.task import Task, Work
 from bench.problem.passes import MEMORY
 from methods import build
 from methods.memory import Layer, held
@@ -108,6 +110,10 @@ def test_jobs_that_cannot_fit_are_failed_and_the_others_run(pairs, tmp_path, mon
     monkeypatch.setenv("BENCH_FREE_GIB", "inf")
     again = run(grid, tmp_path / "True", pairs)
     assert {record.status for record in again.values()} == {"ok"}
+    work = Work(grid.name, tmp_path / "True", MEMORY)
+    tasks = [Task(cell, math.inf) for cell in grid.cells()]
+    left, found = refuse_too_large(tasks, 1.0, work, pairs)
+    assert not left and found == list(again.values()), "what is recorded isn't replaced"
 
 
 def test_a_refused_job_ends_the_command_with_1(bench, small_study, tmp_path) -> None:

@@ -1,5 +1,6 @@
 """Refuses the jobs that can't fit into memory, in one sentence each, before any of them starts."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
@@ -7,7 +8,7 @@ import torch
 
 from bench.executors.claims import claim
 from bench.executors.memory import VARIABLE, free_memory
-from bench.executors.perform import lost, unwritable
+from bench.executors.perform import finished, lost, unwritable
 from bench.executors.task import Executor, Task, Work
 from bench.jobs.record import Record
 from bench.pairs.preparing.dense import Dense
@@ -38,7 +39,7 @@ def free_for(executor: Executor, pairs: Mapping[str, Dense]) -> float:
 def refuse_too_large(
     tasks: Sequence[Task], free: float, work: Work, pairs: Mapping[str, Dense]
 ) -> tuple[list[Task], list[Record]]:
-    """Return the tasks that may fit, and the failed records of the others, which are on disk.
+    """Return the tasks that may fit, and the records of the others, failed ones, on disk.
 
     A job that another run has claimed is left to the executor. Raises `UserError` if a record can't
     be written.
@@ -54,15 +55,21 @@ def refuse_too_large(
 
 
 def _refused(task: Task, free: float, work: Work, pairs: Mapping[str, Dense]) -> Record | None:
-    """Write and return the record; None if the job is another run's."""
+    """Write and return the record, or one that answers the job already.
+
+    None if the job is another run's.
+    """
     job, store = task.cell.job, work.store
     reason = sentence(task, free)
     record = lost(task.cell, work, pairs[job.pair], reason, torch.get_num_threads())
     try:
         with claim(store.folder, job.key) as ours:
-            if ours:
-                store.write(record)
-            return record if ours else None
+            if not ours:
+                return None
+            if done := finished(store, task.cell, pairs[job.pair], logging.DEBUG):
+                return done
+            store.write(record)
+            return record
     except OSError as error:
         raise unwritable(task.cell, store, error) from error
 
