@@ -21,7 +21,12 @@ from bench.run.one_job import carry_out
 from methods import build, configuration
 from methods.method import Method
 
-UNLIMITED = Budget(**dict.fromkeys(Budget.model_fields, 2**62))
+UNLIMITED = Budget(
+    calibration_examples=2**62,
+    backward_passes=2**62,
+    hessian_vector_products=2**62,
+    recomputations=2**62,
+)
 """The budget of a call that names none: everything is counted, nothing is refused."""
 
 
@@ -80,6 +85,8 @@ def prune(
     the checks.
     """
     chosen = _method(method, fields)
+    if budget.tuning_trials or budget.training_steps:
+        raise UserError("prune() neither tunes nor trains: a budget for that takes a study.")
     place = _device(model, device)
     pair, left_out = given_pair(model, prunable)
     check_settings(pair)

@@ -107,10 +107,10 @@ class TensorDefinition:
         where = self._where(what)
         if hasattr(given, "read"):
             try:
-                return checked(where, *given.read(self.name))
+                table = given.read(self.name)
             except UserError as error:
-                text = str(error)
-                raise error if text.startswith(where) else UserError(f"{where}: {text}") from error
+                raise UserError(f"{where}: {error}") from error
+            return checked(where, *table)
         if not callable(given):
             raise UserError(
                 f"{where} must be a function that returns (inputs, labels), or files to read, not "

@@ -206,6 +206,7 @@ REFUSED = {
     "rule": ({"prunable": "nothing"}, "rule 'nothing' matches none of the weights 0.weight"),
     "biases": ({"prunable": ".*"}, r"can't prune 0.bias: its shape is \[8\]"),
     "no model": ({"model": 3}, "model must be a torch.nn.Module, not a int"),
+    "tuning": ({"budget": Budget(tuning_trials=3)}, r"prune\(\) neither tunes nor trains"),
     "no layer": ({"model": nn.ReLU()}, "has no linear or convolutional layer"),
     "no data": ({"data": 7}, "The data: a int was given"),
     "NaN": ({"data": (torch.full((9, 6), torch.nan), torch.zeros(9).long())}, "inputs hold NaN"),
