@@ -2,13 +2,14 @@
 
 import itertools
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
 import torch.nn.functional as F
 from support.tiny import PLENTY, TinyExamples
 from torch import Tensor, nn
-from torch.func import functional_call, hessian, jacrev
+from torch.func import functional_call, jacrev
 
 from bench.common.errors import MethodError
 from bench.jobs.budget import Meter
@@ -86,6 +87,11 @@ def flat_of(made: Problem) -> Tensor:
 
 def gradient(name: str, made: Problem, one: Tensor, target: Tensor) -> Tensor:
     return jacrev(lambda flat: written_out(name, on(made, flat, one), target))(flat_of(made))
+
+
+def hessian(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """The second derivative by two backward passes."""
+    return jacrev(jacrev(function))
 
 
 def gauss_newton(name: str, made: Problem) -> Tensor:
