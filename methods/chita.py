@@ -81,8 +81,11 @@ class CHITA(FromGradients, Method):
     def _stage(self, problem: Problem, feasible: Feasible, skip: int = 0) -> Tensor:
         """Return the weights [d] after one stage."""
         with problem.phase("gradients"):
-            found = problem.gradients_by_layer(self.samples, self.batch, self.fisher, skip)
-            gradients = DenseGradients(found.dense())
+            if self.batch == 1:
+                matrix = problem.gradients_by_layer(self.samples, 1, self.fisher, skip).dense()
+            else:  # means have no factors, and are one matrix already
+                matrix = problem.gradients(self.samples, self.batch, self.fisher, skip=skip)
+            gradients = DenseGradients(matrix)
         with problem.phase("selection"):
             return self._found(problem, feasible, gradients)
 
@@ -108,11 +111,11 @@ class CHITA(FromGradients, Method):
         whole = model.among(pool)
         for _ in range(self.rounds):
             step = functools.partial(descent, steps=self.steps)
-            point = _within(active, step, model.among(active), point, feasible)
+            point = _within(active, step, whole.among(active[pool]), point, feasible)
             point = model.solution(point.keep)
             moved = _within(pool, thresholded, whole, point, feasible)
             if torch.equal(moved.keep, point.keep):
-                break
+                return point
             point, active = moved, active | moved.keep
         return model.solution(point.keep)
 
@@ -142,8 +145,8 @@ def _within(
     """
     if not chosen.any():
         return point
-    start = Point(point.weights[chosen], point.keep[chosen])
+    start = Point(point.weights[chosen], point.keep[chosen], point.outputs)
     found = step(model, start, feasible.projection(chosen), feasible.group[chosen])
     weights, keep = torch.zeros_like(point.weights), torch.zeros_like(point.keep)
     weights[chosen], keep[chosen] = found.weights, found.keep
-    return Point(weights, keep)
+    return Point(weights, keep, found.outputs)

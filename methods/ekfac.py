@@ -126,8 +126,8 @@ def _keeping(
     """Pass the chunks on, and keep of each layer's gradients the smaller of the two forms."""
     for chunk in chunks:
         for name, signal in chunk.items():
-            out = signal.output_gradients.shape[1]
-            given, positions = signal.inputs.shape[1:]
+            positions = signal.output_gradients.shape[2]
+            out, given = signal.module.get_parameter("weight").flatten(1).shape
             if positions * (out + given) <= out * given:
                 kept[name].append(signal)
             else:

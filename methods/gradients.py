@@ -26,3 +26,7 @@ class FromGradients:
     def gradients_held(self) -> int:
         """Return how many gradients are held at once: all of them."""
         return self.samples
+
+    def lighter(self) -> str:
+        """Return what to set so that the method holds less memory."""
+        return "set blocks or fewer samples" if hasattr(self, "blocks") else "take fewer samples"

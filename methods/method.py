@@ -116,3 +116,7 @@ class Method(OfOneJob):
         The record keeps it as notes.
         """
         return []
+
+    def lighter(self) -> str:
+        """Return what to set so that the method holds less memory; empty if nothing helps."""
+        return "take fewer samples" if self.gradients_held() else ""

@@ -46,12 +46,20 @@ def list_(
     plugin: Plugins = None,
 ) -> None:
     """List the methods, pairs, studies and datasets that there are."""
-    from bench.cli.catalogue import tables
-    from bench.cli.grid import load_plugins
+    from bench.cli.listing import tables
+    from bench.cli.remembered import recall, remember
     from bench.common import screen
 
-    load_plugins(plugin or [])
-    for table in tables(kind):
+    found = None if plugin else recall(kind)
+    if found is None:
+        from bench.cli.catalogue import listing
+        from bench.cli.grid import load_plugins
+
+        load_plugins(plugin or [])
+        found = listing(kind)
+        if not plugin:
+            remember(kind, found)
+    for table in tables(found):
         screen.results.print(table, "")
 
 

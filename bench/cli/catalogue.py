@@ -1,12 +1,10 @@
-"""Tables of what there is to choose from: methods, pairs, studies and datasets."""
+"""The rows of what there is to choose from: methods, pairs, studies and datasets."""
 
 import inspect
-from collections.abc import Iterator
 from dataclasses import fields
 
-from rich.table import Table
-
 import datasets
+from bench.cli.remembered import Listing
 from bench.jobs.recipe import Recipe
 from bench.pairs import PAIRS
 from bench.pairs.checkpoint import PublishedWeights
@@ -15,37 +13,25 @@ from bench.study.study import built_in, load_study
 from methods import METHODS
 
 
-def tables(kind: str) -> Iterator[Table]:
-    """Iterate over the tables of one kind or of `all`.
+def listing(kind: str) -> Listing:
+    """Return the rows of one kind or of `all`, as the registries have them.
 
     The kinds are `methods`, `pairs`, `studies` and `datasets`.
     """
     makers = {"methods": _methods, "pairs": _pairs, "studies": _studies, "datasets": _datasets}
-    for name, maker in makers.items():
-        if kind in (name, "all"):
-            yield maker()
+    return {name: maker() for name, maker in makers.items() if kind in (name, "all")}
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
-def _methods() -> Table:
-    table = _table("Methods", "name", "fields and defaults", "what it does")
+def _methods() -> list[list[str]]:
+    rows = []
     for name, method in METHODS.items():
         defaults = ", ".join(f"{field.name}={field.default!r}" for field in fields(method))
-        table.add_row(name, defaults or "–", _first_line(method))
-    return table
+        rows.append([name, defaults or "–", _first_line(method)])
+    return rows
 
 
-def _pairs() -> Table:
-    table = _table("Pairs", "name", "model", "dataset", "dense model")
-    for pair in PAIRS.values():
-        table.add_row(pair.name, pair.model.__name__, pair.dataset, _dense(pair))
-    return table
+def _pairs() -> list[list[str]]:
+    return [[pair.name, pair.model.__name__, pair.dataset, _dense(pair)] for pair in PAIRS.values()]
 
 
 def _dense(pair: Pair) -> str:
@@ -56,21 +42,18 @@ def _dense(pair: Pair) -> str:
     return kind if pair.dense_accuracy is None else f"{kind}, {pair.dense_accuracy:.2f} %"
 
 
-def _studies() -> Table:
-    table = _table("Studies", "name", "jobs", "title")
-    for name in built_in():
-        study = load_study(name)
-        table.add_row(name, str(len(study.cells())), study.title)
-    return table
+def _studies() -> list[list[str]]:
+    studies = (load_study(name) for name in built_in())
+    return [[study.name, str(len(study.cells())), study.title] for study in studies]
 
 
-def _datasets() -> Table:
-    table = _table("Datasets", "name", "what it holds", "on this machine")
+def _datasets() -> list[list[str]]:
+    rows = []
     for name, definition in datasets.DATASETS.items():
         state = datasets.available(name)
         reason = state.reason.splitlines()[0]
-        table.add_row(name, definition.summary, f"{'yes' if state else 'no'}: {reason}")
-    return table
+        rows.append([name, definition.summary, f"{'yes' if state else 'no'}: {reason}"])
+    return rows
 
 
 def _first_line(method: type) -> str:

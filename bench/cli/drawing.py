@@ -4,7 +4,7 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 
 from bench.common.machine.cores import cores
 
@@ -19,8 +19,13 @@ def drawing() -> Iterator[Executor | None]:
     There is one process less than there are cores, since the caller draws too, and none if there is
     only one core or the platform has no such pool. The processes start at once, so that their
     imports and the caller's run at the same time. They are spawned, which every platform supports.
+
+    If the block raises, the processes are killed, so that its error doesn't wait for their imports.
+    The pool's own thread is waited for in any case: the interpreter would write to the thread's
+    pipe when it ends, while the thread may be closing it.
     """
     count = min(_MOST, cores() - 1)
+    before = active_children()
     pool = _pool(count) if count else None
     if pool is None:
         yield None
@@ -29,7 +34,10 @@ def drawing() -> Iterator[Executor | None]:
         try:
             yield pool
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            for process in active_children():
+                if process not in before:
+                    process.kill()
+            pool.shutdown(wait=True, cancel_futures=True)
             raise
 
 

@@ -7,9 +7,11 @@ import torch
 
 from bench.common.errors import UserError, unknown
 from bench.common.stopping import Stop
+from bench.executors.bounds.need import need
+from bench.executors.bounds.refusing import free_for, refuse_too_large
 from bench.executors.here import Here
 from bench.executors.perform import finished
-from bench.executors.task import Executor, Task, Work, need
+from bench.executors.task import Executor, Task, Work
 from bench.jobs.cell import Cell
 from bench.jobs.record import Record
 from bench.jobs.store import RecordStore
@@ -98,7 +100,8 @@ def execute(
 
     Each record is on disk before `advance(record, was_finished)` is called, so that a killed run
     loses at most the jobs it was running. `memory` is the number of bytes that one chunk of
-    calibration examples may take. Raises `Stopped` if `stop` was asked for and jobs are left.
+    calibration examples may take. A job that can't fit into memory, even alone, isn't started: its
+    record is failed and says so. Raises `Stopped` if `stop` was asked for and jobs are left.
     """
     stop = stop or Stop()
     records: dict[str, Record] = {}
@@ -111,8 +114,13 @@ def execute(
         else:
             records[record.key] = record
             advance(record, True)
-    work = Work(study, store.results, memory)
-    for record in (executor or Here()).run(tasks, work, pairs, stop) if tasks else ():
+    work, executor = Work(study, store.results, memory), executor or Here()
+    if tasks:
+        tasks, refused = refuse_too_large(tasks, free_for(executor, pairs), work, pairs)
+        for record in refused:
+            records[record.key] = record
+            advance(record, False)
+    for record in executor.run(tasks, work, pairs, stop) if tasks else ():
         records[record.key] = record
         advance(record, False)
     if stop.signal is not None and len(records) < len(cells):

@@ -66,6 +66,10 @@ class Pool:
             else:
                 os.environ["OMP_NUM_THREADS"] = before
 
+    def free(self) -> float:
+        """Return the bytes that a job may take that runs alone, on any of the devices."""
+        return min(free_memory(name, 0) for name in set(self.devices))
+
     def run(
         self, tasks: Sequence[Task], work: Work, pairs: Mapping[str, Dense], stop: Stop
     ) -> Iterator[Record]:

@@ -10,11 +10,6 @@ from bench.jobs.cell import Cell
 from bench.jobs.record import Record
 from bench.jobs.store import RecordStore
 from bench.pairs.preparing.dense import Dense
-from methods import build
-
-GRADIENT_COPIES = 2.5
-"""The most memory that a method takes, as a multiple of the size of its m×d gradients. The speed
-benchmark asserts this bound."""
 
 Progress = Callable[[int, int], None]
 """A function that is called after each training step with the steps done and the steps in all."""
@@ -57,13 +52,3 @@ class Executor(Protocol):
         A failed job has a record that says so. Ends early if `stop` was asked for; raises
         `UserError` if records can't be written any more.
         """
-
-
-def need(cell: Cell, dense: Dense, memory: int) -> int:
-    """Return the bytes that the job may take beside the data.
-
-    They are for the models, a chunk of examples, and the gradients that the method holds.
-    """
-    held = build(cell.job.method, cell.job.hyperparameters).gradients_held()
-    prunable = sum(dense.model.get_parameter(name).numel() for name in dense.prunable)
-    return int(3 * 4 * dense.parameters + memory + GRADIENT_COPIES * 4 * held * prunable)

@@ -105,8 +105,9 @@ def _layer_errors(problem: Problem, samples: int) -> dict[str, Factors]:
     moments = Moments()
     for columns in problem.inputs(samples):
         moments.add(columns)
+    means = moments.means
     return {
-        name: Factors(torch.eye(len(weight), dtype=torch.float64), moments.means[name])
+        name: Factors(torch.eye(len(weight), dtype=torch.float64), means[name])
         for name, weight in problem.weights.items()
     }
 

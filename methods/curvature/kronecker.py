@@ -95,8 +95,9 @@ class SharedInverse(KroneckerInverse):
         ):
             gone = (~kept).nonzero().squeeze(1)
             columns = self.input[:, gone]
-            forces = torch.linalg.solve(columns[gone], values[gone].double())
-            unit.copy_(-columns @ forces)
+            factor = torch.linalg.cholesky(columns[gone])
+            forces = torch.cholesky_solve(values[gone].double().unsqueeze(1), factor)
+            unit.copy_(-(columns @ forces).squeeze(1))
         return move.flatten().to(self.dtype)
 
 
@@ -155,11 +156,12 @@ def fisher_factors(chunks: Iterable[dict[str, Signal]]) -> dict[str, Factors]:
     """
     inputs, outputs = Moments(), Moments()
     for chunk in chunks:
-        inputs.add({name: signal.inputs for name, signal in chunk.items()})
-        outputs.add({name: signal.output_gradients for name, signal in chunk.items()})
-    positions = outputs.positions
+        for name, signal in chunk.items():
+            inputs.add({name: signal.inputs})
+            outputs.add({name: signal.output_gradients})
+    given = inputs.means
     return {
-        name: Factors(output / positions[name], inputs.means[name])
+        name: Factors(output / outputs.positions[name], given[name])
         for name, output in outputs.means.items()
     }
 
@@ -172,14 +174,14 @@ class Moments:
     """
 
     def __init__(self) -> None:
-        self.examples = 0
+        self.examples: dict[str, int] = {}
         self.positions: dict[str, int] = {}
         self._totals: dict[str, Tensor] = {}
 
     def add(self, columns: dict[str, Tensor]) -> None:
         """Add the columns [n, side, positions] of n more examples for each layer."""
-        self.examples += len(next(iter(columns.values())))
         for name, given in columns.items():
+            self.examples[name] = self.examples.get(name, 0) + len(given)
             self.positions[name] = given.shape[2]
             if name not in self._totals:
                 side = given.shape[1]
@@ -194,7 +196,7 @@ class Moments:
         """
         for name, total in self._totals.items():
             assert_no_overflow(f"the second moments of the layer of {name}", total)
-        return {name: total / self.examples for name, total in self._totals.items()}
+        return {name: total / self.examples[name] for name, total in self._totals.items()}
 
 
 def _held(diagonal: Tensor, dtype: torch.dtype) -> Tensor:

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from bench.common.errors import MethodError
-from bench.problem.gradients.per_example import DenseGradients, Gradients
+from bench.problem.gradients.per_example import Gradients
+from methods.curvature.kernel import SupportKernel, among
 
 COLUMNS = 8192
 """The number of columns of G handled at once in double precision, which bounds the working memory
@@ -74,27 +75,30 @@ def joint_move(gradients: Gradients, damping: float, removed: Tensor, keep: Tens
     return move
 
 
-def ridge(gradients: Gradients, damping: float, target: Tensor, keep: Tensor) -> Tensor:
+def ridge(
+    gradients: Gradients,
+    damping: float,
+    target: Tensor,
+    keep: Tensor,
+    kernel: SupportKernel | None = None,
+) -> Tensor:
     """Return the x [k] that minimises ‖u - G x‖² + λm ‖x‖², with G [m, k] the columns in `keep`.
 
     u is `target` [m]. x = Gᵀ (λm I + G Gᵀ)⁻¹ u = (λm I + GᵀG)⁻¹ Gᵀu, of which the side with the
-    smaller matrix is solved, in double precision. If most columns are kept, G Gᵀ is computed as
-    that of all columns minus that of the others. Cost: O(md min(m, k) + min(m, k)³) time.
+    smaller matrix is solved, in double precision. A `kernel` of the same gradients serves several
+    calls with similar `keep`. Cost: O(mk min(m, k) + min(m, k)³) time, less where the kernel is at
+    hand.
     """
-    samples, size, kept = *gradients.shape, int(keep.sum())
-    columns = gradients.dense()[:, keep]
-    if kept < samples:
-        columns = columns.double()
+    samples = gradients.shape[0]
+    if int(keep.sum()) < samples:
+        columns = among(gradients, keep).matrix.double()
         normal = columns.T @ columns
         normal.diagonal().add_(damping * samples)
         factor = _cholesky(normal, samples, damping)
         return _solved(factor, columns.T @ target.double()).to(target.dtype)
-    if 2 * kept > size:
-        kernel = gradients.gram() - DenseGradients(gradients.dense()[:, ~keep]).gram()
-    else:
-        kernel = DenseGradients(columns).gram()
-    kernel.diagonal().add_(damping * samples)
-    return _solved(_cholesky(kernel, samples, damping), target) @ columns
+    matrix = (kernel or SupportKernel(gradients)).of(keep).clone()
+    matrix.diagonal().add_(damping * samples)
+    return gradients.transposed_times(_solved(_cholesky(matrix, samples, damping), target))[keep]
 
 
 def _factor(kernel: Tensor, damping: float) -> Tensor:

@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import subprocess
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -56,5 +58,49 @@ def test_one_core_has_no_pool_and_an_error_ends_it(monkeypatch) -> None:
     monkeypatch.setattr("bench.cli.drawing.cores", lambda: 2)
     with pytest.raises(UserError, match="no study"), drawing() as pool:
         raise UserError("no study")
-    with pytest.raises(RuntimeError, match="after shutdown"):
+    with pytest.raises(RuntimeError, match="not usable"):
         pool.submit(abs, 1)
+
+
+ERRORS = """
+import time
+from concurrent.futures import process
+from threading import enumerate as threads
+
+import bench.cli.drawing
+
+def wakeup(self):
+    if not self._closed:
+        time.sleep(2.0)  # the pool's thread may close the pipe between the two steps
+        self._writer.send_bytes(b"")
+
+def errors():
+    bench.cli.drawing.cores = lambda: 3
+    for index in range(8):
+        try:
+            with bench.cli.drawing.drawing() as pool:
+                if index % 2:
+                    pool.submit(time.sleep, 5.0)
+                time.sleep(0.02 * index)
+                if index == 7:
+                    process._ThreadWakeup.wakeup = wakeup
+                raise LookupError
+        except LookupError:
+            print(len(threads()))
+
+if __name__ == "__main__":
+    errors()
+"""
+"""Leaves the block by errors, at several stages of the processes' start, then ends at once."""
+
+
+def test_an_error_leaves_nothing_that_the_interpreter_trips_over_at_its_end(tmp_path) -> None:
+    script = tmp_path / "errors.py"
+    script.write_text(ERRORS)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, script]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.stderr == ""
+    assert done.stdout.split() == ["1"] * 8, "no thread of a pool is left"

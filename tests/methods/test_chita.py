@@ -254,7 +254,7 @@ def test_a_line_search_doubles_its_step_ten_times_at_most(monkeypatch) -> None:
     class Falling(Quadratic):
         """A model that is less at every new place."""
 
-        def value(self, weights):
+        def value(self, weights, outputs=None):
             seen.append(weights)
             return -float(len(seen))
 

@@ -16,7 +16,7 @@ from bench.pairs.preparing.dense import Dense
 from bench.pairs.preparing.prepare import prepare
 from bench.problem.training.frozen import frozen_norms, frozen_parameters, frozen_state
 from bench.problem.training.loop import Training
-from bench.run import one_job as run
+from bench.run import tested
 from bench.run.one_job import run_job
 from datasets.inputs.images import Images, Normalisation
 
@@ -88,13 +88,13 @@ def net(request) -> type[nn.Module]:
 def states(monkeypatch) -> list[dict[str, torch.Tensor]]:
     """The state of each model that a job evaluated."""
     found = []
-    evaluate = run.evaluate
+    evaluate = tested.evaluate
 
     def noting(model, images):
         found.append({name: value.clone() for name, value in model.state_dict().items()})
         return evaluate(model, images)
 
-    monkeypatch.setattr(run, "evaluate", noting)
+    monkeypatch.setattr(tested, "evaluate", noting)
     return found
 
 

@@ -19,7 +19,10 @@ from bench.pairs.resnet20 import ResNet20
 from bench.problem.calibration import Calibration
 from bench.problem.gradients.per_example import DenseGradients, JoinedGradients
 from bench.problem.problem import Problem, Target
+from bench.problem.weights import flatten
 from methods import build
+from methods.chita import CHITA
+from methods.combinatorial.feasible import Feasible
 from methods.curvature.blocks import block_inverse
 from methods.curvature.low_rank import LowRankInverse
 
@@ -161,3 +164,50 @@ def test_chunks_are_cheaper_than_the_full_matrix(compare, gradients, resnet20) -
         return made.product(made.diagonal)
 
     assert compare(lambda: inverse(128), lambda: inverse("full"), rounds=2) < 1
+
+
+def test_means_of_gradients_against_plain_passes(compare) -> None:
+    """1,000 means of 16 on MLPNet: at most 10 times the passes without gradients of weights."""
+    mlpnet = problem(MLPNet(), (1, 28, 28), lambda name: True)
+    inputs, labels = mlpnet.examples(SAMPLES)
+
+    class Again(TinyExamples):
+        """The same examples sixteen times over."""
+
+        def __len__(self) -> int:
+            return 16 * len(self.labels)
+
+        def batch(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+            return super().batch(positions % len(self.labels))
+
+    mlpnet._calibration = Calibration(Again(inputs, labels), 0, Meter(PLENTY))
+
+    def plain() -> None:
+        for _ in range(16):
+            given = inputs.clone().requires_grad_()
+            F.cross_entropy(mlpnet.model(given), labels).backward()
+
+    assert compare(lambda: mlpnet.gradients(SAMPLES, batch=16), plain) < 10
+
+
+def test_a_search_of_chita_against_its_products(compare, mlpnet) -> None:
+    """One search at 95 %, m=1000: at most 5 times a kernel, a copy, and the steps' products."""
+    gradients = DenseGradients(mlpnet.gradients(SAMPLES))
+    given = copy.copy(mlpnet)
+    given.target = Target(0.95, "global")
+    method = build("chita", {"samples": SAMPLES})
+    assert isinstance(method, CHITA)
+    size = gradients.shape[1]
+    weights, narrow = flatten(given.weights), gradients.matrix[:, : round(0.075 * size)].clone()
+
+    def plain() -> None:
+        gradients.matrix.any(0)
+        whole = gradients.matrix.clone()
+        exact = narrow[:, : round(0.05 * size)].double()
+        torch.linalg.cholesky(exact @ exact.T + SAMPLES * torch.eye(SAMPLES, dtype=torch.double))
+        for _ in range(method.rounds):
+            for _ in range(method.steps):
+                (narrow @ weights[: narrow.shape[1]]) @ narrow
+            (whole @ weights) @ whole
+
+    assert compare(lambda: method._found(given, Feasible(given), gradients), plain) < 5

@@ -14,9 +14,10 @@ import ray
 from bench.common.errors import UserError
 from bench.common.stopping import Stop
 from bench.executors.claims import claim
+from bench.executors.memory import said_free
 from bench.executors.perform import finished, lost, unwritable
 from bench.executors.queue import Queue
-from bench.executors.ray.connection import Room, connect, nodes
+from bench.executors.ray.connection import Room, connect, largest_memory, nodes
 from bench.executors.ray.remote_jobs import RETRIES, Lost, Refused, RemoteJob, RemoteJobs, outcome
 from bench.executors.task import Task, Work
 from bench.jobs.record import Record
@@ -59,6 +60,13 @@ class Cluster:
         self._room.check()
         self._jobs = self._jobs or self._room.slots()
         log.info("Ray: %d nodes, %d jobs at a time.", len(nodes()), self._jobs)
+
+    def free(self) -> float:
+        """Return the bytes for jobs of the node that has the most; infinite where jobs take GPUs.
+
+        How much memory the GPUs of other nodes have isn't known here.
+        """
+        return math.inf if self._room.gpus else said_free() or float(largest_memory())
 
     def run(
         self, tasks: Sequence[Task], work: Work, pairs: Mapping[str, Dense], stop: Stop

@@ -115,8 +115,8 @@ class Room:
     def options(self, need: float, largest: int) -> dict[str, Any]:
         """Return the resources to request for a job that needs so many bytes of memory.
 
-        The need is an upper bound, not a measurement: if it exceeds what the largest node has, the
-        job requests all of that.
+        The need is an upper bound, not a measurement: if it exceeds what the largest node has, and
+        the user lets the job start anyway, the job requests all of that.
         """
         if self.gpus:
             return {"num_cpus": self.threads, "num_gpus": self.gpus}

@@ -10,6 +10,8 @@ from submitit.helpers import DelayedSubmission
 from bench.common.errors import UserError
 from bench.common.screen import configure_logging
 from bench.common.stopping import Stop
+from bench.executors.bounds.need import need
+from bench.executors.bounds.refusing import free_for, refuse_too_large
 from bench.executors.here import Here
 from bench.executors.pool import Pool
 from bench.executors.task import Executor, Task, Work
@@ -74,8 +76,12 @@ class Share:
                     f"The dense model of {name} is another one on this node than where the run was "
                     "started: let BENCH_DATA be a folder that all nodes share."
                 )
-        tasks = [Task(cell) for cell in self.cells]
-        for _ in self._executor().run(tasks, self.work, pairs, StopFile(self.stop)):
+        tasks = [
+            Task(cell, need(cell, pairs[cell.job.pair], self.work.memory)) for cell in self.cells
+        ]
+        executor = self._executor()
+        tasks, _ = refuse_too_large(tasks, free_for(executor, pairs), self.work, pairs)
+        for _ in executor.run(tasks, self.work, pairs, StopFile(self.stop)):
             pass
 
     def _executor(self) -> Executor:

@@ -65,6 +65,10 @@ class Slurm:
         """Find Slurm and check the options; raises `UserError` if either fails."""
         self._executor()
 
+    def free(self) -> float:
+        """Return infinity: each array task looks at the memory of its own node."""
+        return math.inf
+
     def run(
         self, tasks: Sequence[Task], work: Work, pairs: Mapping[str, Dense], stop: Stop
     ) -> Iterator[Record]:

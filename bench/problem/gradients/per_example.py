@@ -33,6 +33,10 @@ class Gradients(Protocol):
     def dtype(self) -> torch.dtype:
         """The precision in which G is kept."""
 
+    @property
+    def gram_columns(self) -> int:
+        """How many columns of a matrix take as long to multiply as `gram` does."""
+
     def dense(self) -> Tensor:
         """Return G as one tensor [m, d]."""
 
@@ -71,6 +75,11 @@ class DenseGradients:
     def dtype(self) -> torch.dtype:
         """The precision of the matrix."""
         return self.matrix.dtype
+
+    @property
+    def gram_columns(self) -> int:
+        """All d of them."""
+        return self.matrix.shape[1]
 
     def dense(self) -> Tensor:
         """Return the matrix itself, not a copy."""
@@ -121,6 +130,11 @@ class OuterGradients:
         """The precision of the factors."""
         return self.inputs.dtype
 
+    @property
+    def gram_columns(self) -> int:
+        """Those of both factors, out + in."""
+        return self.outputs.shape[1] + self.inputs.shape[1]
+
     def dense(self) -> Tensor:
         """Return all outer products [m, out * in]."""
         return _outer(self.outputs, self.inputs)
@@ -168,6 +182,11 @@ class JoinedGradients:
     def dtype(self) -> torch.dtype:
         """The precision of the gradients, which all layers share."""
         return self.layers[0].dtype
+
+    @property
+    def gram_columns(self) -> int:
+        """The sum over the layers."""
+        return sum(layer.gram_columns for layer in self.layers)
 
     def dense(self) -> Tensor:
         """Return the gradients of all layers as one matrix [m, d]."""

@@ -29,9 +29,13 @@ class Use:
     given: Tensor
     delta: Tensor
 
-    @functools.cached_property
+    @property
     def inputs(self) -> Tensor:
-        """The columns a_t [n, in, positions] that the flattened weight [out, in] multiplies."""
+        """The columns a_t [n, in, positions] that the flattened weight [out, in] multiplies.
+
+        A convolution's are made anew each time: kept, those of all layers would take several times
+        as much memory as all else of a pass, and writing to fresh memory longer than making them.
+        """
         return columns(self.module, self.given)
 
     @property

@@ -75,6 +75,11 @@ class SweptGradients:
         for group in self.groups:
             yield from self.produce(group).columns(width)
 
+    @property
+    def gram_columns(self) -> int:
+        """All d of them; more, if passes count."""
+        return self.shape[1]
+
     def gram(self) -> Tensor:
         """Return G Gᵀ [m, m], the sum of the groups' Gram matrices."""
         return torch.stack(self.sweep(JoinedGradients.gram)).sum(0)
