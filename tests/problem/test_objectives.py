@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -86,6 +87,11 @@ def flat_of(made: Problem) -> Tensor:
 
 def gradient(name: str, made: Problem, one: Tensor, target: Tensor) -> Tensor:
     return jacrev(lambda flat: written_out(name, on(made, flat, one), target))(flat_of(made))
+
+
+def hessian(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """The second derivative by two backward passes."""
+    return jacrev(jacrev(function))
 
 
 def gauss_newton(name: str, made: Problem) -> Tensor:
