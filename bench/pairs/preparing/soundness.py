@@ -48,7 +48,11 @@ def check_outputs(pair: Pair, model: nn.Module, inputs: Tensor, classes: int) ->
     random = torch.get_rng_state()
     logits = _outputs(pair, model, inputs)
     if not isinstance(logits, Tensor):
-        raise refused(pair, f"it returns {_kind(logits)}, where one tensor of logits is expected")
+        raise refused(
+            pair,
+            f"it returns {_kind(logits)}, where one tensor of logits is expected"
+            "; `output` of the pair says which part is it",
+        )
     if logits.dim() != 2 or len(logits) != len(inputs) or not logits.is_floating_point():
         raise refused(
             pair,

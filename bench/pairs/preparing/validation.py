@@ -29,6 +29,7 @@ def _mistakes(pair: Pair) -> Iterator[str]:
         "dense": ("PublishedWeights, SuppliedWeights or a Recipe", _is_checkpoint),
         "dense_accuracy": ("a percentage from 0 to 100, or None", _is_accuracy),
         "slack": ("a finite number of at least 0", lambda value: _is_number(value) and value >= 0),
+        "output": ("the place or the name of a part of the model's output, or None", _is_part),
         "interpolation": (f"one of {', '.join(get_args(Interpolation))}", _is_interpolation),
     }
     for field, (what, holds) in expected.items():
@@ -83,6 +84,10 @@ def _is_accuracy(value: object) -> bool:
     return value is None or (
         isinstance(value, int | float) and _is_number(value) and 0 <= value <= 100
     )
+
+
+def _is_part(value: object) -> bool:
+    return value is None or (isinstance(value, int | str) and not isinstance(value, bool))
 
 
 def _is_interpolation(value: object) -> bool:
