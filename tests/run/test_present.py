@@ -118,7 +118,7 @@ def zeros_of(dense) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("protocol", ["fine-tune", "gradual"])
 def test_zeros_stay_zero_through_training(protocol, own, monkeypatch) -> None:
-    from bench.run import one_job as running
+    from bench.run import tested as running
 
     seen = []
     evaluate = running.evaluate
@@ -140,7 +140,7 @@ def test_zeros_stay_zero_through_training(protocol, own, monkeypatch) -> None:
 def test_sparse_training_keeps_zeros_where_it_starts_from_the_dense_weights(
     method, own, monkeypatch
 ) -> None:
-    from bench.run import one_job as running
+    from bench.run import tested as running
 
     seen = []
     evaluate = running.evaluate
