@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from bench.problem.gradients.per_example import DenseGradients
-from bench.problem.passes import Fisher
+from bench.problem.gradients.targets import Fisher
 from bench.problem.problem import Problem
 from bench.problem.weights import Weights, flatten, unflatten
 from methods.combinatorial.feasible import Feasible

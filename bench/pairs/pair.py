@@ -11,9 +11,9 @@ from bench.common.errors import UserError
 from bench.common.layout import own_memory
 from bench.common.randomness import fixed
 from bench.jobs.recipe import Recipe
-from bench.pairs.checkpoint import PublishedWeights, SuppliedWeights
+from bench.pairs.checkpoint import GivenWeights, PublishedWeights, SuppliedWeights
 from datasets import AnySplit
-from datasets.inputs.folder_images import Interpolation
+from datasets.inputs.decoding import Interpolation
 from datasets.inputs.images import Normalisation
 from datasets.inputs.split_inputs import Inputs, inputs_of
 
@@ -37,22 +37,28 @@ SEED = 0
 class Pair:
     """A model and a dataset with everything that is the same for all methods.
 
+    Without a `normalisation` (None) inputs are taken as they are, and pixels of 8 bits as v / 255.
     `prunable` is a regular expression for the names of the parameters that may be pruned. The dense
-    weights are `PublishedWeights`, `SuppliedWeights` of the user's, or trained by the suite with a
-    `Recipe` on first use. `dense_accuracy` (percent of the test split), if it is known, is checked
-    before anything is pruned; `slack` is the difference allowed, by default two of 10,000 images,
-    for rounding. `interpolation` is how images from files are resized.
+    weights are `PublishedWeights`, `SuppliedWeights` of the user's, `GivenWeights` of a model in
+    memory, or trained by the suite with a `Recipe` on first use. `dense_accuracy` (percent of the
+    test split), if it is known, is checked before anything is pruned; `slack` is the difference
+    allowed, by default two of 10,000 images, for rounding. `interpolation` is how images from files
+    are resized. `objective` is the name of what the model is trained, pruned and judged by, see
+    `bench/problem/objectives.py`; where its metric isn't the accuracy, `dense_score` is the value
+    expected of it.
     """
 
     name: str
     model: Callable[[], nn.Module]
     dataset: str
-    normalisation: Normalisation
+    normalisation: Normalisation | None
     prunable: str
-    dense: PublishedWeights | SuppliedWeights | Recipe
+    dense: PublishedWeights | SuppliedWeights | GivenWeights | Recipe
     dense_accuracy: float | None = None
     slack: float = 0.021
     interpolation: Interpolation = "bilinear"
+    objective: str = "classification"
+    dense_score: float | None = None
 
     def build(self, seed: int = SEED) -> nn.Module:
         """Return the model on the CPU, with new weights that follow from the seed."""

@@ -20,6 +20,7 @@ import pandas as pd
 
 from bench.common.errors import UserError
 from bench.jobs.cell import Cell
+from bench.report.columns import metric_of
 from bench.report.figures.drawings import Drawings, sheets
 from bench.report.figures.kind import Kind
 from bench.report.file_names import file_names
@@ -132,10 +133,11 @@ def _writing(out: Path) -> Iterator[None]:
 
 
 def summary_text(cells: Sequence[Cell]) -> str:
-    """The accuracy tables as plain text for a terminal, and how much of the study has run."""
+    """The tables of metrics as plain text for a terminal, and how much of the study has run."""
     table = frame(cells)
     parts = [
-        f"{part.setting}: top-1 test accuracy (%)\n\n{markdown.plain(part)}"
+        f"{part.setting}: {metric_of(table[table.pair == part.pair]).line}\n\n"
+        f"{markdown.plain(part)}"
         for part in tables(table, summary(table))
         if part.kind == "accuracy"
     ]

@@ -429,7 +429,7 @@ SETTINGS = {
         {"dense": "x.pth"},
         "dense must be PublishedWeights, SuppliedWeights or a Recipe",
     ),
-    "no normalisation": ({"normalisation": None}, "normalisation must be a Normalisation"),
+    "no normalisation": ({"normalisation": 0.5}, "normalisation must be a Normalisation"),
     "rule not text": ({"prunable": ["a.weight"]}, "prunable must be a regular expression"),
     "rule no pattern": ({"prunable": "*.weight"}, "prunable must be a regular expression"),
     "accuracy a fraction of nothing": ({"dense_accuracy": "91"}, "dense_accuracy must be"),

@@ -118,12 +118,12 @@ def zeros_of(dense) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("protocol", ["fine-tune", "gradual"])
 def test_zeros_stay_zero_through_training(protocol, own, monkeypatch) -> None:
-    from bench.run import one_job as running
+    from bench.run import tested as running
 
     seen = []
     evaluate = running.evaluate
     monkeypatch.setattr(
-        running, "evaluate", lambda model, data: seen.append(model) or evaluate(model, data)
+        running, "evaluate", lambda model, *on: seen.append(model) or evaluate(model, *on)
     )
     dense = sparse(0.3, own)
     schedule = Gradual(end=1.0, frequency=0.5) if protocol == "gradual" else None
@@ -140,12 +140,12 @@ def test_zeros_stay_zero_through_training(protocol, own, monkeypatch) -> None:
 def test_sparse_training_keeps_zeros_where_it_starts_from_the_dense_weights(
     method, own, monkeypatch
 ) -> None:
-    from bench.run import one_job as running
+    from bench.run import tested as running
 
     seen = []
     evaluate = running.evaluate
     monkeypatch.setattr(
-        running, "evaluate", lambda model, data: seen.append(model) or evaluate(model, data)
+        running, "evaluate", lambda model, *on: seen.append(model) or evaluate(model, *on)
     )
     dense = sparse(0.3, own)
     record = run(
