@@ -1,11 +1,13 @@
 """What a pair is: a model, a dataset, its dense weights, and which of them are prunable."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from bench.common.errors import UserError
 from bench.common.layout import own_memory
@@ -46,6 +48,9 @@ class Pair:
     are resized. `objective` is the name of what the model is trained, pruned and judged by, see
     `bench/problem/objectives.py`; where its metric isn't the accuracy, `dense_score` is the value
     expected of it.
+
+    For a model that returns a tuple, a dict or an object with several parts, `output` is the place
+    or the name of the one that is its output.
     """
 
     name: str
@@ -59,6 +64,7 @@ class Pair:
     interpolation: Interpolation = "bilinear"
     objective: str = "classification"
     dense_score: float | None = None
+    output: int | str | None = None
 
     def build(self, seed: int = SEED) -> nn.Module:
         """Return the model on the CPU, with new weights that follow from the seed."""
@@ -67,6 +73,8 @@ class Pair:
         if not isinstance(model, nn.Module):
             kind = type(model).__name__
             raise UserError(f"The model of pair {self.name} must be a torch.nn.Module, not {kind}.")
+        if self.output is not None:
+            model.register_forward_hook(partial(part_of, self.output))
         return own_memory(model)
 
     def inputs(self, split: AnySplit, device: torch.device) -> Inputs:
@@ -85,3 +93,21 @@ class Pair:
                 found[name] = name.rpartition(".")[0]
                 seen.add(id(parameter))
         return found
+
+
+def part_of(which: int | str, _model: nn.Module, _given: object, output: Any) -> Any:
+    """Return the part of a model's output at this place or of this name, as a forward hook does.
+
+    A tensor is returned as it is: models with auxiliary heads have those in training mode only.
+    Raises `UserError` if there is no such part.
+    """
+    if isinstance(output, Tensor):
+        return output
+    try:
+        if isinstance(which, str) and not isinstance(output, Mapping):
+            return getattr(output, which)
+        return output[which]
+    except (LookupError, TypeError, AttributeError) as error:
+        kind = type(output).__name__
+        known = f" with {', '.join(map(str, output))}" if isinstance(output, Mapping) else ""
+        raise UserError(f"its output, a {kind}{known}, has no part {which!r}") from error

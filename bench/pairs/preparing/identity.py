@@ -26,8 +26,8 @@ SET_ASIDE = outside_of(
 )
 """Code on which no number depends: messages, files, timers."""
 
-_ELSEWHERE = {"name", "dense", "dense_accuracy", "dense_score", "slack"}
-"""Fields of a pair that its hash leaves out."""
+_ELSEWHERE = {"name", "dense", "dense_accuracy", "dense_score", "slack", "output"}
+"""Fields of a pair that its hash leaves out; `output` is part of the model that was built."""
 
 
 def pair_sha256(pair: Pair, model: nn.Module) -> str:

@@ -32,6 +32,7 @@ def _mistakes(pair: Pair) -> Iterator[str]:
         "objective": (f"one of {', '.join(OBJECTIVES)}", _is_objective),
         "dense_score": ("a finite number of at least 0, or None", _is_score),
         "slack": ("a finite number of at least 0", lambda value: _is_number(value) and value >= 0),
+        "output": ("the place or the name of a part of the model's output, or None", _is_part),
         "interpolation": (f"one of {', '.join(get_args(Interpolation))}", _is_interpolation),
     }
     for field, (what, holds) in expected.items():
@@ -107,6 +108,10 @@ def _is_objective(value: object) -> bool:
 
 def _is_score(value: object) -> bool:
     return value is None or (isinstance(value, int | float) and _is_number(value) and value >= 0)
+
+
+def _is_part(value: object) -> bool:
+    return value is None or (isinstance(value, int | str) and not isinstance(value, bool))
 
 
 def _is_interpolation(value: object) -> bool:
