@@ -111,13 +111,14 @@ class Case:
         control the method prunes as usual, then its result is replaced by the control's.
         """
         problem = self.problem(sparsity, support)
+        support, target = problem.support, self.step_to(sparsity)  # before the method has them
         estimated = self.meter.spent.calibration_examples > 0
         with untouched(problem.model, copy.deepcopy(problem.model)):
             pruned = prune(self.method, problem, self._stopwatch)
         self._add_cost(pruned, problem.reuse)
         if estimated and problem.used_data:
             self.meter.charge("recomputations", 1)
-        found = check_weights(pruned.weights, problem.weights, problem.target, problem.support)
+        found = check_weights(pruned.weights, problem.weights, target, support)
         if self.job.control:
             found = controlled(self.job.control, found, problem.weights, self.job.seed)
         self.install(rounded(found, like=self.weights))
