@@ -8,7 +8,8 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.problem.gradients.sweep import GRADIENTS_MEMORY
+from bench.problem.chunks import CHUNK
+from bench.problem.gradients.sweep import GRADIENTS_MEMORY, layer_groups
 from methods.cbs import CBS
 from methods.chita import CHITA
 from methods.combinatorial.elimination import WORKING_SET
@@ -31,16 +32,12 @@ The speed benchmark asserts this bound."""
 FACTORS = 4
 """The most copies of Kronecker factors at once: sums, means, damped means and inverses."""
 
-
 MAPPED = 2**25
 """From this size on glibc gives freed memory back at once; smaller pieces may leave gaps."""
 
 GAPS, LARGEST_GAPS = 0.5, 2**30
 """Columns of gradients in double precision, of which one piece is used at a time, leave gaps: at
 most this part of what all pieces take together (measured: 0.02 to 0.3), or so many bytes."""
-
-EXAMPLES = 50
-"""The most examples of one chunk whose gradients EKFAC turns together."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +122,7 @@ def _ekfac(method: EKFAC, layers: Sequence[Layer]) -> float:
         for layer in layers
     )
     moments = 2 * DOUBLE * sum(layer.size for layer in layers)
-    moments += 2 * DOUBLE * min(EXAMPLES, method.samples) * max(layer.size for layer in layers)
+    moments += 2 * DOUBLE * min(CHUNK, method.samples) * max(layer.size for layer in layers)
     return FACTORS * _factors(layers) + moments + SINGLE * method.samples * signals
 
 
@@ -154,16 +151,10 @@ def _kept(layer: Layer, *, whole: bool) -> int:
 
 
 def _groups(layers: Sequence[Layer], lengths: Sequence[int], m: int) -> list[list[Layer]]:
-    """Return the layers whose gradients are in memory together, as `layer_groups` makes them."""
-    groups: list[list[Layer]] = []
-    room = 0
-    for layer, length in zip(layers, lengths, strict=True):
-        if SINGLE * length > room:
-            groups.append([])
-            room = GRADIENTS_MEMORY // m
-        groups[-1].append(layer)
-        room -= SINGLE * length
-    return groups
+    """Return the layers whose gradients are in memory together."""
+    sizes = {str(place): SINGLE * length for place, length in enumerate(lengths)}
+    groups = layer_groups(sizes, GRADIENTS_MEMORY // m)
+    return [[layers[int(place)] for place in group] for group in groups]
 
 
 def _least(blocks: str, layers: Sequence[Layer]) -> int:

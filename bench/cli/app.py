@@ -81,7 +81,7 @@ def measure(
         option("--out", "DIR", "Folder for the files (default: RESULTS/measurements/NAME)."),
     ] = None,
 ) -> None:
-    """Measure curvature itself on the published MLPNet: numbers (CSV) and figures (PDF, PNG)."""
+    """Measure what no grid of jobs shows, of curvature and of costs: numbers and figures."""
     from bench.common import screen
     from bench.measurements import measure as take
 

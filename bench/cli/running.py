@@ -38,7 +38,8 @@ class Tally:
             screen.messages.print(f"{self.before} of {self.total} jobs were recorded already.")
         if self.spared >= 1:
             screen.messages.print(
-                f"Jobs shared gradients: {self.spared:.0f} s less than their prune_seconds say."
+                f"Jobs shared estimates and gradients: {self.spared:.0f} s less than their "
+                "prune_seconds say."
             )
 
 

@@ -14,14 +14,14 @@ VARIABLE = "BENCH_FREE_GIB"
 """The environment variable that says how many GiB a job may take, instead of what is measured."""
 
 SHARED = 2 * 2**30
-"""The most bytes of gradients that one worker caches for other jobs."""
+"""The most bytes of estimates and gradients that one worker caches for other jobs."""
 
 PART = 4
 """All workers together cache at most one part in this many of the free memory."""
 
 
 def cache_memory(workers: int) -> int:
-    """Return how many bytes of gradients each of the workers may cache."""
+    """Return how many bytes of estimates and gradients each of the workers may cache."""
     return min(SHARED, _available() // (PART * workers))
 
 

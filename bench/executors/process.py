@@ -25,7 +25,7 @@ class TookTooLong(Exception):
 class WorkerProcess:
     """A pool of one process, so that jobs that share gradients can be given to the same process.
 
-    `limit` is the number of bytes of gradients that the process caches for later jobs, `timeout`
+    `limit` is the number of bytes that the process caches for later jobs, `timeout`
     the number of seconds that a job may take. They are measured here with a monotonic timer, since
     the pool's own limit depends on the system's clock.
     """

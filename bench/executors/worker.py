@@ -47,12 +47,12 @@ def warm(pair: str, device: str) -> None:
 
 @functools.cache
 def kept(limit: int) -> Cache:
-    """Return the cache of gradients that the jobs of this process share."""
+    """Return the cache of results that the jobs of this process share."""
     return Cache(limit)
 
 
 def run(cell: Cell, work: Work, device: str, limit: int) -> Record | None:
-    """Run the job as `perform` does, with a cache of at most `limit` bytes of gradients."""
+    """Run the job as `perform` does, with a cache of at most `limit` bytes."""
     return perform(cell, work, ready(cell.job.pair, device), kept(limit))
 
 

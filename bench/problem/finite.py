@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from bench.common.errors import MethodError
+from bench.problem.gradients.signal import Signal
 
 
 def assert_finite(what: str, values: Tensor, first: int = 0) -> None:
@@ -23,3 +24,10 @@ def assert_finite(what: str, values: Tensor, first: int = 0) -> None:
             f"{what} contain {kind}, from calibration example {number:,} of this seed's order on: "
             "no estimate is made of them"
         )
+
+
+def assert_finite_signal(name: str, signal: Signal, first: int) -> None:
+    """Raise `MethodError` unless a layer's inputs and output gradients are all finite."""
+    for use in signal.uses:
+        assert_finite(f"the inputs of the layer of {name}", use.given, first)
+        assert_finite(f"the gradients of the layer of {name}", use.delta, first)

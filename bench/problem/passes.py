@@ -14,7 +14,7 @@ from bench.problem.cache import Reuse
 from bench.problem.calibration import Calibration
 from bench.problem.chunks import chunk_size
 from bench.problem.contents import OfOneJob
-from bench.problem.finite import assert_finite
+from bench.problem.finite import assert_finite, assert_finite_signal
 from bench.problem.gradients.hessian import hessian_vector_product
 from bench.problem.gradients.signal import Signal
 from bench.problem.gradients.sweep import GRADIENTS_MEMORY
@@ -168,7 +168,7 @@ class Passes(OfOneJob):
                     self._model, list(modules.values()), inputs, targets, self.objective
                 )
                 for name, module in modules.items():
-                    _assert_finite(name, by_module[module], first)
+                    assert_finite_signal(name, by_module[module], first)
             first += len(inputs)
             yield {name: by_module[module] for name, module in modules.items()}
 
@@ -239,10 +239,3 @@ class Passes(OfOneJob):
         """The number of positions at which one example uses each prunable layer's weights."""
         inputs, _ = self._calibration.first(1)
         return layer_positions(self._model, list(self._prunable.values()), inputs)
-
-
-def _assert_finite(name: str, signal: Signal, first: int) -> None:
-    """Raise `MethodError` unless a layer's inputs and output gradients are all finite."""
-    for use in signal.uses:
-        assert_finite(f"the inputs of the layer of {name}", use.given, first)
-        assert_finite(f"the gradients of the layer of {name}", use.delta, first)

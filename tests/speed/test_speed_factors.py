@@ -1,11 +1,10 @@
 """The speed of Kronecker factors: against bare products of the same shapes in single precision."""
 
 import time
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
+from support.ratios import least_ratio
 from support.tiny import PLENTY, TinyExamples
 from torch import Tensor, nn
 
@@ -13,7 +12,7 @@ from bench.jobs.budget import Meter
 from bench.pairs.resnet_cifar import ResNet20
 from bench.problem.calibration import Calibration
 from bench.problem.problem import Problem, Target
-from methods.curvature.factors import Moments, fisher_factors
+from methods.curvature.factors import Factors, Moments, fisher_factors
 
 pytestmark = pytest.mark.speed
 SAMPLES = 200
@@ -44,21 +43,6 @@ def resnet20() -> Problem:
     return Problem(net, layers, calibration, Target(0.5, "global"))
 
 
-def ratio(benchmark, ours: Callable[[], Any], plain: Callable[[], Any], rounds: int = 3) -> float:
-    """Return the least processor time of the first call over that of the second, in turns."""
-    times: dict[str, list[float]] = {"ours": [], "plain": []}
-    for _ in range(rounds + 1):
-        for name, call in (("ours", ours), ("plain", plain)):
-            start = time.process_time()
-            call()
-            times[name].append(time.process_time() - start)
-    found = min(times["ours"][1:]) / min(times["plain"][1:])
-    benchmark.extra_info["ours / plain"] = round(found, 3)
-    benchmark.pedantic(ours, rounds=1)
-    print(f"\nours / plain = {found:.3f}")
-    return found
-
-
 def products(columns: Tensor) -> None:
     """The product of one example's columns at a time, kept nowhere."""
     for example in columns:
@@ -79,7 +63,7 @@ def test_the_factors_of_lobs(benchmark, resnet20) -> None:
             for columns in chunk.values():
                 products(columns)
 
-    assert ratio(benchmark, ours, plain) < 1.5
+    assert least_ratio(benchmark, ours, plain, clock=time.process_time) < 1.5
 
 
 def test_the_factors_of_kfac(benchmark, resnet20) -> None:
@@ -91,4 +75,7 @@ def test_the_factors_of_kfac(benchmark, resnet20) -> None:
                 products(signal.inputs)
                 products(signal.output_gradients)
 
-    assert ratio(benchmark, lambda: fisher_factors(resnet20.signals(SAMPLES)), plain) < 1.5
+    def ours() -> dict[str, Factors]:
+        return fisher_factors(resnet20.signals(SAMPLES))
+
+    assert least_ratio(benchmark, ours, plain, clock=time.process_time) < 1.5

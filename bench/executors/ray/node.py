@@ -108,7 +108,7 @@ def _ready(dense: _Once, device: str) -> Dense:
 
 @functools.cache
 def _kept(threads: int) -> Cache:
-    """Return the cache of gradients that the jobs of this process share."""
+    """Return the cache of results that the jobs of this process share."""
     return Cache(cache_memory(max(1, cores() // threads)))
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.common.machine.measure import measured
-from bench.problem.cache import Kept, Reuse
+from bench.problem.cache import Reuse
 from bench.problem.contents import PLAIN
 from bench.problem.problem import Problem
 from bench.problem.stopwatch import Stopwatch
@@ -40,23 +40,14 @@ def prune(method: Method, problem: Problem, clock: Stopwatch) -> Pruned:
     if reuse is None or not method.splits:
         return _in_one(method, problem, clock)
     before = reuse.seconds
-    kept = _find(method, problem, reuse, clock)
-    made = _made(method, problem, reuse, clock) if kept is None else None
+    ready = _found(method, problem, reuse, clock) or _made(method, problem, reuse, clock)
     with measured(clock.device) as applying:
-        if made is not None:
-            weights = made.method.apply(problem, made.value)
-        else:
-            assert kept is not None, "an estimate is found or made"
-            weights = method.apply(problem, kept.value)
-    seconds = applying.seconds + reuse.seconds - before + (made.seconds if made else 0.0)
+        weights = ready.method.apply(problem, ready.value)
+    seconds = ready.seconds + applying.seconds + reuse.seconds - before
     if applying.peak_bytes is None:
         return Pruned(weights, seconds, None)
-    if made is not None:
-        peak, held = made.peak_bytes, max(0, applying.base_bytes - made.base_bytes)
-    else:
-        assert kept is not None, "an estimate is found or made"
-        peak, held = kept.cost.peak_bytes, kept.size
-    return Pruned(weights, seconds, max(peak, held + applying.peak_bytes))
+    held = max(0, applying.base_bytes - ready.base_bytes) if ready.size is None else ready.size
+    return Pruned(weights, seconds, max(ready.peak_bytes, held + applying.peak_bytes))
 
 
 def _in_one(method: Method, problem: Problem, clock: Stopwatch) -> Pruned:
@@ -72,20 +63,22 @@ def _in_one(method: Method, problem: Problem, clock: Stopwatch) -> Pruned:
 
 
 @dataclass(frozen=True)
-class _Made:
-    """A new estimate; `method` is a copy that has whatever making it has left in it.
+class _Ready:
+    """An estimate to be applied by `method`, which has whatever making it has left in it.
 
-    `seconds` are those that passed, `base_bytes` the memory in use before it.
+    `seconds` are those that passed now. `peak_bytes` is the rise of memory while it was made,
+    `size` what it takes where that is known, and otherwise `base_bytes` the memory in use before.
     """
 
     method: Method
     value: Any
-    seconds: float
     peak_bytes: int
-    base_bytes: int
+    seconds: float = 0.0
+    base_bytes: int = 0
+    size: int | None = None
 
 
-def _made(method: Method, problem: Problem, reuse: Reuse, clock: Stopwatch) -> _Made:
+def _made(method: Method, problem: Problem, reuse: Reuse, clock: Stopwatch) -> _Ready:
     """Return a new estimate, which is kept for other jobs if it can be."""
     watched, spared, calibration = Watched(method), reuse.size, problem.calibration
     with measured(clock.device) as passed, reuse.costing(calibration, clock) as cost:
@@ -98,16 +91,16 @@ def _made(method: Method, problem: Problem, reuse: Reuse, clock: Stopwatch) -> _
         if request is not None:
             reuse.cache.known.setdefault(_family(method, problem, reuse), set()).add((read, seeded))
             reuse.keep(request, value, cost)
-    return _Made(watched.method, value, passed.seconds, cost.peak_bytes, passed.base_bytes)
+    return _Ready(watched.method, value, cost.peak_bytes, passed.seconds, passed.base_bytes)
 
 
-def _find(method: Method, problem: Problem, reuse: Reuse, clock: Stopwatch) -> Kept | None:
+def _found(method: Method, problem: Problem, reuse: Reuse, clock: Stopwatch) -> _Ready | None:
     """Return the kept estimate that this method would make, charged to its job, or None."""
     for read, seeded in sorted(reuse.cache.known.get(_family(method, problem, reuse), ())):
         request = _request(method, problem, read, seeded)
         kept = None if request is None else reuse.find(request, problem.calibration, clock)
         if kept is not None:
-            return kept
+            return _Ready(method, kept.value, kept.cost.peak_bytes, size=kept.size)
     return None
 
 
