@@ -19,7 +19,8 @@ from bench.pairs.preparing.dense_training import train
 from bench.pairs.preparing.prepare import prepare
 from bench.problem.problem import Target
 from bench.problem.training.loop import Training
-from bench.run.one_job import _sha256, run_job
+from bench.run.one_job import run_job
+from bench.run.tested import sha256_of
 from methods import build, configuration
 
 TOLERANCES = {torch.float32: (1e-3, 1e-4), torch.bfloat16: (0.1, 0.02), torch.float16: (0.02, 3e-3)}
@@ -120,10 +121,10 @@ def test_weights_of_every_type_are_hashed_by_their_bits(dtype) -> None:
     bits = {2: torch.int16, 4: torch.int32, 8: torch.int64}[numbers.element_size()]
     content = b"a" + numbers.view(bits).numpy().tobytes() + b"b" + single.numpy().tobytes()
     expected = hashlib.sha256(content).hexdigest()
-    assert _sha256({"a": numbers, "b": single}) == expected
-    assert _sha256({"a": numbers.t().contiguous().t(), "b": single}) == expected
-    assert _sha256({"a": numbers, "b": single + 1}) != expected
-    assert _sha256({"a": torch.tensor([True, False])}) == hashlib.sha256(b"a\1\0").hexdigest()
+    assert sha256_of({"a": numbers, "b": single}) == expected
+    assert sha256_of({"a": numbers.t().contiguous().t(), "b": single}) == expected
+    assert sha256_of({"a": numbers, "b": single + 1}) != expected
+    assert sha256_of({"a": torch.tensor([True, False])}) == hashlib.sha256(b"a\1\0").hexdigest()
 
 
 def test_jobs_on_half_precision_repeat_to_the_bit(toys) -> None:
@@ -238,5 +239,5 @@ def test_dense_weights_are_the_same_whatever_threads_the_run_has() -> None:
         with threads(count):
             train(own, recipe, model, datasets.load("mnist5k"), lambda *_: None)
             assert torch.get_num_threads() == count
-        found.append(_sha256(model.state_dict()))
+        found.append(sha256_of(model.state_dict()))
     assert len(set(found)) == 1
