@@ -121,5 +121,11 @@ PAIRS = (
         prunable=r"blocks\..*(qkv|out|rise|fall)\.weight",
         dense=RECIPE,
         objective="language-model",
+        # A band, since another processor, rounding otherwise, ends in another model. nanoGPT's
+        # README gives the loss 1.88, a perplexity of 6.55, on 240 random windows of the same text.
+        # Over all 1,742 windows it is 6.97 here (loss 1.942). A plain loop gave 1.941 from the same
+        # first weights and 1.901 from others: seeds make a difference of this size.
+        dense_score=6.85,
+        slack=0.4,
     ),
 )

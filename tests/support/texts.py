@@ -38,4 +38,5 @@ def small_data() -> datasets.Dataset:
 
 def small_pair() -> Pair:
     """The pair `nanogpt-shakespeare` with a small model and a short training."""
-    return dataclasses.replace(PAIRS["nanogpt-shakespeare"], model=SMALL, dense=RECIPE)
+    own = PAIRS["nanogpt-shakespeare"]
+    return dataclasses.replace(own, model=SMALL, dense=RECIPE, dense_score=None)
