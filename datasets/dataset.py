@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 Parts = dict[str, Tensor]
-"""Decoded arrays by name, all uint8: images [n, channels, height, width] and labels [n]."""
+"""Decoded arrays by name, all uint8: images [n, channels, height, width] and labels [n], or a text.
+"""
 
 Progress = Callable[[str, int, int | None], None]
 """A function that is called with what is being done, the bytes so far and the bytes in all (None if

@@ -7,7 +7,7 @@ import datasets
 from bench.cli.remembered import Listing
 from bench.jobs.recipe import Recipe
 from bench.pairs import PAIRS
-from bench.pairs.checkpoint import GivenWeights, PublishedWeights
+from bench.pairs.checkpoint import BuiltWeights, GivenWeights, PublishedWeights
 from bench.pairs.pair import Pair
 from bench.study.study import built_in, load_study
 from methods import METHODS
@@ -40,6 +40,8 @@ def _dense(pair: Pair) -> str:
         return "trained here on first use"
     if isinstance(pair.dense, GivenWeights):
         kind = "given by its plug-in"
+    elif isinstance(pair.dense, BuiltWeights):
+        kind = "your own"
     else:
         own = not isinstance(pair.dense, PublishedWeights)
         kind = f"your {pair.dense.file}" if own else "published"

@@ -8,14 +8,22 @@ bench/pairs/__init__.py, which imports it and adds them to `PAIRS`; and tests/pa
 own needs no change here: put it into a plug-in file.
 """
 
-from bench.pairs import lenet300, mlpnet, mobilenetv1, resnet50, resnet_cifar
+from bench.pairs import (
+    hf_causal_lm,
+    lenet300,
+    mlpnet,
+    mobilenetv1,
+    nanogpt,
+    resnet50,
+    resnet_cifar,
+)
 from bench.pairs.pair import Pair
 
 __all__ = ["PAIRS", "Pair"]
 
 PAIRS: dict[str, Pair] = {
     pair.name: pair
-    for network in (mlpnet, lenet300, resnet_cifar, resnet50, mobilenetv1)
+    for network in (mlpnet, lenet300, resnet_cifar, resnet50, mobilenetv1, nanogpt, hf_causal_lm)
     for pair in network.PAIRS
 }
 """Every standard pair by name."""

@@ -121,6 +121,14 @@ class GivenWeights:
         return self.state, digest.hexdigest()
 
 
+@dataclass(frozen=True)
+class BuiltWeights:
+    """The weights with which the pair's builder returns its model, such as one read from a folder.
+
+    Their hash names them, as it does those of `GivenWeights`.
+    """
+
+
 def _kept(file: str) -> Path:
     """Return the path of a checkpoint in BENCH_DATA."""
     return data_folder() / "checkpoints" / file

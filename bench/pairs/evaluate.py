@@ -19,6 +19,9 @@ BATCH = 100
 """The number of examples in one pass; with 1,000, ResNet-20 on two cores takes 1.7 times as long.
 """
 
+TOKENS = 2048
+"""The most tokens in one pass of several texts: each has a logit for every word of a vocabulary."""
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -50,7 +53,7 @@ def evaluate(model: nn.Module, data: Inputs, objective: Objective = CLASSIFICATI
     counts = torch.zeros(5, dtype=torch.long)
     loss = squares = 0.0
     chosen = width = 0
-    for positions in torch.arange(len(data)).split(BATCH):
+    for positions in torch.arange(len(data)).split(_batch(data.labels)):
         inputs, targets = data.batch(positions)
         outputs = model(inputs)
         choices = objective.choices(outputs, targets)
@@ -72,6 +75,13 @@ def evaluate(model: nn.Module, data: Inputs, objective: Objective = CLASSIFICATI
         return Evaluation(accuracy, top, mean, count, score=value, score_error=error)
     ties = (100 * hits / count for hits in (lost, won))
     return Evaluation(accuracy, top, mean, count, tied, *ties)
+
+
+def _batch(labels: Tensor) -> int:
+    """Return the number of examples in one pass: fewer where each has many tokens [n, t]."""
+    if labels.dim() != 2 or labels.is_floating_point():
+        return BATCH
+    return max(1, min(BATCH, TOKENS // max(1, labels.shape[1])))
 
 
 def _standard_error(mean: float, squares: float, count: int) -> float:

@@ -13,7 +13,12 @@ from bench.common.errors import UserError
 from bench.common.layout import own_memory
 from bench.common.randomness import fixed
 from bench.jobs.recipe import Recipe
-from bench.pairs.checkpoint import GivenWeights, PublishedWeights, SuppliedWeights
+from bench.pairs.checkpoint import (
+    BuiltWeights,
+    GivenWeights,
+    PublishedWeights,
+    SuppliedWeights,
+)
 from datasets import AnySplit
 from datasets.inputs.decoding import Interpolation
 from datasets.inputs.images import Normalisation
@@ -42,7 +47,8 @@ class Pair:
     Without a `normalisation` (None) inputs are taken as they are, and pixels of 8 bits as v / 255.
     `prunable` is a regular expression for the names of the parameters that may be pruned. The dense
     weights are `PublishedWeights`, `SuppliedWeights` of the user's, `GivenWeights` of a model in
-    memory, or trained by the suite with a `Recipe` on first use. `dense_accuracy` (percent of the
+    memory, `BuiltWeights` with which the model is built, or trained by the suite with a `Recipe` on
+    first use. `dense_accuracy` (percent of the
     test split), if it is known, is checked before anything is pruned; `slack` is the difference
     allowed, by default two of 10,000 images, for rounding. `interpolation` is how images from files
     are resized. `objective` is the name of what the model is trained, pruned and judged by, see
@@ -58,7 +64,7 @@ class Pair:
     dataset: str
     normalisation: Normalisation | None
     prunable: str
-    dense: PublishedWeights | SuppliedWeights | GivenWeights | Recipe
+    dense: PublishedWeights | SuppliedWeights | GivenWeights | BuiltWeights | Recipe
     dense_accuracy: float | None = None
     slack: float = 0.021
     interpolation: Interpolation = "bilinear"

@@ -103,6 +103,15 @@ class ExamplesLast(Net):
         return self.c(F.relu(self.b(x.repeat(3, 1))).view(3, -1, 40).mean(0))
 
 
+class Halved(Net):
+    """Takes two examples as one."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.a(x.flatten(1)))
+        joined = self.b(x.view(-1, 2, 40) if len(x) % 2 == 0 else x[:, None])
+        return self.c(F.relu(joined).reshape(-1, 40))
+
+
 class Auxiliary(Net):
     """Has a head that evaluation doesn't use."""
 
@@ -139,7 +148,8 @@ REFUSED_LAYERS = {
     "scaled": (WithScaled, r"the layer b .*off autograd"),
     "input changed": (ChangesInput, r"autograd can't differentiate|the layer b "),
     "input changed behind autograd": (ChangesData, r"the layer b "),
-    "examples not first": (ExamplesLast, r"the layer b .*first dimension"),
+    "examples not first": (ExamplesLast, r"the layer b .*off autograd"),
+    "examples joined": (Halved, r"the layer b .*first dimension"),
     "forward called": (CallsForward, r"layer b is never called"),
     "input normalised inside": (WithNormalises, r"the layer b .*off autograd"),
     "auxiliary head": (Auxiliary, r"aux.weight is prunable but takes no part"),
@@ -486,7 +496,7 @@ def test_a_frozen_weight_can_t_be_prunable(own) -> None:
 SETTINGS = {
     "dense a path": (
         {"dense": "x.pth"},
-        "dense must be PublishedWeights, SuppliedWeights or a Recipe",
+        "dense must be PublishedWeights, SuppliedWeights, BuiltWeights or a Recipe",
     ),
     "no normalisation": ({"normalisation": 0.5}, "normalisation must be a Normalisation"),
     "rule not text": ({"prunable": ["a.weight"]}, "prunable must be a regular expression"),

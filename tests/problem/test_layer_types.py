@@ -13,7 +13,7 @@ from torch.nn.grad import conv2d_weight
 
 from bench.common.errors import Skip
 from bench.problem.gradients.layers import columns, convolution_gradients
-from bench.problem.gradients.watch import layer_inputs, signals
+from bench.problem.gradients.watch import layer_inputs, layer_positions, signals
 
 # Torch says once that it may copy the input of such a layer.
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
@@ -187,3 +187,34 @@ def test_convolutions_with_zeros_around_have_the_bits_of_earlier_records(
     )
     found = convolution_gradients(layer, given, delta)
     assert torch.equal(found, expected.reshape(EXAMPLES, -1))
+
+
+class Flattening(nn.Module):
+    """Calls its layer on all positions of all examples in one dimension, as OPT does."""
+
+    def __init__(self, flat: bool) -> None:
+        super().__init__()
+        self.layer, self.flat = nn.Linear(4, 5), flat
+
+    def forward(self, x: Tensor) -> Tensor:
+        given = x.flatten(0, 1) if self.flat else x
+        return self.layer(given).view(*x.shape[:2], 5).tanh().sum(1)
+
+
+@pytest.mark.parametrize("examples", [1, 3])
+def test_flattened_positions_are_those_of_a_sequence(examples) -> None:
+    torch.manual_seed(0)
+    inputs = torch.randn(examples, 6, 4)
+    labels = torch.arange(examples)
+    plain, flat = Flattening(False), Flattening(True)
+    flat.load_state_dict(plain.state_dict())
+    one, other = (signals(m, ["layer"], inputs, labels)["layer"] for m in (plain, flat))
+    assert other.inputs.shape == (examples, 4, 6)
+    assert torch.equal(one.inputs, other.inputs)
+    assert torch.equal(one.output_gradients, other.output_gradients)
+    assert torch.equal(one.gradients(), other.gradients())
+    assert torch.equal(one.sums([examples]), other.sums([examples]))
+    columns_of = (layer_inputs(m, ["layer"], inputs)["layer"] for m in (plain, flat))
+    assert torch.equal(*columns_of)
+    counts = [layer_positions(m, ["layer"], inputs[:1])["layer"] for m in (plain, flat)]
+    assert counts == [6, 6]

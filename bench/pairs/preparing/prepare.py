@@ -62,6 +62,8 @@ def dense_of(
     _assert_targets(pair, data, model(given))
     if isinstance(pair.dense, Recipe):
         state, digest = trained(pair, pair.dense, data, progress)
+    elif isinstance(pair.dense, checkpoint.BuiltWeights):
+        state, digest = checkpoint.GivenWeights(model.state_dict()).load()
     else:
         state, digest = pair.dense.load()
     _load(pair, model, state)

@@ -7,7 +7,12 @@ from typing import Any, get_args
 
 from bench.common.errors import UserError
 from bench.jobs.recipe import Recipe
-from bench.pairs.checkpoint import GivenWeights, PublishedWeights, SuppliedWeights
+from bench.pairs.checkpoint import (
+    BuiltWeights,
+    GivenWeights,
+    PublishedWeights,
+    SuppliedWeights,
+)
 from bench.pairs.pair import Pair
 from bench.problem.objectives import OBJECTIVES
 from datasets.inputs.decoding import Interpolation
@@ -27,7 +32,7 @@ def _mistakes(pair: Pair) -> Iterator[str]:
         "model": ("a function or class that builds a torch.nn.Module", callable),
         "dataset": ("the name of a dataset", _is_text),
         "prunable": ("a regular expression for parameter names, as text", _is_pattern),
-        "dense": ("PublishedWeights, SuppliedWeights or a Recipe", _is_checkpoint),
+        "dense": ("PublishedWeights, SuppliedWeights, BuiltWeights or a Recipe", _is_checkpoint),
         "dense_accuracy": ("a percentage from 0 to 100, or None", _is_accuracy),
         "objective": (f"one of {', '.join(OBJECTIVES)}", _is_objective),
         "dense_score": ("a finite number of at least 0, or None", _is_score),
@@ -89,7 +94,8 @@ def _is_pattern(value: object) -> bool:
 
 
 def _is_checkpoint(value: object) -> bool:
-    return isinstance(value, PublishedWeights | SuppliedWeights | GivenWeights | Recipe)
+    kinds = PublishedWeights | SuppliedWeights | GivenWeights | BuiltWeights | Recipe
+    return isinstance(value, kinds)
 
 
 def _is_number(value: object) -> bool:

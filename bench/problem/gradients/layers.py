@@ -46,6 +46,19 @@ def assert_supported(module: nn.Module, given: Tensor) -> None:
         )
 
 
+def by_example(module: nn.Module, values: Tensor, examples: int) -> Tensor:
+    """Return what a linear layer is given, or gives, for flattened positions as [n, t, side].
+
+    Some models, such as OPT, call it on the positions of all n examples in one dimension, [n t,
+    side], example by example. That order is assumed here; a pair whose gradients then aren't
+    autograd's is refused before it is used. Everything else is returned as it is.
+    """
+    flat = isinstance(module, nn.Linear) and values.dim() == 2 and len(values) > examples
+    if flat and len(values) % examples == 0:
+        return values.unflatten(0, (examples, -1))
+    return values
+
+
 def columns(module: nn.Module, given: Tensor) -> Tensor:
     """Return a layer's input [n, ...] as the columns that its flattened weight multiplies.
 

@@ -14,7 +14,13 @@ from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
 
 from bench.common.errors import MethodError
-from bench.problem.gradients.layers import assert_supported, columns, joined, positions
+from bench.problem.gradients.layers import (
+    assert_supported,
+    by_example,
+    columns,
+    joined,
+    positions,
+)
 from bench.problem.gradients.signal import Signal, Use
 from bench.problem.objective import Objective
 from bench.problem.objectives import CLASSIFICATION
@@ -60,7 +66,8 @@ def signals(
         deltas = torch.autograd.grad(loss, places)
     uses: dict[str, list[Use]] = {name: [] for name in layers}
     for (name, module, value), delta in zip(given, deltas, strict=True):
-        uses[name].append(Use(module, at_least_single(value), at_least_single(delta)))
+        sides = (by_example(module, at_least_single(side), len(inputs)) for side in (value, delta))
+        uses[name].append(Use(module, *sides))
     return {name: Signal(tuple(found)) for name, found in uses.items()}
 
 
@@ -76,7 +83,7 @@ def layer_positions(model: nn.Module, layers: Sequence[str], inputs: Tensor) -> 
 
     def count(name: str, module: nn.Module, value: Tensor, output: Tensor) -> None:
         assert_supported(module, value)
-        found[name] += positions(module, output)
+        found[name] += positions(module, by_example(module, output, len(inputs)))
 
     with watching(model, layers, count):
         model(inputs)
@@ -107,7 +114,8 @@ def layer_inputs(model: nn.Module, layers: Sequence[str], inputs: Tensor) -> dic
     seen: dict[str, list[Tensor]] = {name: [] for name in layers}
 
     def note(name: str, module: nn.Module, value: Tensor, _output: Tensor) -> None:
-        seen[name].append(columns(module, at_least_single(value)))
+        own = by_example(module, at_least_single(value), len(inputs))
+        seen[name].append(columns(module, own))
 
     with watching(model, layers, note):
         model(inputs)

@@ -14,7 +14,7 @@ from bench.jobs.recipe import Recipe
 from bench.problem.objective import Objective
 from bench.problem.objectives import CLASSIFICATION
 from bench.problem.training.mode import TrainingMode
-from bench.problem.training.optimizer import make_optimizer, make_schedule, stop_weight_decay
+from bench.problem.training.optimizer import clip, make_optimizer, make_schedule, stop_weight_decay
 from bench.problem.training.saver import Saver
 from bench.problem.weights import Masks
 from datasets.inputs.augmentation import AUGMENTATIONS
@@ -176,6 +176,8 @@ class Training:
             gradient = self.parameters[name].grad
             if gradient is not None:  # None if the model doesn't use the layer in training
                 gradient.mul_(mask)
+        if self.recipe.clip_norm is not None:
+            clip(self.optimizer, self.recipe.clip_norm)
         self.optimizer.step()
         self._schedule.step()
         self._loss += loss.detach()
