@@ -90,17 +90,12 @@ def prune(
     place = _device(model, device)
     pair, left_out = given_pair(model, prunable)
     check_settings(pair)
+    job = _job(pair.name, method, chosen, sparsity, allocation, seed, recalibration, budget)
     copied = built(pair)
     dense = dense_of(
         pair, copied, checked_prunable(pair, copied), given_data(data, seed), "", place
     )
-    case = Case(
-        _job(pair.name, method, chosen, sparsity, allocation, seed, recalibration, budget),
-        dense,
-        chosen,
-        Meter(budget),
-        MEMORY,
-    )
+    case = Case(job, dense, chosen, Meter(budget), MEMORY)
     digest = carry_out(case, lambda *_: None, None)
     found = case.findings
     return Pruned(

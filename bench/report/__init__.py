@@ -167,7 +167,7 @@ def _write_text(
     names = file_names(means.pair.unique())
     files = {
         out / "report.md": markdown.document(
-            title, description, progress(table), _sections(every, names, means, kinds)
+            title, description, progress(table), _sections(every, names, table, means, kinds)
         ),
         out / "summary.csv": means.to_csv(index=False, lineterminator="\n"),
     }
@@ -219,6 +219,7 @@ def _drawn(means: pd.DataFrame) -> list[str]:
 def _sections(
     all_tables: Sequence[Table],
     names: dict[str, str],
+    table: pd.DataFrame,
     means: pd.DataFrame,
     kinds: Sequence[Kind],
 ) -> list[str]:
@@ -229,7 +230,9 @@ def _sections(
         own = [part for part in all_tables if part.pair == pair]
         sections.append(f"## {markdown.escape(pair)}")
         if pair in drawn:
-            sections += _links(name, means[means.pair == pair], kinds)
+            metric = metric_of(table[table.pair == pair])
+            judged = [kind.judged_by(metric) for kind in kinds]
+            sections += _links(name, means[means.pair == pair], judged)
             sections += map(markdown.escape, gaps(means[means.pair == pair]))
         else:
             sections.append("No cell of this pair has a result yet, so there is no figure.")

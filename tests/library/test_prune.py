@@ -212,7 +212,7 @@ REFUSED = {
     "NaN": ({"data": (torch.full((9, 6), torch.nan), torch.zeros(9).long())}, "inputs hold NaN"),
     "other inputs": ({"data": data(5)}, r"it fails on inputs \[2, 5\]"),
     "labels": ({"data": (data(6)[0], data(6)[1] + 1)}, "go from 1 to 3, where its 3 classes"),
-    "numbers": ({"data": (data(6)[0], data(6)[0][:, 0])}, "labels .* are torch.float32"),
+    "numbers": ({"data": (data(6)[0], data(6)[0][:, 0])}, "targets torch.float32 .* whole labels"),
     "noise": ({"model": Noisy(*features())}, "two runs in evaluation mode differ"),
 }
 

@@ -529,7 +529,7 @@ def test_wrong_types_in_a_pair_are_one_sentence(name, own) -> None:
 
 def test_all_mistakes_of_a_pair_are_said_at_once(own) -> None:
     with pytest.raises(UserError, match=r"dense must be .*; normalisation must be"):
-        ready(own(Net, dense="x.pth", normalisation=None))
+        ready(own(Net, dense="x.pth", normalisation=(0.5, 0.5)))
 
 
 def raising() -> nn.Module:

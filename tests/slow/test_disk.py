@@ -25,11 +25,11 @@ def study(tmp_path) -> Path:
     return path
 
 
-def assert_whole(run: Running) -> None:
-    """Each record is whole, and nothing half-written lies beside them."""
+def assert_whole(run: Running, half_written: int = 0) -> None:
+    """Each record is whole, and no more than this many half-written files lie beside them."""
     for text in run.records.values():
         assert json.loads(text)["status"] == "ok"
-    assert not list(run.folder.glob("*.tmp")) and not list(run.folder.glob(".*.tmp"))
+    assert len([*run.folder.glob("*.tmp"), *run.folder.glob(".*.tmp")]) <= half_written
 
 
 @pytest.fixture
@@ -86,7 +86,8 @@ def test_a_folder_that_becomes_read_only(study, tmp_path, options) -> None:
     assert run.process.returncode == 2, said
     assert "Permission denied" in said and SAFE in said and "Traceback" not in said
     assert 2 <= len(run.records) < 6
-    assert_whole(run)
+    # What a process is writing in this moment can't be taken away by it any more.
+    assert_whole(run, half_written=len(options) or 1)
     assert_the_rest_is_done(study, run, *options)
 
 

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 import datasets
 from bench.jobs.recipe import Recipe
 from bench.pairs.pair import Pair
-from datasets.inputs.images import Normalisation
 
 COUNTS = {"train": 60, "validation": 30, "test": 50}
 TOKENS, LENGTH = 6, 5
@@ -105,9 +104,7 @@ DATA = {
 }
 RECIPE = Recipe(epochs=30, batch=10, learning_rate=0.05)
 PAIRS = {
-    name: TensorPair(
-        name, model, data, Normalisation((0.0,), (1.0,)), r"[ab]\.weight", RECIPE, objective=kind
-    )
+    name: TensorPair(name, model, data, None, r"[ab]\.weight", RECIPE, objective=kind)
     for name, model, data, kind in (
         ("text-made", Text, "texts", "language-model"),
         ("curve-made", Curve, "rows", "regression"),

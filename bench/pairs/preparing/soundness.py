@@ -48,11 +48,8 @@ def check_outputs(pair: Pair, model: nn.Module, inputs: Tensor, targets: Tensor)
     random = torch.get_rng_state()
     logits = _outputs(pair, model, inputs)
     if not isinstance(logits, Tensor):
-        raise refused(
-            pair,
-            f"it returns {_kind(logits)}, where one tensor of outputs is expected"
-            "; `output` of the pair says which part is it",
-        )
+        several = "where one tensor is expected; `output` of the pair says which part is it"
+        raise refused(pair, f"it returns {_kind(logits)}, {several}")
     objective = OBJECTIVES[pair.objective]
     if not (logits.is_floating_point() and objective.fits(logits, targets)):
         raise refused(

@@ -41,8 +41,8 @@ def sheets(
         dense = float(own[metric.dense].mean())
         rest = (part, own, dense, style, layers[part.index], names.get(pair, []), small)
         found += [
-            Sheet(kind.judged_by(metric), path.with_name(f"{path.name}-{kind.name}"), *rest)
-            for kind in kinds
+            Sheet(kind, path.with_name(f"{path.name}-{kind.name}"), *rest)
+            for kind in (kind.judged_by(metric) for kind in kinds)
             if kind.printed is not None
         ]
     return found

@@ -77,7 +77,7 @@ class Kind:
     choice: str = ""
 
     def judged_by(self, metric: Metric) -> "Kind":
-        """The kind for a pair with this metric: in place of accuracy its own axis.
+        """The kind for a pair with this metric: in place of accuracy its own axis and name.
 
         It is logarithmic where lower is better, as pruning multiplies such a metric.
         """
@@ -86,7 +86,8 @@ class Kind:
         column = f"{metric.column}_mean"
         axis = Axis(metric.axis, column, "log", narrow=metric.narrow, unit=metric.unit)
         band = f"{metric.column}_min", f"{metric.column}_max"
-        return replace(self, y=axis, band=band, lower=metric.lower)
+        name = metric.name if self.name == ACCURACY.name else self.name
+        return replace(self, name=name, y=axis, band=band, lower=metric.lower)
 
     def points(self, means: pd.DataFrame) -> pd.DataFrame:
         """The rows of the summary as points: `GROUP`, method, ok, status, x, y, low and high.
