@@ -109,6 +109,11 @@ class _Counter(TorchDispatchMode):
             self._weights[parameter] = True
             self._storages.add(parameter.untyped_storage().data_ptr())
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Say that PyTorch's compiler isn't there to be kept out: loading it takes a second."""
+        return False
+
     def __torch_dispatch__(
         self,
         func: Any,

@@ -1,11 +1,17 @@
 """FLOPs are those of every product that is made, whatever makes it, and of nonzero weights only."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.pairs.flops import forward_flops
+
+ROOT = Path(__file__).parents[2]
 
 
 class Functional(nn.Module):
@@ -132,3 +138,16 @@ def test_a_network_that_casts_its_input_is_counted() -> None:
     layer = Casting(4, 3).double().requires_grad_(False)
     layer.weight.copy_(torch.tensor([[2.0], [1.0], [1.0]]).expand(3, 4))
     assert forward_flops(layer, torch.randn(1, 4)).total == 2 * 8
+
+
+def test_the_compiler_is_not_loaded_to_count() -> None:
+    """PyTorch loads its compiler, which takes a second, before a mode that it may have to skip."""
+    script = (
+        "import sys, torch; from torch import nn; from bench.pairs.flops import forward_flops\n"
+        "assert forward_flops(nn.Linear(4, 3), torch.ones(1, 4)).total == 24\n"
+        "assert 'torch._dynamo' not in sys.modules"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
