@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from bench.jobs.allocation import Allocation
 from bench.jobs.budget import Budget, Meter
 from bench.pairs import PAIRS
 from bench.pairs.evaluate import evaluate
@@ -55,12 +56,17 @@ def timed(call: Callable[[], Any]) -> tuple[Any, float]:
     return found, time.process_time() - start
 
 
-def problem_of(dense: Dense, examples: Examples, sparsity: float, seed: int) -> Problem:
+def problem_of(
+    dense: Dense,
+    examples: Examples,
+    sparsity: float,
+    seed: int,
+    allocation: Allocation = "global",
+) -> Problem:
     """Return the pair's dense model as a problem with a budget that bounds nothing."""
     calibration = Calibration(examples, seed, Meter(PLENTY))
-    return Problem(
-        copy.deepcopy(dense.model), dense.prunable, calibration, Target(sparsity, "global")
-    )
+    target = Target(sparsity, allocation)
+    return Problem(copy.deepcopy(dense.model), dense.prunable, calibration, target)
 
 
 def their_mlpnet(dense: Dense) -> nn.Module:
