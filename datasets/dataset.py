@@ -10,11 +10,17 @@ import torch
 from torch import Tensor
 
 Parts = dict[str, Tensor]
-"""Decoded arrays by name, all uint8: images [n, channels, height, width] and labels [n]."""
+"""Decoded arrays by name, all uint8: images [n, channels, height, width] and labels [n], or a text.
+"""
 
 Progress = Callable[[str, int, int | None], None]
 """A function that is called with what is being done, the bytes so far and the bytes in all (None if
 not known)."""
+
+
+RESIZE, SIZE = 256, 224
+"""The pixels of the shorter side after resizing, and of the square cut from the middle, as is usual
+for ImageNet."""
 
 
 class SourceError(Exception):
@@ -26,7 +32,11 @@ class SourceError(Exception):
 
 @dataclass(frozen=True)
 class Split:
-    """Images uint8 [n, channels, height, width], not normalised, and labels int64 [n]."""
+    """Inputs in memory, not normalised, and labels int64 [n], the number of each one's class.
+
+    The inputs are images uint8 [n, channels, height, width], or [n, ...] of floating-point numbers
+    or of tokens (int64). Labels that are tokens [n, ...] or floating-point are for another loss.
+    """
 
     images: Tensor
     labels: Tensor
@@ -37,18 +47,27 @@ class Split:
 
 @dataclass(frozen=True)
 class FolderSplit:
-    """Image files, decoded when they are needed, and labels int64 [n]."""
+    """Image files, decoded when they are needed, and labels int64 [n].
+
+    Of each the shorter side is resized to `resize` pixels, then the middle `size` by `size` is cut
+    out.
+    """
 
     paths: Sequence[str]
     labels: Tensor
+    size: int = SIZE
+    resize: int = RESIZE
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @classmethod
-    def of(cls, files: Sequence[tuple[str, int]]) -> "FolderSplit":
+    def of(
+        cls, files: Sequence[tuple[str, int]], size: int = SIZE, resize: int = RESIZE
+    ) -> "FolderSplit":
         """Return the split of these files, each given with its class."""
-        return cls([path for path, _ in files], torch.tensor([label for _, label in files]))
+        labels = torch.tensor([label for _, label in files])
+        return cls([path for path, _ in files], labels, size, resize)
 
 
 AnySplit = Split | FolderSplit
@@ -59,11 +78,12 @@ class Dataset:
     """A dataset with a split to train on, one to validate choices on, and one to test on.
 
     `digest` identifies the data: it is the SHA-256 over the checksums of the decoded arrays, or
-    over the list of files if they are in a folder of the user's own.
+    over the list of files if they are in a folder of the user's own. `classes` is None where it
+    isn't known how many there are.
     """
 
     name: str
-    classes: int
+    classes: int | None
     train: AnySplit
     validation: AnySplit
     test: AnySplit

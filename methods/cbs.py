@@ -9,7 +9,7 @@ from torch import Tensor
 
 from bench.common.errors import Skip
 from bench.problem.gradients.per_example import JoinedGradients
-from bench.problem.passes import Fisher
+from bench.problem.gradients.targets import Fisher
 from bench.problem.problem import Problem
 from bench.problem.weights import Weights, flatten, unflatten
 from methods.combinatorial.feasible import Feasible

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from bench.problem.gradients.per_example import DenseGradients
-from bench.problem.passes import Fisher
+from bench.problem.gradients.targets import Fisher
 from bench.problem.problem import Problem
 from bench.problem.weights import Weights, flatten, unflatten
 from methods.combinatorial.feasible import Feasible
@@ -102,7 +102,8 @@ class CHITA(FromGradients, Method):
         share = (1 - feasible.sparsity) * self.active if feasible.sparsity is not None else 1.0
         wide = Feasible(problem, max(0.0, 1 - share), feasible.inside).largest(scores)
         start = Point(dense * keep, keep)
-        return self._searched(model, start, feasible, live | keep, wide & live | keep).weights
+        found = self._searched(model, start, feasible, live | keep, wide & live | keep)
+        return filled(found, torch.where(live, 0, dense), feasible)
 
     def _searched(
         self, model: Quadratic, point: Point, feasible: Feasible, pool: Tensor, active: Tensor
@@ -130,6 +131,23 @@ class CHITAPlusPlus(CHITA):
     """
 
     stages: Count = 15
+
+
+def filled(found: Point, spare: Tensor, feasible: Feasible) -> Tensor:
+    """Return the weights found [d], in which as many aren't zero as are kept.
+
+    The model may give a weight that an earlier stage removed no reason to come back: where all that
+    goes have gradients of zero, nothing is to be made up for. In its place stays the largest of the
+    `spare` weights [d], which are not zero and whose gradients are.
+    """
+    weights = found.weights
+    lacking = found.keep & (weights == 0)
+    if not lacking.any():
+        return weights
+    sizes = weights.double().abs()
+    most = 1 + sizes.max() + spare.double().abs().max()
+    scores = torch.where(sizes > 0, sizes + most, spare.double().abs())
+    return torch.where(sizes > 0, weights, spare) * feasible.largest(scores)
 
 
 def _within(

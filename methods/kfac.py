@@ -3,15 +3,12 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from bench.problem.passes import Fisher
+from bench.problem.gradients.targets import Fisher
 from bench.problem.problem import Problem
+from methods.curvature.factors import fisher_factors
 from methods.curvature.inverse import Inverse
 from methods.curvature.joined import JoinedInverse
-from methods.curvature.kronecker import (
-    DiagonalInverse,
-    KroneckerInverse,
-    fisher_factors,
-)
+from methods.curvature.kronecker import DiagonalInverse, KroneckerInverse
 from methods.method import Count
 from methods.search import Choice, Damping
 from methods.surgeon import Surgeon
@@ -24,7 +21,8 @@ class KFAC(Surgeon[Inverse]):
     A = E[Σ_t a_t a_tᵀ] [in, in] is over the layer's inputs, S = E[(1/T) Σ_t δ_t δ_tᵀ] [out, out]
     over its output gradients, from m = `samples` examples; T is the number of positions at which a
     convolution is used. Scores are w_ij² / (2 [S⁻¹]_ii [A⁻¹]_jj), and survivors move by -S⁻¹
-    (pruned ⊙ W / diag) A⁻¹. Biases are no part of a and stay.
+    (pruned ⊙ W / diag) A⁻¹. Each group of a convolution has S and A of its own. Biases are no part
+    of a and stay.
 
     `damping` is λ; each factor gets √λ, since the damping of a Kronecker product is the product of
     its factors' dampings; `pi` divides it by the factors' sizes. A large λ makes F ∝ I, which is

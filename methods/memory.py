@@ -42,12 +42,16 @@ most this part of what all pieces take together (measured: 0.02 to 0.3), or so m
 
 @dataclass(frozen=True)
 class Layer:
-    """One prunable weight as a matrix [outputs, inputs], which an example uses at `positions`."""
+    """One prunable weight as a matrix [outputs, inputs], which an example uses at `positions`.
+
+    In a convolution of several `groups`, `inputs` are those of one group.
+    """
 
     outputs: int
     inputs: int
     positions: int
     linear: bool
+    groups: int = 1
 
     @property
     def size(self) -> int:
@@ -114,7 +118,8 @@ def _kfac(method: KFAC, layers: Sequence[Layer]) -> float:
 def _ekfac(method: EKFAC, layers: Sequence[Layer]) -> float:
     """Factors, second moments, and the signals of all examples in the smaller of two forms."""
     signals = sum(
-        min(layer.size, layer.positions * (layer.outputs + layer.inputs)) for layer in layers
+        min(layer.size, layer.positions * (layer.outputs + layer.groups * layer.inputs))
+        for layer in layers
     )
     moments = 2 * DOUBLE * sum(layer.size for layer in layers)
     moments += 2 * DOUBLE * min(CHUNK, method.samples) * max(layer.size for layer in layers)
@@ -170,5 +175,7 @@ def _chunks(size: int, m: int, width: int, *, joint: bool) -> float:
 
 
 def _factors(layers: Sequence[Layer]) -> int:
-    """Return the bytes of the factors [out, out] and [in, in] in double precision."""
-    return DOUBLE * sum(layer.outputs**2 + layer.inputs**2 for layer in layers)
+    """Return the bytes of the factors [out, out] and [in, in] of all groups in double precision."""
+    return DOUBLE * sum(
+        layer.outputs**2 // layer.groups + layer.groups * layer.inputs**2 for layer in layers
+    )

@@ -7,7 +7,8 @@ from torch import Tensor
 from bench.problem.problem import Problem, Target
 from bench.problem.weights import Scores, Weights
 from methods.combinatorial.elimination import Trace, elimination
-from methods.curvature.kronecker import Moments, SharedInverse
+from methods.curvature.factors import Moments, diagonal_of
+from methods.curvature.kronecker import SharedInverse
 from methods.method import Count, Method
 from methods.search import Damping
 
@@ -26,11 +27,13 @@ class OBC(Method):
 
     The error (1/n) Σ_i Σ_t ‖δW x_it‖² of a layer separates into one problem per output unit, all
     with H = (2/n) Σ_i Σ_t x_it x_itᵀ [in, in] over n = `samples` examples and the positions t of a
-    convolution, plus `damping` times the mean of H's diagonal. In each unit the weight with the
-    smallest w_q² / (2 [H⁻¹]_qq) is removed, the others move, and H⁻¹ becomes that of the remaining
-    weights, until none is left. A weight's score is the largest loss that a removal in its unit has
-    added up to its own: so at every step the next weight that is cheapest of all units goes. The
-    survivors are the least-squares solution on their support, which is where the single moves end.
+    convolution, plus `damping` times the mean of H's diagonal. A convolution in groups has an H for
+    each, and the mean is over the diagonals of all, so that a group whose inputs are all zero is
+    damped too. In each unit the weight with the smallest w_q² / (2 [H⁻¹]_qq) is removed, the others
+    move, and H⁻¹ becomes that of the remaining weights, until none is left. A weight's score is the
+    largest loss that a removal in its unit has added up to its own: so at every step the next
+    weight that is cheapest of all units goes. The survivors are the least-squares solution on their
+    support, which is where the single moves end.
     Cost: n forward passes, no labels and no backward pass; O(Σ n T in² + out in³) time.
 
     Differs from the paper: damping is always on, as in the authors' later SparseGPT, where their
@@ -74,7 +77,7 @@ class OBC(Method):
         inverses = {}
         for name, mean in moments.means.items():
             hessian = 2 * mean
-            hessian.diagonal().add_(self.damping * hessian.diagonal().mean())
+            diagonal_of(hessian).add_(self.damping * diagonal_of(hessian).mean())
             weight = problem.weights[name]
             inverses[name] = SharedInverse(hessian, len(weight), weight.dtype)
         return inverses
@@ -94,7 +97,7 @@ def eliminations(problem: Problem, inverses: dict[str, SharedInverse]) -> dict[s
     traces, support = {}, problem.support
     for name, weight in problem.weights.items():
         gone = None if support is None else ~support[name].flatten(1)
-        traces[name] = elimination(weight.flatten(1), inverses[name].input, gone)
+        traces[name] = elimination(weight.flatten(1), inverses[name].by_group, gone)
     return traces
 
 

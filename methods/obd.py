@@ -30,7 +30,8 @@ class OBD(Method):
     - `empirical-fisher`: (1/m) Σ g_iq² with the data's labels; m backward passes.
     - `true-fisher`: the same with labels drawn from the model; m backward passes.
     - `ggn`: generalised Gauss-Newton, which is the true Fisher without its sampling noise; C × m
-      backward passes for C classes.
+      backward passes for C classes, or for C outputs of a regression, and t C × m for language
+      models of t positions and C tokens.
     - `hessian`: exact; d × m Hessian-vector products, so for small nets only.
     - `hutchinson`: the Hessian's, estimated with `probes` random vectors; probes × m products.
 

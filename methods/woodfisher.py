@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from torch import Tensor
 
-from bench.problem.passes import Fisher
+from bench.problem.gradients.targets import Fisher
 from bench.problem.problem import Problem
 from methods.curvature.blocks import Blocks, block_inverse
 from methods.curvature.inverse import FisherInverse

@@ -11,6 +11,7 @@ from bench.common.errors import UserError
 from bench.common.files import replacing
 from bench.common.newer import known_part, say_once
 from bench.jobs.job import canonical_json
+from bench.jobs.metric import METRICS, MetricName
 from bench.jobs.record import Environment, Record, Status
 
 SCHEMA = 1
@@ -51,7 +52,9 @@ class Result(BaseModel):
     seed: int
     status: Status
     reason: str = ""
+    metric: MetricName = "accuracy"
     accuracy: float | None = None
+    score: float | None = None
     loss: float | None = None
     nonzero: int | None = None
     mask_sha256: str | None = None
@@ -62,6 +65,11 @@ class Result(BaseModel):
         None, validation_alias=AliasChoices("yardstick_seconds", "calibration_seconds")
     )
     origin: Origin
+
+    @property
+    def value(self) -> float | None:
+        """The metric of the pair; None if there is no result."""
+        return METRICS[self.metric].of(self)
 
     @classmethod
     def of(cls, record: Record, label: str) -> "Result":

@@ -39,7 +39,9 @@ def _extent(found: Sequence[Reproduction]) -> str:
     ordered = sorted(found, key=lambda item: item.value.sparsity)
     good = [item.agrees for item in ordered]
     far = max(ordered, key=lambda item: abs(item.difference))
-    where = f"{far.difference:+.2f} points, at {percent(far.value.sparsity)} %"
+    metric = far.value.judged_by
+    unit = "" if metric.lower else " points"
+    where = f"{far.difference:+{metric.format}}{unit}, at {percent(far.value.sparsity)} %"
     if len(ordered) == 1:
         return f"the difference lies {'within' if good[0] else 'beyond'} the tolerance ({where})"
     largest = f"(the largest is {where})"

@@ -6,33 +6,57 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from bench.common.errors import UserError, unknown
+from bench.jobs.metric import ACCURACY, METRICS, Metric
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "results" / "published"
 
 
 class Value(BaseModel):
-    """One row of `published.csv`: an accuracy in percent, at a sparsity that is a fraction removed.
+    """One row of `published.csv`: a metric, at a sparsity that is a fraction removed.
 
+    Accuracies are in percent. `dense_accuracy` is the dense model's, of whatever metric it is.
     `std` is the standard error over the column's runs, where the source gives one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    metric: Literal["top1", "top5", "perplexity", "mse"]
     source: str = Field(min_length=1)
     table: str = Field(min_length=1)
     model: str = Field(min_length=1)
     dataset: str = Field(min_length=1)
-    dense_accuracy: float | None = Field(ge=0, le=100, allow_inf_nan=False)
+    dense_accuracy: float | None = Field(ge=0, allow_inf_nan=False)
     layers: str | None
     method: str = Field(min_length=1)
     sparsity: float = Field(ge=0, lt=1)
-    value: float = Field(ge=0, le=100, allow_inf_nan=False)
+    value: float = Field(ge=0, allow_inf_nan=False)
     std: float | None = Field(ge=0, allow_inf_nan=False)
-    metric: Literal["top1", "top5"]
     protocol: str = Field(min_length=1)
+
+    @field_validator("dense_accuracy", "value")
+    @classmethod
+    def _percent(cls, number: float | None, info: ValidationInfo) -> float | None:
+        """An accuracy is at most 100; the metric's column is read before."""
+        of_accuracy = info.data.get("metric") in ("top1", "top5")
+        if of_accuracy and number is not None and number > 100:
+            raise PydanticCustomError("percent", "Input should be less than or equal to 100")
+        return number
+
+    @property
+    def judged_by(self) -> Metric:
+        """The metric, accuracy for the top-5 too."""
+        return METRICS[self.metric] if self.metric in ("perplexity", "mse") else ACCURACY
 
     @property
     def pair(self) -> str:

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 from bench.check.baseline import Result
 from bench.common.statistics.gate import Gate, Shift, seeds_needed, shift
 from bench.jobs.cell import Cell
+from bench.jobs.metric import ACCURACY, METRICS, Metric
 
 Verdict = Literal[
     "regressed", "changed", "inconclusive", "not comparable", "not run", "new", "improved", "pass"
@@ -29,7 +30,8 @@ class Group(NamedTuple):
 class Change:
     """What changed for one group: a verdict with its reason.
 
-    Accuracies are in percent, means over the paired seeds.
+    `before` and `now` are the metric, means over the paired seeds; `shift` is on differences of
+    merits, see `Metric.merit`: positive is better.
     """
 
     group: Group
@@ -39,10 +41,11 @@ class Change:
     before: float | None = None
     now: float | None = None
     shift: Shift | None = None
+    metric: Metric = ACCURACY
 
 
 def judged(change: Change) -> bool:
-    """Whether results were compared: not where one is missing, or both are without accuracy."""
+    """Whether results were compared: not where one is missing, or both are without a result."""
     if change.verdict in ("new", "not run", "not comparable"):
         return False
     return change.verdict != "pass" or change.now is not None
@@ -80,7 +83,7 @@ def _group(
         return Change(group, "not run", "has not run, or not with today's code")
     if broken := _broken(pairs):
         return Change(group, "regressed", broken, len(pairs))
-    both = [pair for pair in pairs if all(result.accuracy is not None for result in pair)]
+    both = [pair for pair in pairs if all(result.value is not None for result in pair)]
     if not both:
         old, new = pairs[0]
         if new.status == "ok":
@@ -88,11 +91,11 @@ def _group(
         return Change(group, "pass", f"still {new.status}", len(pairs))
     missing = sum(cell.job.key in baseline for cell in cells) - len(pairs)
     notes = [f"{missing} seeds not run"] * bool(missing) + _savings(both)
-    return _accuracies(group, both, gate, notes)
+    return _values(group, both, gate, notes)
 
 
 def _broken(pairs: Pairs) -> str:
-    """Why it is a regression whatever the accuracies are; empty if it isn't."""
+    """Why it is a regression whatever the values are; empty if it isn't."""
     for old, new in pairs:
         if new.status not in ("ok", old.status):
             return f"seed {new.seed}: {new.status} ({new.reason}), was {old.status}"
@@ -116,20 +119,23 @@ def _savings(pairs: Pairs) -> list[str]:
     ]
 
 
-def _accuracies(group: Group, pairs: Pairs, gate: Gate, notes: Sequence[str]) -> Change:
+def _values(group: Group, pairs: Pairs, gate: Gate, notes: Sequence[str]) -> Change:
     """First the bits, where the environments are equal; then the statistics."""
-    before = [old.accuracy or 0.0 for old, _ in pairs]
-    now = [new.accuracy or 0.0 for _, new in pairs]
-    differences = [b - a for a, b in zip(before, now, strict=True)]
+    metric = METRICS[pairs[0][1].metric]
+    before = [old.value or 0.0 for old, _ in pairs]
+    now = [new.value or 0.0 for _, new in pairs]
+    differences = [metric.merit(b) - metric.merit(a) for a, b in zip(before, now, strict=True)]
     judged = shift(differences, gate)
     verdict, reason = _verdict(pairs, judged, differences, gate)
-    means = fmean(before), fmean(now)
-    return Change(group, verdict, "; ".join([reason, *notes]), len(pairs), *means, judged)
+    reason = "; ".join([reason, *notes])
+    return Change(group, verdict, reason, len(pairs), fmean(before), fmean(now), judged, metric)
 
 
 def _verdict(
     pairs: Pairs, judged: Shift, differences: Sequence[float], gate: Gate
 ) -> tuple[Verdict, str]:
+    if any(old.metric != new.metric for old, new in pairs):
+        return "not comparable", "judged by another metric than the baseline"
     if any(old.origin.checkpoint_sha256 != new.origin.checkpoint_sha256 for old, new in pairs):
         return "not comparable", "another dense checkpoint than the baseline's"
     same = all(old.origin.fingerprint == new.origin.fingerprint for old, new in pairs)
@@ -149,9 +155,7 @@ def identical(old: Result, new: Result) -> bool:
     """Whether two results are of the same bits, as far as both say."""
     masks = old.mask_sha256, new.mask_sha256
     return (
-        (None in masks or masks[0] == masks[1])
-        and old.accuracy == new.accuracy
-        and old.loss == new.loss
+        (None in masks or masks[0] == masks[1]) and old.value == new.value and old.loss == new.loss
     )
 
 
@@ -180,7 +184,7 @@ def _how_many(differences: Sequence[float], gate: Gate) -> str:
 def compare_curves(
     cells: Sequence[Cell], baseline: Mapping[str, Result], gate: Gate
 ) -> list[Change]:
-    """The verdict on each label's accuracies, averaged over its sparsities, paired by seed.
+    """The verdict on each label's merits, averaged over its sparsities, paired by seed.
 
     Damage that three noisy seeds can't show at any one sparsity often shows here. Takes part only
     who has at least two sparsities, each with the same seeds before and now, from the same dense
@@ -197,20 +201,23 @@ def compare_curves(
 def _judge_curve(group: Group, pairs: Sequence[tuple[Result, Result]], gate: Gate) -> Change | None:
     before: dict[int, list[float]] = {}
     now: dict[int, list[float]] = {}
+    metric = METRICS[pairs[0][1].metric]
     for old, new in pairs:
         if old.origin.checkpoint_sha256 != new.origin.checkpoint_sha256:
             return None
-        if old.accuracy is not None and new.accuracy is not None:
-            before.setdefault(new.seed, []).append(old.accuracy)
-            now.setdefault(new.seed, []).append(new.accuracy)
-    lengths = {len(accuracies) for accuracies in now.values()}
+        if old.metric != new.metric:
+            return None
+        if old.value is not None and new.value is not None:
+            before.setdefault(new.seed, []).append(old.value)
+            now.setdefault(new.seed, []).append(new.value)
+    lengths = {len(values) for values in now.values()}
     if len(lengths) != 1 or lengths == {1}:
         return None
-    means = [[fmean(part[seed]) for seed in now] for part in (before, now)]
+    means = [[fmean(map(metric.merit, part[seed])) for seed in now] for part in (before, now)]
     differences = [b - a for a, b in zip(*means, strict=True)]
     found = shift(differences, gate)
     reason = f"over all sparsities {_words(found, gate)}"
     if found.verdict == "inconclusive":
         reason = "run more seeds" + _how_many(differences, gate)
-    was, becomes = map(fmean, means)
-    return Change(group, found.verdict, reason, len(now), was, becomes, found)
+    was, becomes = (fmean(map(fmean, part.values())) for part in (before, now))
+    return Change(group, found.verdict, reason, len(now), was, becomes, found, metric)

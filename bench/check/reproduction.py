@@ -8,6 +8,7 @@ from typing import Literal
 
 from bench.check.published import Column, Value, published_values
 from bench.jobs.cell import Cell
+from bench.jobs.metric import ACCURACY
 from bench.jobs.record import Record
 from bench.pairs import PAIRS
 
@@ -17,21 +18,25 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Ours:
-    """Our accuracies of one group of seeds, in percent, on `examples` test images."""
+    """Our values of one group of seeds, accuracies in percent, on `examples` test examples.
+
+    `error` is the standard error over the test examples; None for accuracies, of which it is known.
+    """
 
     label: str
-    accuracies: Sequence[float]
+    values: Sequence[float]
     examples: int
+    error: float | None = None
 
     @property
     def mean(self) -> float:
         """The mean over seeds."""
-        return fmean(self.accuracies)
+        return fmean(self.values)
 
     @property
     def std(self) -> float | None:
         """The sample standard deviation over seeds; None for a single one."""
-        return stdev(self.accuracies) if len(self.accuracies) > 1 else None
+        return stdev(self.values) if len(self.values) > 1 else None
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class Reproduction:
 
     @property
     def difference(self) -> float:
-        """Ours - theirs in percentage points; NaN where we have none."""
+        """Ours - theirs, in percentage points or the unit of the metric; NaN where we have none."""
         return self.ours.mean - self.value.value if self.ours else math.nan
 
     @property
@@ -56,7 +61,7 @@ class Reproduction:
 
 
 def tolerance(ours: Ours, value: Value, runs: int) -> float:
-    """The difference in points up to which ours and theirs are one result, at 95 % confidence.
+    """The difference up to which ours and theirs are one result, at 95 % confidence.
 
     t √V with V the sum of the variances below and t Student's 0.975 quantile with the effective
     degrees of freedom of Welch and Satterthwaite, V² / Σ (V_i² / ν_i):
@@ -66,13 +71,17 @@ def tolerance(ours: Ours, value: Value, runs: int) -> float:
       spread are taken to spread as ours do, and the first line becomes s² (1/n + 1/runs);
     - the test set: p(1 - p)/N + q(1 - q)/N, ν = ∞, the binomial variances of both accuracies p and
       q on N test images. On the same images their errors go together, so that this is an upper
-      bound; it is all that a deterministic method has.
+      bound; it is all that a deterministic method has. Of another metric it is twice the square
+      of our standard error over the test examples.
     """
     spread = (ours.std or 0.0) ** 2
-    seeds = len(ours.accuracies)
+    seeds = len(ours.values)
     theirs = 0.0 if value.std is None else value.std**2
     own = spread / seeds + (spread / runs if value.std is None else 0.0)
-    test = sum(p * (100 - p) / ours.examples for p in (ours.mean, value.value))
+    if ours.error is None:
+        test = sum(p * (100 - p) / ours.examples for p in (ours.mean, value.value))
+    else:
+        test = 2 * ours.error**2
     total = own + theirs + test
     uncertain = sum(
         part**2 / freedom
@@ -109,14 +118,15 @@ def _judge(value: Value, column: Column, cells: Sequence[Cell]) -> Reproduction:
         reason = f"the study has no {column.ours}, {column.allocation}, at this sparsity"
         return Reproduction(value, "not run", reason)
     records = [cell.record for cell in found if cell.record is not None]
-    good = [r for r in records if r.status == "ok" and _accuracy(r, value) is not None]
+    good = [r for r in records if r.status == "ok" and _found(r, value) is not None]
     if not good:
         reason = "; ".join(dict.fromkeys(f"{r.status}: {r.reason}" for r in records))
         return Reproduction(value, "not run", reason or "has not run, or not with today's code")
     ours = Ours(
         found[0].label,
-        [accuracy for r in good if (accuracy := _accuracy(r, value)) is not None],
+        [number for r in good if (number := _found(r, value)) is not None],
         good[0].test_examples or 1,
+        None if value.judged_by is ACCURACY else max(r.score_error or 0.0 for r in good),
     )
     allowed = tolerance(ours, value, column.runs)
     differences = _differences(value, column, good[0])
@@ -128,8 +138,12 @@ def _judge(value: Value, column: Column, cells: Sequence[Cell]) -> Reproduction:
     return Reproduction(value, verdict, reason, ours, allowed)
 
 
-def _accuracy(record: Record, value: Value) -> float | None:
-    return record.accuracy if value.metric == "top1" else record.top5
+def _found(record: Record, value: Value) -> float | None:
+    """What the record holds of the value's metric."""
+    if value.metric == "top5":
+        return record.top5
+    metric = value.judged_by
+    return metric.of(record) if record.metric == metric.name else None
 
 
 def _answering(value: Value, column: Column, cells: Sequence[Cell]) -> list[Cell]:
@@ -168,11 +182,12 @@ def _differences(value: Value, column: Column, record: Record) -> list[str]:
     ]
     if column.prunable is not None:
         facts.append(("prunable weights", column.prunable, record.prunable))
-    dense = record.dense_accuracy
-    if value.metric == "top1" and value.dense_accuracy is not None and dense is not None:
+    metric = value.judged_by
+    dense: float | None = getattr(record, metric.dense)
+    if value.metric != "top5" and value.dense_accuracy is not None and dense is not None:
         near = abs(value.dense_accuracy - dense) <= PAIRS[record.pair].slack
         facts.append(
-            ("dense accuracy", value.dense_accuracy, value.dense_accuracy if near else dense)
+            (f"dense {metric.noun}", value.dense_accuracy, value.dense_accuracy if near else dense)
         )
     words = [
         f"{name} {_plain(there)} there, {_plain(here)} here"

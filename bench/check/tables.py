@@ -8,6 +8,7 @@ from bench.check.conclusions import conclusions
 from bench.check.regression import Change
 from bench.check.reproduction import CONFIDENCE, Reproduction
 from bench.common.statistics.gate import Gate
+from bench.jobs.metric import ACCURACY, Metric
 from bench.report.numerals import DASH, percent
 from bench.report.tables.tables import Footnotes, Row, Table, TableCell
 
@@ -30,10 +31,11 @@ def _published(table: str, pair: str, found: Sequence[Reproduction]) -> Table:
         kind="published",
         setting=f"{table}, {pair}",
         caption=(
-            f"Published top-1 accuracies of {table} beside ours on {pair}, in percent "
-            f"(source: {'; '.join(sources)}). Theirs with the standard error where it is given, "
-            "ours as mean ± sample standard deviation over seeds. The tolerance takes both spreads "
-            f"and the binomial error of the test images into account, at {CONFIDENCE:.0%}."
+            f"Published {_published_metrics(found)} of {table} beside ours on {pair}"
+            f"{_units(found)} (source: {'; '.join(sources)}). Theirs with the standard error where "
+            "it is given, ours as mean ± sample standard deviation over seeds. The tolerance takes "
+            "both spreads "
+            f"and the {_test_error(found)} into account, at {CONFIDENCE:.0%}."
         ),
         corner="method",
         columns=["sparsity (%)", "theirs", "ours", "difference", "tolerance", "verdict"],
@@ -47,10 +49,34 @@ def _published(table: str, pair: str, found: Sequence[Reproduction]) -> Table:
     )
 
 
+def _metrics(found: Sequence[Reproduction]) -> list[Metric]:
+    """The metrics of the values, top-5 among the accuracies, in order."""
+    return list({item.value.judged_by.name: item.value.judged_by for item in found}.values())
+
+
+def _published_metrics(found: Sequence[Reproduction]) -> str:
+    """Such as `top-1 accuracies`, with the unit or the direction behind the pair."""
+    return " and ".join(
+        "top-1 accuracies" if metric is ACCURACY else f"{metric.noun} (lower is better)"
+        for metric in _metrics(found)
+    )
+
+
+def _units(found: Sequence[Reproduction]) -> str:
+    return ", in percent" if _metrics(found) == [ACCURACY] else ""
+
+
+def _test_error(found: Sequence[Reproduction]) -> str:
+    """What the test split adds to the tolerance."""
+    exact = all(metric is ACCURACY for metric in _metrics(found))
+    return "binomial error of the test images" if exact else "standard error over the test examples"
+
+
 def _published_row(item: Reproduction, footnotes: Footnotes) -> Row:
     assert item.ours is not None
     value, ours = item.value, item.ours
     same = ours.label == value.method
+    written = value.judged_by.written
     mark = footnotes.mark(item.reason) if item.reason else ""
     verdict: str = item.verdict
     if verdict == "not comparable":
@@ -59,10 +85,10 @@ def _published_row(item: Reproduction, footnotes: Footnotes) -> Row:
         value.method if same else f"{value.method} (here {ours.label})",
         [
             TableCell(percent(value.sparsity)),
-            TableCell(f"{value.value:.2f}", "" if value.std is None else f"{value.std:.2f}"),
-            TableCell(f"{ours.mean:.2f}", "" if ours.std is None else f"{ours.std:.2f}"),
-            TableCell(f"{item.difference:+.2f}"),
-            TableCell(f"{item.tolerance:.2f}"),
+            TableCell(written(value.value), "" if value.std is None else written(value.std)),
+            TableCell(written(ours.mean), "" if ours.std is None else written(ours.std)),
+            TableCell(f"{item.difference:+{value.judged_by.format}}"),
+            TableCell(written(item.tolerance)),
             TableCell(verdict, mark=mark),
         ],
     )
@@ -78,14 +104,15 @@ def gate_tables(found: Sequence[Change], gate: Gate) -> list[Table]:
 
 def _gate(pair: str, found: Sequence[Change], gate: Gate) -> Table:
     footnotes = Footnotes()
+    metric = next((item.metric for item in found if item.shift is not None), ACCURACY)
     return Table(
         pair=pair,
         kind="regression",
         setting=f"{pair} against its baseline",
         caption=(
-            f"Top-1 accuracies on {pair} against the baseline, in percent: means over seeds, and "
-            f"the one-sided {1 - gate.alpha:.0%} bounds of the difference, paired by seed. The "
-            f"margin is {gate.margin:g} points."
+            f"{_of_metric(metric, 'on ' + pair)} against the baseline{_percent(metric)}: means "
+            f"over seeds, and the one-sided {1 - gate.alpha:.0%} bounds of the difference, paired "
+            f"by seed{_relative(metric)}. The margin is {gate.margin:g} {metric.step}."
         ),
         corner="method",
         columns=[
@@ -109,8 +136,8 @@ def _gate_row(item: Change, footnotes: Footnotes) -> Row:
             TableCell(item.group.allocation),
             TableCell(sparsity_of(item)),
             TableCell(str(item.seeds)),
-            TableCell(_number(item.before)),
-            TableCell(_number(item.now)),
+            TableCell(_number(item.before, item.metric)),
+            TableCell(_number(item.now, item.metric)),
             TableCell(DASH if moved is None else f"{moved.mean:+.2f}"),
             TableCell(bounds),
             TableCell(item.verdict, mark=footnotes.mark(item.reason) if item.reason else ""),
@@ -123,5 +150,21 @@ def sparsity_of(item: Change) -> str:
     return "all" if item.group.sparsity is None else percent(item.group.sparsity)
 
 
-def _number(value: float | None) -> str:
-    return DASH if value is None else f"{value:.2f}"
+def _number(value: float | None, metric: Metric) -> str:
+    return DASH if value is None else metric.written(value)
+
+
+def _of_metric(metric: Metric, where: str) -> str:
+    """Such as `Top-1 accuracies on PAIR`, as a caption begins."""
+    if metric is ACCURACY:
+        return f"Top-1 accuracies {where}"
+    return f"{metric.noun.capitalize()} (lower is better) {where}"
+
+
+def _percent(metric: Metric) -> str:
+    return "" if metric.lower else ", in percent"
+
+
+def _relative(metric: Metric) -> str:
+    """How differences are counted where they aren't in points."""
+    return ", as 100 ln (before / now), about percent; above zero is better" if metric.lower else ""

@@ -43,7 +43,7 @@ def csv_rows(
 
 def _published_csv(item: Reproduction) -> tuple[object, ...]:
     value, ours = item.value, item.ours
-    found = (ours.label, len(ours.accuracies), ours.mean, ours.std) if ours else (None, 0) * 2
+    found = (ours.label, len(ours.values), ours.mean, ours.std) if ours else (None, 0) * 2
     shifted = (item.difference, -item.tolerance, item.tolerance) if ours else (None,) * 3
     return (
         *("published", value.table, value.pair, None, value.method, found[0], value.sparsity),

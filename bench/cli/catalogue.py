@@ -7,7 +7,7 @@ import datasets
 from bench.cli.remembered import Listing
 from bench.jobs.recipe import Recipe
 from bench.pairs import PAIRS
-from bench.pairs.checkpoint import PublishedWeights
+from bench.pairs.checkpoint import BuiltWeights, GivenWeights, PublishedWeights
 from bench.pairs.pair import Pair
 from bench.study.study import built_in, load_study
 from methods import METHODS
@@ -38,7 +38,13 @@ def _dense(pair: Pair) -> str:
     """Return where the dense model comes from, and its accuracy if that is known."""
     if isinstance(pair.dense, Recipe):
         return "trained here on first use"
-    kind = "published" if isinstance(pair.dense, PublishedWeights) else f"your {pair.dense.file}"
+    if isinstance(pair.dense, GivenWeights):
+        kind = "given by its plug-in"
+    elif isinstance(pair.dense, BuiltWeights):
+        kind = "your own"
+    else:
+        own = not isinstance(pair.dense, PublishedWeights)
+        kind = f"your {pair.dense.file}" if own else "published"
     return kind if pair.dense_accuracy is None else f"{kind}, {pair.dense_accuracy:.2f} %"
 
 

@@ -7,8 +7,9 @@ import pandas as pd
 
 from bench.common.statistics.contest import contest
 from bench.common.statistics.inference import LEVEL, area, holm, paired_difference
+from bench.jobs.metric import ACCURACY, Metric
 from bench.report.best import fair
-from bench.report.columns import PANEL
+from bench.report.columns import PANEL, metric_of
 
 AREA = "area"
 COLUMNS = (
@@ -27,13 +28,13 @@ def common_sparsities(cells: pd.DataFrame) -> list[float]:
 
 
 def areas(cells: pd.DataFrame, sparsities: Sequence[float]) -> pd.DataFrame:
-    """The area under each curve [seeds, labels], in percent of accuracy.
+    """The area under each curve [seeds, labels], in the unit of the panel's metric.
 
     The trapezoids over `sparsities` divided by their range. A seed without a result at one of them
     has no area.
     """
     good = cells[(cells.status == "ok") & cells.sparsity.isin(sparsities)]
-    curves = good.pivot(index=["label", "seed"], columns="sparsity", values="accuracy")
+    curves = good.pivot(index=["label", "seed"], columns="sparsity", values=metric_of(cells).column)
     curves = curves.reindex(columns=list(sparsities)).dropna()
     values = [area(sparsities, row) for row in curves.to_numpy()]
     return _in_order(pd.Series(values, index=curves.index, dtype="float64").unstack("label"), cells)
@@ -42,19 +43,19 @@ def areas(cells: pd.DataFrame, sparsities: Sequence[float]) -> pd.DataFrame:
 def compare_panel(cells: pd.DataFrame, baseline: str | None) -> pd.DataFrame:
     """All comparisons of one pair, allocation and protocol: rows with the columns `COLUMNS`.
 
-    `cells` are rows of the report's `frame`. `quantity` is `accuracy` or `area`; the latter needs
-    two common sparsities. Without a baseline there are no differences.
+    `cells` are rows of the report's `frame`. `quantity` is the metric's name or `area`; the latter
+    needs two common sparsities. Without a baseline there are no differences.
     """
     good = cells[cells.status == "ok"]
-    parts = []
+    parts, metric = [], metric_of(cells)
     for sparsity, here in good.groupby("sparsity"):
-        values = here.pivot(index="seed", columns="label", values="accuracy")
-        rows = compare_column(_in_order(values, cells), baseline, comparable=fair(here))
-        parts.append(rows.assign(quantity="accuracy", sparsity=float(str(sparsity))))
+        values = here.pivot(index="seed", columns="label", values=metric.column)
+        rows = compare_column(_in_order(values, cells), baseline, metric, comparable=fair(here))
+        parts.append(rows.assign(quantity=metric.name, sparsity=float(str(sparsity))))
     sparsities = common_sparsities(cells)
     curves = areas(cells, sparsities) if len(sparsities) > 1 else pd.DataFrame()
     if len(curves):
-        rows = compare_column(curves, baseline, comparable=fair(good))
+        rows = compare_column(curves, baseline, metric, comparable=fair(good))
         parts.append(rows.assign(quantity=AREA, sparsity=float("nan")))
     if not parts:
         return pd.DataFrame(columns=list(COLUMNS))
@@ -63,13 +64,17 @@ def compare_panel(cells: pd.DataFrame, baseline: str | None) -> pd.DataFrame:
 
 
 def compare_column(
-    values: pd.DataFrame, baseline: str | None, *, comparable: bool = True
+    values: pd.DataFrame,
+    baseline: str | None,
+    metric: Metric = ACCURACY,
+    *,
+    comparable: bool = True,
 ) -> pd.DataFrame:
     """One row for each method of `values` [seeds, labels], in which gaps are NaN.
 
     `difference` to the baseline has a two-sided 95 % t interval over the seeds that both have;
     `p_holm` is corrected over the methods of this column. `standing` is `best` where the method
-    with the highest mean is ahead of every other one by the rule of `contest`, as in
+    with the best mean is ahead of every other one by the rule of `contest`, as in
     the report (`p_best` is the greatest of those corrected p-values), then `second` for the next
     mean. Nobody is where the results aren't `comparable`, such as under unequal budgets.
     """
@@ -81,7 +86,7 @@ def compare_column(
     table = pd.DataFrame(rows)
     table["p_holm"] = holm(list(table.p))
     table["significant"] = table.p_holm < LEVEL
-    return table.assign(**_standing(values, comparable))
+    return table.assign(**_standing(metric.sign * values, comparable))
 
 
 def _against(values: pd.DataFrame, label: Hashable, baseline: str | None) -> dict[str, Any]:
@@ -98,7 +103,7 @@ def _against(values: pd.DataFrame, label: Hashable, baseline: str | None) -> dic
 
 
 def _standing(values: pd.DataFrame, comparable: bool) -> dict[str, list[Any]]:
-    """Who is ahead of every other method, and who follows."""
+    """Who is ahead of every other method, and who follows; high values are good."""
     found = contest(values.to_numpy(dtype="float64").T)
     p_best, standing = [float("nan")] * len(found.order), [""] * len(found.order)
     if found.p_values:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bench.common.statistics.inference import Ranking, rank
-from bench.report.columns import PANEL
+from bench.report.columns import PANEL, metric_of
 from bench.report.numerals import percent
 
 FEWEST_BLOCKS = 6
@@ -30,7 +30,7 @@ class Ranks:
 
 
 def rank_methods(cells: pd.DataFrame) -> Ranks:
-    """Rank the methods by accuracy in each block, the mean over the seeds that all methods have.
+    """Rank the methods by the metric in each block, the mean over the seeds that all methods have.
 
     `cells` are of one protocol. A block is a pair, allocation and sparsity above 0, at which all
     methods are dense.
@@ -51,6 +51,8 @@ def rank_methods(cells: pd.DataFrame) -> Ranks:
 def blocks(cells: pd.DataFrame) -> tuple[pd.DataFrame, int, list[str]]:
     """Mean accuracies of the complete blocks, and what the others lack.
 
+    A metric of which less is better has the other sign here.
+
     Returns a frame with one row per complete block and one column per method, the number of blocks
     that were dropped, and the methods without a result in one of these.
     """
@@ -59,7 +61,9 @@ def blocks(cells: pd.DataFrame) -> tuple[pd.DataFrame, int, list[str]]:
     rows, lacking, dropped = [], set[str](), 0
     for block, here in cells[cells.sparsity > 0].groupby([*PANEL, "sparsity"], sort=False):
         ok = here[here.status == "ok"]
-        table = ok.pivot(index="seed", columns="label", values="accuracy").reindex(columns=labels)
+        metric = metric_of(here)
+        table = ok.pivot(index="seed", columns="label", values=metric.column)
+        table = metric.sign * table.reindex(columns=labels)
         shared = table.dropna()
         if shared.empty:
             dropped += 1

@@ -9,10 +9,11 @@ import pandas as pd
 from bench.common.statistics.inference import LEVEL
 from bench.comparison.paired import AREA, common_sparsities
 from bench.comparison.ranks import Ranks
+from bench.jobs.metric import ACCURACY, Metric
 from bench.report.captions import denominator, rank_sentence, setting, spread, test_images
-from bench.report.columns import RESOURCES
+from bench.report.columns import RESOURCES, metric_of
 from bench.report.numerals import DASH, percent
-from bench.report.tables.tables import Footnotes, Row, Table, TableCell, accuracy_table
+from bench.report.tables.tables import Footnotes, Row, Table, TableCell, metric_table
 
 _SIGNIFICANT = f"differs from 0, p < {LEVEL:g} after Holm's correction over the methods of a column"
 
@@ -20,22 +21,22 @@ _SIGNIFICANT = f"differs from 0, p < {LEVEL:g} after Holm's correction over the 
 def panel_tables(
     cells: pd.DataFrame, means: pd.DataFrame, rows: pd.DataFrame, baseline: str | None, stamp: str
 ) -> list[Table]:
-    """Accuracies, differences to the baseline, and areas with what was spent, for one panel.
+    """Values, differences to the baseline, and areas with what was spent, for one panel.
 
     `cells` and `means` are the report's frame and summary, `rows` what `compare_panel` returned.
     `baseline` is the label of the panel's own, if it has one.
     """
-    found = [_accuracies(cells, means, stamp)]
+    found = [_values(cells, means, stamp)]
     if baseline is not None:
         found.append(_differences(cells, means, rows, baseline, stamp))
     return [*found, _areas(cells, rows, baseline, stamp)]
 
 
-def _accuracies(cells: pd.DataFrame, means: pd.DataFrame, stamp: str) -> Table:
-    """The report's table of accuracies, with the same values in bold, under another caption."""
-    table = accuracy_table(cells, means)
+def _values(cells: pd.DataFrame, means: pd.DataFrame, stamp: str) -> Table:
+    """The report's table of the metric, with the same values in bold, under another caption."""
+    table = metric_table(cells, means)
     caption = [
-        f"Top-1 test accuracy in percent of {setting(cells)}:",
+        f"{metric_of(cells).heading} of {setting(cells)}:",
         spread(cells),
         rank_sentence([entry.rank for row in table.rows for entry in row.table_cells], cells),
         denominator(cells),
@@ -48,9 +49,10 @@ def _differences(
     cells: pd.DataFrame, means: pd.DataFrame, rows: pd.DataFrame, baseline: str, stamp: str
 ) -> Table:
     known = {(row.label, row.sparsity): row for row in rows.itertuples()}
+    metric = metric_of(cells)
     sparsities = sorted(means.sparsity.unique())
     caption = [
-        f"Difference to {baseline} in percentage points of top-1 test accuracy, {setting(cells)}: "
+        f"Difference to {baseline} in {metric.difference}, {setting(cells)}: "
         "mean over seeds, paired by seed, ± half the width of the two-sided 95 % t interval",
         f"({_seeds(rows)}).",
     ]
@@ -66,7 +68,10 @@ def _differences(
         rows=[
             Row(
                 label,
-                [_difference(known.get((label, sparsity)), footnotes) for sparsity in sparsities],
+                [
+                    _difference(known.get((label, sparsity)), metric, footnotes)
+                    for sparsity in sparsities
+                ],
             )
             for label in _labels(cells)
             if label != baseline
@@ -85,18 +90,18 @@ def _areas(cells: pd.DataFrame, rows: pd.DataFrame, baseline: str | None, stamp:
         if cells[f"limit_{name}"].max() or (good[f"spent_{name}"] > 0).any()
     ]
     limits = [TableCell(_range(good[f"limit_{name}"])) for name in shown]
-    body, footnotes = [], Footnotes()
+    body, footnotes, metric = [], Footnotes(), metric_of(cells)
     for label in _labels(cells):
         row, own = known.get(label), good[good.label == label]
         against = (
-            [TableCell("") if label == baseline else _difference(row, footnotes)]
+            [TableCell("") if label == baseline else _difference(row, metric, footnotes)]
             if baseline
             else []
         )
         spent = [TableCell(_range(own[f"spent_{name}"])) for name in shown]
-        body.append(Row(label, [_area(row), *against, *spent]))
+        body.append(Row(label, [_area(row, metric), *against, *spent]))
     caption = [
-        f"Area under the accuracy-sparsity curve of {setting(cells)}, and what was spent.",
+        f"Area under the {metric.noun}-sparsity curve of {setting(cells)}, and what was spent.",
         _definition(cells, known=bool(known)),
         "Bold as in the tables by sparsity. Spent: by one cell, from the least to the most.",
     ]
@@ -153,25 +158,25 @@ def _seeds(rows: pd.DataFrame) -> str:
     return f"{ends} pairs"
 
 
-def _difference(row: Any, footnotes: Footnotes) -> TableCell:
+def _difference(row: Any, metric: Metric, footnotes: Footnotes) -> TableCell:
     """A signed difference with half its interval, and a footnote where it is significant."""
     if row is None or pd.isna(row.difference):
         return TableCell(DASH)
-    half = "" if pd.isna(row.high) else f"{(row.high - row.low) / 2:.2f}"
+    half = "" if pd.isna(row.high) else metric.written((row.high - row.low) / 2)
     mark = footnotes.mark(_SIGNIFICANT) if row.significant else ""
-    return TableCell(signed(row.difference), half, mark)
+    return TableCell(signed(row.difference, metric), half, mark)
 
 
-def _area(row: Any) -> TableCell:
+def _area(row: Any, metric: Metric) -> TableCell:
     if row is None or pd.isna(row.mean):
         return TableCell(DASH)
-    spread_ = "" if pd.isna(row.std) else f"{row.std:.2f}"
-    return TableCell(f"{row.mean:.2f}", spread_, rank=str(row.standing))
+    spread_ = "" if pd.isna(row.std) else metric.written(row.std)
+    return TableCell(metric.written(row.mean), spread_, rank=str(row.standing))
 
 
-def signed(number: float) -> str:
-    """Two digits with + or a true minus sign; what rounds to zero has none."""
-    text = f"{abs(number):.2f}"
+def signed(number: float, metric: Metric = ACCURACY) -> str:
+    """The number with + or a true minus sign; what rounds to zero has none."""
+    text = metric.written(abs(number))
     if float(text) == 0:
         return text
     return ("+" if number > 0 else "−") + text
@@ -201,9 +206,11 @@ def _definition(cells: pd.DataFrame, *, known: bool) -> str:
     if not known:
         return "There is no area: no method has one seed with a result at all common sparsities."
     left_out = every - len(sparsities)
+    unit = " (lower is better)" if metric_of(cells).lower else ", in percent"
     aside = f" ({left_out} left out, where a method has no result)" if left_out else ""
     return (
         f"The area is the integral by trapezoids over the {len(sparsities)} common sparsities from "
         f"{percent(sparsities[0])} to {percent(sparsities[-1])} %{aside}, divided by that range: "
-        "the mean accuracy over it, in percent; mean ± sample standard deviation over seeds."
+        f"the mean {metric_of(cells).noun} over it{unit}; "
+        "mean ± sample standard deviation over seeds."
     )

@@ -12,8 +12,10 @@ from bench.comparison.conditions import warnings
 from bench.comparison.paired import COLUMNS
 from bench.comparison.ranks import spans
 from bench.jobs.protocol import PROTOCOLS
+from bench.report.columns import metric_of
 from bench.report.figures.palette import looks
 from bench.report.tables import latex, markdown
+from bench.report.tables.tables import Table
 
 _DIAGRAM = "critical-difference"
 
@@ -21,17 +23,25 @@ _DIAGRAM = "critical-difference"
 def comparison_text(comparison: Comparison) -> str:
     """The tables and what the rankings say as plain text for a terminal."""
     titles = {
-        "compare-accuracy": "top-1 test accuracy (%), mean ± std; *best*, _second_",
-        "compare-difference": f"difference to {comparison.baseline}, ± half the 95 % interval",
-        "compare-area": "area under the curve (%), and what was spent",
+        "compare-accuracy": "{line}, mean ± std; *best*, _second_",
+        "compare-difference": "difference to {baseline}, ± half the 95 % interval",
+        "compare-area": "area under the curve{sign}, and what was spent",
         "compare-ranks": "mean rank, 1 is best",
     }
     parts = [
-        f"{table.setting}: {titles[table.kind]}\n\n{markdown.plain(table)}"
+        f"{table.setting}: {_titled(titles[table.kind], comparison, table)}"
+        f"\n\n{markdown.plain(table)}"
         for table in comparison.tables
     ]
     ending = [*comparison.statements, comparison.conditions.stamp(), *comparison.notes]
     return "\n\n".join([*parts, *map(markdown.printable, ending)])
+
+
+def _titled(title: str, comparison: Comparison, table: Table) -> str:
+    """The title with the metric of the table's pair in it."""
+    metric = metric_of(comparison.cells[comparison.cells.pair == table.pair])
+    words = {"line": metric.line, "baseline": comparison.baseline}
+    return title.format(**words, sign=f" ({metric.unit})" if metric.unit else "")
 
 
 def write_comparison(comparison: Comparison, out: Path) -> list[Path]:

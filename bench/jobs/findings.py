@@ -20,8 +20,9 @@ PARTS = (*PHASES, "rest")
 class Trial(BaseModel):
     """The result of one tuning trial on the validation split.
 
-    `accuracy` is in percent, `loss` is the mean cross-entropy; a failed trial has a `reason` in
-    place of both. `values` are those of the tuned fields.
+    `accuracy` is in percent, `loss` is the mean loss, `score` the metric of a pair that isn't
+    judged by accuracy; a failed trial has a `reason` in place of all. `values` are those of the
+    tuned fields.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -29,6 +30,7 @@ class Trial(BaseModel):
     values: dict[str, Any]
     accuracy: float | None = None
     loss: float | None = None
+    score: float | None = None
     reason: str = ""
 
 
@@ -38,7 +40,9 @@ class Findings(BaseModel):
     A field with a `Measure` has a column in every frame and CSV file, and where its declaration
     says so, in the summary, on the page and in the table of costs: nothing else names it.
 
-    Accuracies are percent of the test split, `loss` is its mean cross-entropy in nats. `nonzero`
+    Accuracies are percent of the test split, `loss` is its mean loss, a cross-entropy in nats or
+    half a squared distance. `score` is the record's `metric` where that isn't the accuracy, and
+    `score_error` its standard error over the test examples. `nonzero`
     counts the prunable weights that are not exactly zero in what was evaluated. `flops` are the
     multiplications and additions with nonzero weights in one forward pass of one example.
     `tied_predictions` are test examples whose largest logit several classes share; the lowest index
@@ -62,6 +66,10 @@ class Findings(BaseModel):
     ] = None
     top5: Annotated[float | None, Measure("top-5", "%", over_seeds=("mean", "std"))] = None
     loss: Annotated[float | None, Measure("loss", "nats", over_seeds=("mean",))] = None
+    score: Annotated[
+        float | None, Measure("score", over_seeds=("mean", "std", "min", "max"), if_known=True)
+    ] = None
+    score_error: float | None = None
     tied_predictions: int | None = None
     nonzero: Annotated[int | None, Measure("nonzero weights", page="data")] = None
     prunable: Annotated[int | None, Measure("prunable weights", page="pair")] = None

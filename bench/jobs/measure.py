@@ -27,7 +27,8 @@ class Measure:
     with `cost_if_known` the column is left out if no cell has a value. `parts` are the keys of a
     field that is a dictionary, each of which becomes a column: `phase_seconds` with the part
     `update` is the column `update_seconds`. Columns stand in the order of declaration, unless one
-    comes `before` another.
+    comes `before` another. One that is `if_known` is left out of a study in which no pair is judged
+    by another metric than the accuracy.
     """
 
     label: str
@@ -39,6 +40,7 @@ class Measure:
     cost_if_known: bool = False
     parts: tuple[str, ...] = ()
     before: str = ""
+    if_known: bool = False
 
 
 class Declared(NamedTuple):

@@ -9,6 +9,7 @@ from bench.jobs.budget import Budget
 from bench.jobs.findings import Findings
 from bench.jobs.job import Control, Job
 from bench.jobs.measure import Measure
+from bench.jobs.metric import MetricName
 from bench.jobs.protocol import ProtocolName
 from bench.jobs.recipe import Recipe
 from bench.jobs.schedule import Gradual
@@ -40,7 +41,8 @@ class Environment(BaseModel):
 class Record(Findings):
     """What was asked of one job, what it found, and what its numbers depend on.
 
-    `dense_accuracy` is percent of the test split, `dense_loss` its mean cross-entropy.
+    `metric` is what the pair is judged by: `accuracy`, or what `score` and `dense_score` are.
+    `dense_accuracy` is percent of the test split, `dense_loss` its mean loss.
     `data_sha256` is the hash of the dataset, `pair_sha256` that of the pair's settings and model,
     `source_sha256` that of the code, of which `harness_sha256` covers the part that isn't the
     method's. `spent` is what the pruning used; with tuning trials, the pruning with the chosen
@@ -70,6 +72,10 @@ class Record(Findings):
     budget: Budget
     spent: Budget
 
+    metric: Annotated[MetricName, Measure("metric", page="pair", if_known=True)] = "accuracy"
+    dense_score: Annotated[
+        float | None, Measure("dense score", page="pair", before="score", if_known=True)
+    ] = None
     dense_accuracy: Annotated[
         float | None, Measure("dense accuracy", "%", page="pair", before="accuracy")
     ] = None

@@ -3,6 +3,7 @@
 An OBS method predicts that the loss rises by δᵀBδ/2 if the weights move by δ. No B is formed.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from bench.problem.problem import Problem
 from bench.problem.weights import unflatten
 from methods.curvature.diagonals import fisher_diagonal, ggn_diagonal
-from methods.curvature.kronecker import Factors, Moments, fisher_factors
+from methods.curvature.factors import Factors, Moments, fisher_factors
 from methods.ekfac import second_moments
 
 Form = Callable[[Tensor], float]
@@ -93,7 +94,8 @@ def eigen_form(problem: Problem, factors: Mapping[str, Factors], samples: int) -
     def form(v: Tensor) -> float:
         total = 0.0
         for name, values in unflatten(v.double(), like=problem.weights).items():
-            turned = bases[name].output.T @ values.flatten(1) @ bases[name].input
+            own = bases[name]
+            turned = own.output.mT @ own.matrices(values) @ own.input
             total += _dot(turned.square(), moments[name])
         return total
 
@@ -105,11 +107,13 @@ def _layer_errors(problem: Problem, samples: int) -> dict[str, Factors]:
     moments = Moments()
     for columns in problem.inputs(samples):
         moments.add(columns)
-    means = moments.means
-    return {
-        name: Factors(torch.eye(len(weight), dtype=torch.float64), means[name])
-        for name, weight in problem.weights.items()
-    }
+    found = {}
+    for name, mean in moments.means.items():
+        *groups, side, _ = mean.shape
+        units = problem.weights[name].numel() // (math.prod(groups) * side)
+        identity = torch.eye(units, dtype=torch.float64).expand(*groups, units, units)
+        found[name] = Factors(identity, mean)
+    return found
 
 
 def _by_layer(problem: Problem, factors: Mapping[str, Factors]) -> Form:
@@ -118,8 +122,9 @@ def _by_layer(problem: Problem, factors: Mapping[str, Factors]) -> Form:
     def form(v: Tensor) -> float:
         total = 0.0
         for name, values in unflatten(v.double(), like=problem.weights).items():
-            flat = values.flatten(1)
-            total += _dot(flat, factors[name].output @ flat @ factors[name].input)
+            own = factors[name]
+            flat = own.matrices(values)
+            total += _dot(flat, own.output @ flat @ own.input)
         return total
 
     return form

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from bench.problem.gradients.hessian import hessian_vector_product
 from bench.problem.gradients.watch import signals
+from bench.problem.objectives import CLASSIFICATION
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def true(model: nn.Module, layer: str, inputs: Tensor) -> Moments:
 
     The expectation over the model's own labels is taken exactly.
     """
-    probabilities = model(inputs).softmax(dim=1)
+    probabilities = CLASSIFICATION.predicted(model(inputs))
     parts = [
         _moments(model, layer, inputs, torch.full((len(inputs),), label), weight)
         for label, weight in enumerate(probabilities.unbind(1))

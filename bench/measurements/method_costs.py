@@ -23,7 +23,6 @@ from bench.pairs.preparing.prepare import prepare
 from bench.problem.cache import Cache, Reuse
 from bench.problem.calibration import Calibration
 from bench.problem.chunks import CHUNK
-from bench.problem.loss import loss_of
 from bench.problem.passes import Settings
 from bench.problem.problem import Problem, Target
 from methods import METHODS, build
@@ -105,7 +104,7 @@ def plain_pass(dense: Dense, examples: int) -> float:
     def once() -> None:
         for some, their in zip(inputs.split(CHUNK), labels.split(CHUNK), strict=True):
             model.zero_grad()
-            loss_of(model(some), their).backward()
+            dense.objective.loss(model(some), their).backward()
 
     return min(_seconds(once) for _ in range(ROUNDS + 1))
 
@@ -121,7 +120,7 @@ def _measured(method: Method, dense: Dense, examples: int) -> Cost:
         dense.prunable,
         Calibration(dense.calibration, 0, Meter(PLENTY)),
         Target(SPARSITY, "global"),
-        Settings(reuse=Reuse(Cache(2**34), dense)),
+        Settings(reuse=Reuse(Cache(2**34), dense), objective=dense.objective),
     )
     found: list[Any] = []
     if method.splits:

@@ -118,7 +118,7 @@ def on_test_split(dense: Dense, problem: Problem, step: Step) -> float:
     """Return the change of the mean loss on the test split over the whole step."""
     model = copy.deepcopy(dense.model)
     model.load_state_dict(partly(problem, step, 1.0), strict=False)
-    return evaluate(model, dense.test).loss - dense.evaluation.loss
+    return evaluate(model, dense.test, dense.objective).loss - dense.evaluation.loss
 
 
 def overall_ratios(table: pd.DataFrame) -> pd.DataFrame:

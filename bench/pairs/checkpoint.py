@@ -105,6 +105,30 @@ class SuppliedWeights:
             ) from error
 
 
+@dataclass(frozen=True, eq=False)
+class GivenWeights:
+    """The weights of a model that is in memory; their hash names them."""
+
+    state: StateDict
+
+    def load(self) -> tuple[StateDict, str]:
+        """Return the state dict and the SHA-256 of its tensors' names and bits."""
+        digest = hashlib.sha256()
+        for name, value in self.state.items():
+            if isinstance(value, Tensor) and value.layout is torch.strided:
+                bits = value.detach().cpu().contiguous().flatten().view(torch.uint8)
+                digest.update(name.encode() + bits.numpy().tobytes())
+        return self.state, digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class BuiltWeights:
+    """The weights with which the pair's builder returns its model, such as one read from a folder.
+
+    Their hash names them, as it does those of `GivenWeights`.
+    """
+
+
 def _kept(file: str) -> Path:
     """Return the path of a checkpoint in BENCH_DATA."""
     return data_folder() / "checkpoints" / file

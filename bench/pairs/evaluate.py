@@ -1,56 +1,94 @@
-"""Evaluates a model: accuracy and loss on every image of a split.
+"""Evaluates a model by its objective: loss and metric on every example of a split.
 
 Predicted classes are ranked by one rule on every device: the larger logit first, and of equal
 logits the one with the lower index, as `argmax` does in published code. The rule matters: a pruned
 network with dead units gives exactly equal logits for whole groups of images.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from bench.problem.loss import loss_of
+from bench.problem.objective import Objective
+from bench.problem.objectives import CLASSIFICATION
 from datasets.inputs.split_inputs import Inputs
 
 BATCH = 100
 """The number of examples in one pass; with 1,000, ResNet-20 on two cores takes 1.7 times as long.
 """
 
+TOKENS = 2048
+"""The most tokens in one pass of several texts: each has a logit for every word of a vocabulary."""
+
 
 @dataclass(frozen=True)
 class Evaluation:
     """The result of an evaluation on `examples` examples.
 
-    `accuracy` and `top5` are in percent, `loss` is the mean cross-entropy. `tied` counts the
-    examples whose largest logit is shared by several classes. Rules for ties other than the lowest
-    index would give accuracies from `tied_lost` to `tied_won` percent.
+    `accuracy` and `top5` are percent of the choices, which are the examples of a classification and
+    the tokens of a language model; None if there are none. `loss` is the mean over examples. `tied`
+    counts the examples whose largest logit is shared by several classes. Rules for ties other than
+    the lowest index would give accuracies from `tied_lost` to `tied_won` percent. `score` is the
+    metric where it isn't the accuracy, and `score_error` its standard error over the examples, by
+    the spread of their losses (to first order).
     """
 
-    accuracy: float
-    top5: float
+    accuracy: float | None
+    top5: float | None
     loss: float
     examples: int
     tied: int = 0
     tied_lost: float = 0.0
     tied_won: float = 0.0
+    score: float | None = None
+    score_error: float | None = None
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, images: Inputs) -> Evaluation:
-    """Return the evaluation of the model on every image; leaves the model in evaluation mode."""
+def evaluate(model: nn.Module, data: Inputs, objective: Objective = CLASSIFICATION) -> Evaluation:
+    """Return the evaluation of the model on every example; leaves it in evaluation mode."""
     model.eval()
     counts = torch.zeros(5, dtype=torch.long)
-    loss = 0.0
-    for positions in torch.arange(len(images)).split(BATCH):
-        inputs, labels = images.batch(positions)
-        logits = model(inputs)
-        counts += _counts(logits, labels).cpu()
-        loss += float(loss_of(logits.double(), labels))
-    count = len(images)
+    loss = squares = 0.0
+    chosen = width = 0
+    for positions in torch.arange(len(data)).split(_batch(data.labels)):
+        inputs, targets = data.batch(positions)
+        outputs = model(inputs)
+        choices = objective.choices(outputs, targets)
+        if choices is not None:
+            counts += _counts(*choices).cpu()
+            chosen += len(choices[1])
+        loss += float(objective.loss(outputs.double(), targets))
+        if objective.metric != "accuracy":
+            losses = objective.loss(outputs.double(), targets, "none")
+            squares += float(losses.square().sum())
+            width = outputs[0].numel()
+    count = len(data)
     first, top5, tied, lost, won = counts.tolist()
-    percents = (100 * hits / count for hits in (lost, won))
-    return Evaluation(100 * first / count, 100 * top5 / count, loss / count, count, tied, *percents)
+    accuracy, top = (100 * hits / chosen if chosen else None for hits in (first, top5))
+    mean = loss / count
+    score = objective.score(mean, _standard_error(mean, squares, count), width)
+    if score is not None:
+        value, error = score
+        return Evaluation(accuracy, top, mean, count, score=value, score_error=error)
+    ties = (100 * hits / count for hits in (lost, won))
+    return Evaluation(accuracy, top, mean, count, tied, *ties)
+
+
+def _batch(labels: Tensor) -> int:
+    """Return the number of examples in one pass: fewer where each has many tokens [n, t]."""
+    if labels.dim() != 2 or labels.is_floating_point():
+        return BATCH
+    return max(1, min(BATCH, TOKENS // max(1, labels.shape[1])))
+
+
+def _standard_error(mean: float, squares: float, count: int) -> float:
+    """Return the standard error of a mean of `count` numbers whose squares sum to `squares`."""
+    if count < 2:
+        return 0.0
+    return math.sqrt(max(0.0, squares - count * mean**2) / (count - 1) / count)
 
 
 def ranks(logits: Tensor, labels: Tensor) -> Tensor:

@@ -19,7 +19,8 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from bench.problem.loss import loss_of
+from bench.problem.objective import Objective
+from bench.problem.objectives import CLASSIFICATION
 from bench.problem.training.frozen import set_trainable
 
 aten = torch.ops.aten
@@ -71,7 +72,11 @@ def forward_flops(model: nn.Module, inputs: Tensor) -> Flops:
 
 
 def training_flops(
-    model: nn.Module, inputs: Tensor, labels: Tensor, frozen: Collection[str] = ()
+    model: nn.Module,
+    inputs: Tensor,
+    targets: Tensor,
+    frozen: Collection[str] = (),
+    objective: Objective = CLASSIFICATION,
 ) -> int:
     """Return PyTorch's count of FLOPs of a forward and backward pass for one example [1, ...].
 
@@ -86,7 +91,7 @@ def training_flops(
     }
     counter = FlopCounterMode(display=False, custom_mapping=recurrent)
     with torch.enable_grad(), _decomposed(), counter:
-        loss_of(copied(inputs).float(), labels, "mean").backward()
+        objective.loss(copied(inputs).float(), targets, "mean").backward()
     return int(counter.get_total_flops())
 
 

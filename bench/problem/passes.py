@@ -4,7 +4,6 @@ import functools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +18,7 @@ from bench.problem.finite import assert_finite, assert_finite_signal
 from bench.problem.gradients.hessian import hessian_vector_product
 from bench.problem.gradients.signal import Signal
 from bench.problem.gradients.sweep import GRADIENTS_MEMORY
+from bench.problem.gradients.targets import Fisher, targets_of
 from bench.problem.gradients.watch import (
     at_least_single,
     footprint,
@@ -26,13 +26,10 @@ from bench.problem.gradients.watch import (
     layer_positions,
     signals,
 )
-from bench.problem.loss import drawn_labels, loss_of, probabilities_of
+from bench.problem.objective import Objective
+from bench.problem.objectives import CLASSIFICATION
 from bench.problem.stopwatch import Stopwatch
 from bench.problem.weights import Masks, Weights, flatten
-
-Fisher = Literal["empirical", "true"]
-"""Which labels the Fisher's gradients are computed with: `empirical` takes the data's labels,
-`true` draws them from the model's own predictive distribution."""
 
 MEMORY = 2**30
 """The bytes that one chunk of examples may take, its layer inputs and gradients included."""
@@ -45,12 +42,14 @@ class Settings:
     `memory` is the number of bytes that one chunk of examples may take during a pass,
     `gradients_memory` the number of bytes that all gradients kept at once may take. Without a
     `stopwatch` the passes make one for themselves; without `reuse` everything is computed anew.
+    The `objective` is the pair's.
     """
 
     memory: int = MEMORY
     gradients_memory: int = GRADIENTS_MEMORY
     stopwatch: Stopwatch | None = None
     reuse: Reuse | None = None
+    objective: Objective = CLASSIFICATION
 
 
 class Passes(OfOneJob):
@@ -88,6 +87,11 @@ class Passes(OfOneJob):
         }
 
     @property
+    def objective(self) -> Objective:
+        """The loss of the pair, and its predictive distribution."""
+        return self._settings.objective
+
+    @property
     def used_data(self) -> bool:
         """Whether any calibration examples were asked for."""
         return self._calibration.used
@@ -104,7 +108,7 @@ class Passes(OfOneJob):
         return self._calibration.generator(purpose)
 
     def examples(self, count: int) -> tuple[Tensor, Tensor]:
-        """Return the first `count` calibration examples: inputs [count, ...] and labels [count].
+        """Return the first `count` calibration examples: inputs and targets, both [count, ...].
 
         Charges `count` examples. Raises `MethodError` if the training split has fewer.
         """
@@ -114,8 +118,9 @@ class Passes(OfOneJob):
     def inputs(self, samples: int) -> Iterator[dict[str, Tensor]]:
         """Iterate over chunks of the prunable layers' inputs, by parameter: [n, in, positions].
 
-        These are the columns that the layer's flattened weight multiplies. A linear layer on [n,
-        in] has one position, a convolution one per output pixel. Charges `samples` examples; there
+        These are the columns that the layer's flattened weight multiplies, [n, groups, in,
+        positions] for a convolution in several groups. A linear layer on [n, in] has one position,
+        a convolution one per output pixel. Charges `samples` examples; there
         is no backward pass.
         """
         first = 0
@@ -142,11 +147,12 @@ class Passes(OfOneJob):
     ) -> Iterator[dict[str, Signal]]:
         """Iterate over the layer inputs and output gradients of `samples` examples, chunk by chunk.
 
-        With `fisher` `empirical` the labels are the data's, with `true` they are drawn from the
-        model's own prediction, and with a number every example has this class. `layers` are the
-        prunable parameters wanted (default: all); the first `skip` examples are passed over; chunks
-        are of a size for means over `batch` examples. Charges skip + samples examples and one
-        backward pass per example, however few layers are wanted.
+        With `fisher` `empirical` the targets are the data's, with `true` they are drawn from the
+        model's own prediction, and with a number they are those of this term of the loss's
+        curvature in the outputs, such as one class for every example. `layers` are the prunable
+        parameters wanted (default: all); the first `skip` examples are passed over; chunks are of a
+        size for means over `batch` examples. Charges skip + samples examples and one backward pass
+        per example, however few layers are wanted.
         """
         modules = {name: self._prunable[name] for name in layers or self._prunable}
         chunk = self.chunk if batch == 1 else self._chunk_for(batch)
@@ -157,29 +163,29 @@ class Passes(OfOneJob):
         for inputs, own in chunks:
             with self.phase("gradients"):
                 assert_finite("the inputs", inputs, first)
-                if fisher == "true":
-                    labels = _sampled_labels(self._model, inputs, draw)
-                else:
-                    labels = own if fisher == "empirical" else torch.full_like(own, fisher)
-                by_module = signals(self._model, list(modules.values()), inputs, labels)
+                targets = targets_of(fisher, self._model, inputs, own, self.objective, draw)
+                by_module = signals(
+                    self._model, list(modules.values()), inputs, targets, self.objective
+                )
                 for name, module in modules.items():
                     assert_finite_signal(name, by_module[module], first)
             first += len(inputs)
             yield {name: by_module[module] for name, module in modules.items()}
 
     def predictions(self, samples: int) -> Tensor:
-        """Return the model's class probabilities [samples, classes], in calibration order.
+        """Return the model's predictive distribution [samples, ...], in calibration order.
 
-        Charges the examples; there is no backward pass.
+        These are class probabilities [samples, classes], those of tokens at each position, or the
+        outputs of a regression. Charges the examples; there is no backward pass.
         """
         chunks = self._calibration.chunks(samples, self.chunk)
         with self.phase("gradients"), torch.no_grad():
-            logits = torch.cat([at_least_single(self._model(inputs)) for inputs, _ in chunks])
-        assert_finite("the model's outputs", logits)
-        return probabilities_of(logits)
+            outputs = torch.cat([at_least_single(self._model(inputs)) for inputs, _ in chunks])
+        assert_finite("the model's outputs", outputs)
+        return self.objective.predicted(outputs)
 
     def loss(self, weights: Weights, samples: int) -> float:
-        """Return the mean cross-entropy of `samples` examples with these weights in the model.
+        """Return the mean loss of `samples` examples with these weights in the model.
 
         It is for methods that keep the best of several candidates. Charges one tuning trial and the
         examples; there is no backward pass.
@@ -189,10 +195,10 @@ class Passes(OfOneJob):
         total = 0.0
         own = {n: w.to(self._model.get_parameter(n).dtype) for n, w in weights.items()}
         with self.phase("gradients"), torch.no_grad():
-            for inputs, labels in chunks:
-                logits = at_least_single(functional_call(self._model, own, inputs))
-                assert_finite("the outputs of the model with these weights", logits)
-                total += float(loss_of(logits, labels))
+            for inputs, targets in chunks:
+                outputs = at_least_single(functional_call(self._model, own, inputs))
+                assert_finite("the outputs of the model with these weights", outputs)
+                total += float(self.objective.loss(outputs, targets))
         return total / samples
 
     def hessian_vector_product(self, vector: Tensor, samples: int) -> Tensor:
@@ -208,13 +214,13 @@ class Passes(OfOneJob):
         total = torch.zeros_like(vector)
         with self.phase("gradients"):
             first = 0
-            for inputs, labels in chunks:
-                assert_finite("the inputs", inputs, first)
+            for batch in chunks:
+                assert_finite("the inputs", batch[0], first)
                 product = hessian_vector_product(
-                    self._model, list(self._prunable), vector * inside, inputs, labels
+                    self._model, list(self._prunable), vector * inside, *batch, self.objective
                 )
                 assert_finite("Hessian-vector products", product.unsqueeze(0), first)
-                first += len(inputs)
+                first += len(batch[0])
                 total += product
         return total * inside / samples
 
@@ -233,11 +239,3 @@ class Passes(OfOneJob):
         """The number of positions at which one example uses each prunable layer's weights."""
         inputs, _ = self._calibration.first(1)
         return layer_positions(self._model, list(self._prunable.values()), inputs)
-
-
-def _sampled_labels(model: nn.Module, inputs: Tensor, generator: torch.Generator) -> Tensor:
-    """Return labels [n] drawn from the model's own predictive distribution."""
-    with torch.no_grad():
-        probabilities = probabilities_of(at_least_single(model(inputs)))
-    assert_finite("the model's predictions", probabilities)
-    return drawn_labels(probabilities, generator)

@@ -15,7 +15,8 @@ from bench.problem.calibration import Calibration
 from bench.problem.gradients.assemble import by_layer, gradient_bytes, mean_gradients
 from bench.problem.gradients.per_example import DenseGradients, JoinedGradients
 from bench.problem.gradients.sweep import SweptGradients, layer_groups
-from bench.problem.passes import Fisher, Passes, Settings
+from bench.problem.gradients.targets import Fisher
+from bench.problem.passes import Passes, Settings
 from bench.problem.selection import select
 from bench.problem.weights import Masks, Scores, Weights, flatten
 

@@ -20,6 +20,7 @@ import pandas as pd
 
 from bench.common.errors import UserError
 from bench.jobs.cell import Cell
+from bench.report.columns import metric_of
 from bench.report.figures.drawings import Drawings, sheets
 from bench.report.figures.kind import Kind
 from bench.report.file_names import file_names
@@ -132,10 +133,11 @@ def _writing(out: Path) -> Iterator[None]:
 
 
 def summary_text(cells: Sequence[Cell]) -> str:
-    """The accuracy tables as plain text for a terminal, and how much of the study has run."""
+    """The tables of metrics as plain text for a terminal, and how much of the study has run."""
     table = frame(cells)
     parts = [
-        f"{part.setting}: top-1 test accuracy (%)\n\n{markdown.plain(part)}"
+        f"{part.setting}: {metric_of(table[table.pair == part.pair]).line}\n\n"
+        f"{markdown.plain(part)}"
         for part in tables(table, summary(table))
         if part.kind == "accuracy"
     ]
@@ -165,7 +167,7 @@ def _write_text(
     names = file_names(means.pair.unique())
     files = {
         out / "report.md": markdown.document(
-            title, description, progress(table), _sections(every, names, means, kinds)
+            title, description, progress(table), _sections(every, names, table, means, kinds)
         ),
         out / "summary.csv": means.to_csv(index=False, lineterminator="\n"),
     }
@@ -217,6 +219,7 @@ def _drawn(means: pd.DataFrame) -> list[str]:
 def _sections(
     all_tables: Sequence[Table],
     names: dict[str, str],
+    table: pd.DataFrame,
     means: pd.DataFrame,
     kinds: Sequence[Kind],
 ) -> list[str]:
@@ -227,7 +230,9 @@ def _sections(
         own = [part for part in all_tables if part.pair == pair]
         sections.append(f"## {markdown.escape(pair)}")
         if pair in drawn:
-            sections += _links(name, means[means.pair == pair], kinds)
+            metric = metric_of(table[table.pair == pair])
+            judged = [kind.judged_by(metric) for kind in kinds]
+            sections += _links(name, means[means.pair == pair], judged)
             sections += map(markdown.escape, gaps(means[means.pair == pair]))
         else:
             sections.append("No cell of this pair has a result yet, so there is no figure.")

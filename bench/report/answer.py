@@ -57,7 +57,7 @@ def _sentence(winners: Sequence[Winner], single: bool) -> str:
     for who, run in itertools.groupby(winners, lambda w: (w.label, w.allocation)):
         name = who[0] if single else f"{who[0]} ({who[1]})"
         runs.append(f"{name} at {_span([winner.sparsity for winner in run])}")
-    return f"Most accurate: {_listed(runs)} sparsity; {_noise(winners)}."
+    return f"{winners[0].lead.metric.best}: {_listed(runs)} sparsity; {_noise(winners)}."
 
 
 def _noise(winners: Sequence[Winner]) -> str:

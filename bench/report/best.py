@@ -1,4 +1,4 @@
-"""Which method has the highest mean in each column of a table, and whether by more than noise."""
+"""Which method has the best mean in each column of a table, and whether by more than noise."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,7 +8,8 @@ import pandas as pd
 
 from bench.common.statistics.contest import contest
 from bench.common.statistics.inference import LEVEL
-from bench.report.columns import RESOURCES
+from bench.jobs.metric import ACCURACY, Metric
+from bench.report.columns import RESOURCES, metric_of
 
 _HASHES = ("checkpoint_sha256", "pair_sha256", "data_sha256")
 _EQUAL = (*(f"limit_{name}" for name in RESOURCES), *_HASHES)
@@ -17,20 +18,21 @@ Name = tuple[str, ...]
 
 
 class Lead(NamedTuple):
-    """The two contenders with the highest mean accuracy.
+    """The two contenders with the best mean of the pair's metric.
 
     `clear` is True where the first is ahead of every other one by the rule of `contest`,
     False where one of them is within noise, and None where that can't be said: one contender, pairs
-    of seeds that tell nothing, or unequal budgets or checkpoints. `rival` is the most accurate of
-    those within noise.
+    of seeds that tell nothing, or unequal budgets or checkpoints. `rival` is the best of those
+    within noise. `value` is the mean of the first, `margin` how much better it is.
     """
 
     best: Name
     second: Name | None
-    accuracy: float
+    value: float
     margin: float
     clear: bool | None
     rival: Name | None = None
+    metric: Metric = ACCURACY
 
 
 def fair(cells: pd.DataFrame) -> bool:
@@ -43,14 +45,15 @@ def leads(
 ) -> dict[tuple[object, ...], Lead]:
     """The lead within each group; a group without any result is left out.
 
-    `cells` is the result of `frame`; `contender` are the columns that name who competes. Sanity
-    controls don't: they are no methods.
+    `cells` is the result of `frame`, each group of one pair; `contender` are the columns that name
+    who competes. Sanity controls don't: they are no methods.
     """
     found: dict[tuple[object, ...], Lead] = {}
     good = cells[(cells.status == "ok") & (cells.control == "")]
     for key, part in good.groupby(list(groups), sort=False, observed=True):
-        by_seed = part.pivot(columns="seed", index=list(contender), values="accuracy")
-        found[key if isinstance(key, tuple) else (key,)] = _lead(by_seed, fair(part))
+        metric = metric_of(part)
+        by_seed = part.pivot(columns="seed", index=list(contender), values=metric.column)
+        found[key if isinstance(key, tuple) else (key,)] = _lead(by_seed, metric, fair(part))
     return found
 
 
@@ -67,17 +70,17 @@ def ranking(cells: pd.DataFrame) -> dict[tuple[object, object], str]:
     return ranks
 
 
-def _lead(by_seed: pd.DataFrame, comparable: bool) -> Lead:
+def _lead(by_seed: pd.DataFrame, metric: Metric, comparable: bool) -> Lead:
     """`by_seed` has one row for each contender and one column for each seed."""
     values = by_seed.to_numpy(np.float64)
     means = np.nanmean(values, axis=1)
-    found = contest(values)
+    found = contest(metric.sign * values)
     names = [name if isinstance(name, tuple) else (name,) for name in by_seed.index]
     best, *others = found.order
     if not others:
-        return Lead(names[best], None, float(means[best]), 0.0, None)
+        return Lead(names[best], None, float(means[best]), 0.0, None, metric=metric)
     clear = found.clear if comparable else None
     close = [names[n] for n, p in zip(others, found.p_values, strict=True) if p >= LEVEL]
     rival = close[0] if clear is False else None
-    margin = float(means[best] - means[others[0]])
-    return Lead(names[best], names[others[0]], float(means[best]), margin, clear, rival)
+    margin = metric.sign * float(means[best] - means[others[0]])
+    return Lead(names[best], names[others[0]], float(means[best]), margin, clear, rival, metric)

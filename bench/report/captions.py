@@ -5,16 +5,16 @@ from collections.abc import Collection, Iterable
 import pandas as pd
 
 from bench.common.statistics.contest import RULE
-from bench.report.columns import RESOURCES
+from bench.report.columns import RESOURCES, metric_of
 from bench.report.gaps import exhausted, untimed
 
 
-def accuracy_caption(cells: pd.DataFrame) -> str:
-    """Conditions of an accuracy table of one pair and allocation."""
+def metric_caption(cells: pd.DataFrame) -> str:
+    """Conditions of a table of the metric of one pair and allocation."""
     return " ".join(
         part
         for part in (
-            f"Top-1 test accuracy in percent of {setting(cells)}:",
+            f"{metric_of(cells).heading} of {setting(cells)}:",
             spread(cells),
             denominator(cells),
             exhausted(cells),
@@ -87,7 +87,8 @@ def denominator(cells: pd.DataFrame) -> str:
 def test_images(cells: pd.DataFrame) -> str:
     """The size of the test split."""
     sizes = [f"{size:,}" for size in cells.test_examples.dropna().unique()]
-    return f"{_or(sizes)} test images." if sizes else ""
+    what = "examples" if metric_of(cells).lower else "images"
+    return f"{_or(sizes)} test {what}." if sizes else ""
 
 
 def budget_sentence(cells: pd.DataFrame) -> str:

@@ -4,9 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import pandas as pd
+
 from bench.jobs.budget import Budget
 from bench.jobs.findings import PARTS
 from bench.jobs.measure import Declared, Measure, Statistic, declared
+from bench.jobs.metric import ACCURACY, METRICS, Metric
 from bench.jobs.record import Environment, Record
 
 PANEL = ["pair", "allocation", "protocol"]
@@ -88,6 +91,12 @@ class Columns:
         return dict(sorted(found, key=lambda item: _PAGE_UNITS.index(item[1].unit)))
 
     @property
+    def if_known(self) -> list[str]:
+        """The columns that a frame of pairs judged by accuracy doesn't have."""
+        every = (*self.numbers, *self.counts, *self.texts)
+        return [column.name for column in every if column.measure.if_known]
+
+    @property
     def costs(self) -> dict[str, Measure]:
         """The columns of the table of costs, what every record knows before what only some do."""
         found = [(name, measure) for name, measure in self.measures.items() if measure.cost]
@@ -103,6 +112,14 @@ def columns(model: type[Record] = Record) -> Columns:
         texts=[column for column in every if column.type in (str, list)],
         environment=declared(Environment),
     )
+
+
+def metric_of(cells: pd.DataFrame) -> Metric:
+    """The metric of some rows of the frame, which are of one pair.
+
+    A frame without a column of metrics is of pairs that are judged by accuracy.
+    """
+    return METRICS[cells.metric.iloc[0]] if "metric" in cells and len(cells) else ACCURACY
 
 
 def heading(measure: Measure) -> str:

@@ -11,6 +11,7 @@ from bench.jobs.cell import Cell
 from bench.jobs.findings import PHASES
 from bench.jobs.job import canonical_json
 from bench.jobs.measure import Declared
+from bench.jobs.metric import ACCURACY, METRICS
 from bench.jobs.record import Record
 from bench.report.columns import GROUP, IDENTITY, PART_SECONDS, RESOURCES, Columns, columns
 
@@ -42,8 +43,9 @@ def frame_of_cells(cells: Sequence[Cell]) -> pd.DataFrame:
     The columns are those that the records' fields declare, see `bench.report.columns`.
     `compression` is parameters / nonzero parameters, where everything outside the prunable weights
     counts as kept; `speedup` is theoretical: dense FLOPs / FLOPs. Both are missing where nothing is
-    left to divide by. The columns `PART_SECONDS` sum to `prune_seconds` where the record divides
-    them, and are missing elsewhere.
+    left to divide by. The metric, the score and its like have columns only where some pair is
+    judged by another metric than the accuracy. The columns `PART_SECONDS` sum to `prune_seconds`
+    where the record divides them, and are missing elsewhere.
     """
     known = columns(record_type(cells))
     table = pd.DataFrame([_row(cell, known) for cell in cells], columns=known.names)
@@ -51,11 +53,19 @@ def frame_of_cells(cells: Sequence[Cell]) -> pd.DataFrame:
     table = table.astype(dict.fromkeys(("sparsity", *fractional), "float64"))
     whole = [column.name for column in (*known.counts, *known.environment) if column.type is int]
     budgets = [f"{kind}_{name}" for kind in ("spent", "limit") for name in RESOURCES]
-    table = table.astype(dict.fromkeys(("seed", *whole, *budgets), "Int64"))
+    table = _judged(table.astype(dict.fromkeys(("seed", *whole, *budgets), "Int64")), known)
     kept = table.parameters - table.prunable + table.nonzero
     table["compression"] = _ratio(table.parameters, kept)
     table["speedup"] = _ratio(table.dense_flops, table.flops)
     return table
+
+
+def _judged(table: pd.DataFrame, known: Columns) -> pd.DataFrame:
+    """The table with the metric of every pair, or without what no pair judged by accuracy has."""
+    if table.metric.isin([ACCURACY.name]).where(table.metric.notna(), True).all():
+        return table.drop(columns=known.if_known)
+    own = table.groupby("pair", sort=False).metric.transform("first")
+    return table.assign(metric=own.fillna(ACCURACY.name))
 
 
 def _ratio(whole: pd.Series, part: pd.Series) -> pd.Series:
@@ -107,7 +117,8 @@ def _said(part: BaseModel | None) -> str:
 
 
 def _outcome(record: Record) -> tuple[str, str]:
-    """Status and reason; a success that holds no accuracy is none."""
-    if record.status == "ok" and record.accuracy is None:
-        return "failed", "the record holds no accuracy"
+    """Status and reason; a success that doesn't hold its metric is none."""
+    metric = METRICS[record.metric]
+    if record.status == "ok" and metric.of(record) is None:
+        return "failed", f"the record holds no {metric.noun}"
     return record.status, " ".join(record.reason.split())

@@ -8,7 +8,7 @@ from bench.jobs.record import Record
 from bench.report.columns import PANEL
 from bench.report.tables.costs import cost_table
 from bench.report.tables.phases import phase_table
-from bench.report.tables.tables import Table, accuracy_table
+from bench.report.tables.tables import Table, metric_table
 
 SIDE_BY_SIDE = ["pair", "allocation"]
 """Protocols share a table, since what a reader asks is whether training closes the gap."""
@@ -17,7 +17,7 @@ SIDE_BY_SIDE = ["pair", "allocation"]
 def tables(
     cells: pd.DataFrame, over_seeds: pd.DataFrame, model: type[Record] = Record
 ) -> list[Table]:
-    """Tables of accuracy, of cost and, where it is known, of phases for every pair and allocation.
+    """Tables of the metric, of cost and, where known, of phases for every pair and allocation.
 
     `cells` and `over_seeds` are the results of `frame` and `summary`, `model` the type of the
     records.
@@ -26,7 +26,7 @@ def tables(
         table
         for part, means in panels(cells, over_seeds, SIDE_BY_SIDE)
         for table in (
-            accuracy_table(part, means),
+            metric_table(part, means),
             cost_table(part, means, model),
             phase_table(part),
         )

@@ -18,9 +18,11 @@ def summary(table: pd.DataFrame, model: type[Record] = Record) -> pd.DataFrame:
     order of their first appearance.
     """
     wanted: dict[str, tuple[str, str]] = {
-        name: (column, statistic) for name, column, statistic in columns(model).over_seeds
+        name: (column, statistic)
+        for name, column, statistic in columns(model).over_seeds
+        if column in table
     }
-    wanted |= {"ok": ("accuracy", "count"), "expected": ("accuracy", "size")}
+    wanted |= {"ok": ("status", "count"), "expected": ("status", "size")}
     measured = list(dict.fromkeys(source for source, _ in wanted.values()))
     good = table[measured].where(table.status == "ok")
     keys = [table[name] for name in GROUP]

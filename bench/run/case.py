@@ -73,7 +73,7 @@ class Case:
         """
         if support is None or self._nothing_lost(support):
             support = self.left
-        reuse = None
+        objective, reuse = self.dense.objective, None
         if self.cache is not None and self._own_data and support is self.left and self._dense_still:
             reuse = Reuse(self.cache, self.dense)
         return Problem(
@@ -81,7 +81,7 @@ class Case:
             self.dense.prunable,
             Calibration(self._examples, self.job.seed, self.meter),
             self.step_to(sparsity),
-            Settings(self.memory, stopwatch=self._stopwatch, reuse=reuse),
+            Settings(self.memory, stopwatch=self._stopwatch, reuse=reuse, objective=objective),
             support,
         )
 

@@ -35,7 +35,7 @@ class ShuffledLabels:
     def __init__(self, examples: Inputs, seed: int) -> None:
         order = torch.randperm(len(examples), generator=seeded(seed, "shuffled labels"))
         self._examples = examples
-        self._labels = examples.labels[order.to(examples.labels.device)]
+        self._order = order.to(examples.labels.device)
 
     def __len__(self) -> int:
         return len(self._examples)
@@ -43,7 +43,7 @@ class ShuffledLabels:
     def batch(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Return the inputs [n, ...] at these positions, with labels [n] of other examples."""
         inputs, _ = self._examples.batch(positions)
-        return inputs, self._labels[positions.to(self._labels.device)]
+        return inputs, self._examples.labels[self._order[positions.to(self._order.device)]]
 
 
 def calibration_examples(

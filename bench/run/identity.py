@@ -27,9 +27,9 @@ from bench.pairs.preparing import soundness, validation
 from bench.pairs.preparing.dense_training import trained
 from bench.pairs.preparing.identity import SET_ASIDE
 from bench.pairs.preparing.prepare import (
-    _assert_accuracy,
     _assert_channels,
-    _assert_classes,
+    _assert_expected,
+    _assert_targets,
     prepare,
 )
 from bench.run import control, environment, snapshot, tuning
@@ -42,7 +42,7 @@ from methods import METHODS, build
 _SET_ASIDE = SET_ASIDE | outside_of(
     *(environment, pair_identity, findings, record, snapshot, store),
     *(Case._add_cost, Case.restore),
-    *(_assert_accuracy, _assert_channels, _assert_classes, trained),
+    *(_assert_expected, _assert_channels, _assert_targets, trained),
     *(soundness, validation),  # they refuse pairs, and change no number
     *(Job, Budget),  # their fields are in the job's key
 )

@@ -12,10 +12,13 @@ from bench.common.machine.yardstick import yardstick_seconds
 from bench.jobs.budget import Meter, OverBudget
 from bench.jobs.findings import Findings
 from bench.jobs.job import Job
+from bench.jobs.metric import MetricName
 from bench.jobs.record import Record, Status
+from bench.pairs import PAIRS
 from bench.pairs.evaluate import Evaluation
 from bench.pairs.preparing.dense import Dense
 from bench.problem.cache import Cache
+from bench.problem.objectives import OBJECTIVES
 from bench.problem.passes import MEMORY
 from bench.problem.training.loop import Progress
 from bench.run import protocols, tuning
@@ -97,10 +100,17 @@ def refusal(job: Job, study: str, label: str, reason: str, device: torch.device)
         reason=reason,
         **{name: getattr(job, name) for name in Job.model_fields},
         spent=Meter(job.budget).spent,
+        metric=_metric(job.pair),
         source_sha256=source_of(job),
         environment=environment(device),
         finished=_now(),
     )
+
+
+def _metric(pair: str) -> MetricName:
+    """Return the metric of a pair that may be unusable; accuracy if it names no objective."""
+    objective = OBJECTIVES.get(PAIRS[pair].objective) if pair in PAIRS else None
+    return "accuracy" if objective is None else objective.metric
 
 
 def _now() -> str:
@@ -119,7 +129,9 @@ def _record(
         reason=outcome.reason,
         **{name: getattr(job, name) for name in Job.model_fields},
         spent=meter.spent,
+        metric=dense.objective.metric,
         dense_accuracy=baseline and baseline.accuracy,
+        dense_score=baseline and baseline.score,
         dense_loss=baseline and baseline.loss,
         test_examples=dense.evaluation.examples,
         dense_flops=dense.flops,
@@ -167,8 +179,11 @@ def _snapshot(job: Job, dense: Dense, folder: Path) -> Snapshot:
     return Snapshot(folder / f"{job.key}.training", identity)
 
 
-def _run(case: Case, progress: Progress, snapshot: Snapshot | None) -> None:
-    """Prune and train by the job's protocol, check, evaluate, and fill in the case's findings."""
+def carry_out(case: Case, progress: Progress, snapshot: Snapshot | None) -> str:
+    """Prune and train by the job's protocol, check, and fill in the case's findings so far.
+
+    Returns the hash of the complete model.
+    """
     job, found = case.job, case.findings
     found.prunable = sum(weight.numel() for weight in case.weights.values())
     if not case.method.starts_anew:
@@ -192,16 +207,27 @@ def _run(case: Case, progress: Progress, snapshot: Snapshot | None) -> None:
     notes += [f"layer {name} lost all its weights" for name in left if left[name] == 0]
     if found.chosen is not None:
         notes.append(tuning.remark(case))
-    about = tested(case, found.weights_sha256)
+    return found.weights_sha256
+
+
+def _run(case: Case, progress: Progress, snapshot: Snapshot | None) -> None:
+    """Carry the job out, and evaluate its model on the test split."""
+    weights_sha256 = carry_out(case, progress, snapshot)
+    found, notes = case.findings, case.findings.notes
+    about = tested(case, weights_sha256)
     result, flops = about.evaluation, about.flops
     found.flops = flops.total
     if flops.uncounted:
         notes.append(f"FLOPs of {', '.join(flops.uncounted)} are not counted")
     if not torch.isfinite(torch.tensor(result.loss)):
         raise MethodError(f"the pruned model's test loss is {result.loss}")
+    if result.score is not None and not torch.isfinite(torch.tensor(result.score)):
+        raise MethodError(f"the pruned model's {case.dense.objective.metric} is {result.score}")
     found.accuracy, found.top5, found.loss = result.accuracy, result.top5, result.loss
-    found.tied_predictions = result.tied
-    notes += _ties(result)
+    found.score, found.score_error = result.score, result.score_error
+    if result.score is None:
+        found.tied_predictions = result.tied
+        notes += _ties(result)
 
 
 TIES_MATTER = 0.1

@@ -50,6 +50,7 @@ class Retraining:
             self._progress,
             self,
             case.dense.frozen,
+            case.dense.objective,
         )
 
     def finish(self, training: Training) -> None:
@@ -57,7 +58,8 @@ class Retraining:
         case = self._case
         examples = self._recipe.epochs * self._recipe.examples(len(case.dense.train))
         one = case.dense.train.batch(torch.arange(1))
-        flops = training_flops(case.dense.model, *one, case.dense.frozen)
+        dense = case.dense
+        flops = training_flops(dense.model, *one, dense.frozen, dense.objective)
         found = case.findings
         found.emergent_sparsity = training.emergent_sparsity
         found.train_seconds = self._train_seconds()

@@ -34,7 +34,7 @@ def tested(case: Case, weights_sha256: str) -> Tested:
         known: Tested = kept.value
         return known
     flops = forward_flops(model, case.dense.test.batch(torch.arange(1))[0])
-    found = Tested(evaluate(model, case.dense.test), flops)
+    found = Tested(evaluate(model, case.dense.test, case.dense.objective), flops)
     if cache is not None:
         cache.keep(key, found, Cost())
     return found

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 def tune(case: Case) -> None:
     """Give the case's method the best values of as many trials as the budget grants.
 
-    A trial prunes the dense model to the job's target and is judged by accuracy on the validation
-    split, and by the loss if accuracies are equal. Training comes after tuning and isn't part of a
+    A trial prunes the dense model to the job's target and is judged by the pair's metric on the
+    validation split: by accuracy, and by the loss if accuracies are equal, or by the lower score.
+    Training comes after tuning and isn't part of a
     trial. The first trial is the method as configured, and it is chosen unless another one is
     better. A method without a search space has this trial only. Each trial may use the whole
     budget, so that values are tuned for the amount of data they will be used with; what all trials
@@ -146,19 +147,25 @@ def _attempt(case: Case, values: dict[str, Any]) -> Attempt:
         )
         trial.prune(trial.target.sparsity)
         trial.recalibrate()
-        result = evaluate(trial.model, case.dense.validation)
+        result = evaluate(trial.model, case.dense.validation, case.dense.objective)
         if not math.isfinite(result.loss):
             raise MethodError(f"the pruned model's validation loss is {result.loss}")
     except Exception as error:  # As in a job: a method's failure is data, not a crash.
         reason = f"{type(error).__name__}: {error}".strip()
         return Attempt(Trial(values=values, reason=reason), meter.spent, error=error)
-    found = Trial(values=values, accuracy=result.accuracy, loss=result.loss)
+    found = Trial(values=values, accuracy=result.accuracy, loss=result.loss, score=result.score)
     spared = trial.findings.reused_seconds or 0.0
     return Attempt(found, meter.spent, _worth(result), spared=spared)
 
 
 def _worth(result: Evaluation) -> float:
-    """Return one number that ranks by accuracy, and by lower loss where accuracies are equal."""
+    """Return one number that ranks by accuracy, and by lower loss where accuracies are equal.
+
+    Where the metric isn't the accuracy, it ranks by the lower score.
+    """
+    if result.score is not None:
+        return -result.score
+    assert result.accuracy is not None, "either one is the metric"
     right = round(result.accuracy * result.examples / 100)
     return right - result.loss / (1 + result.loss)
 

@@ -11,8 +11,7 @@ from bench.common.names import file_fault, label_fault
 from bench.pairs import PAIRS
 from bench.pairs.pair import Pair
 from bench.study.user_code import import_file
-from datasets import DATASETS, Definition
-from datasets.folder import FolderDefinition
+from datasets import DATASETS, AnyDefinition
 from methods import METHODS
 from methods.method import Method
 
@@ -23,9 +22,9 @@ _LOADED: set[Path] = set()
 def load_plugin(path: Path) -> list[str]:
     """Import the file, register its `METHODS`, `PAIRS` and `DATASETS`, and return the names.
 
-    Each is a dict by name: of classes, of `Pair` objects, of `Definition` or `FolderDefinition`
-    objects. The file's code runs with the user's rights. Raises `UserError` if it doesn't import,
-    registers nothing, or uses a name that exists already.
+    Each is a dict by name: of classes, of `Pair` objects, of `Definition`, `FolderDefinition`
+    or `TensorDefinition` objects. The file's code runs with the user's rights. Raises `UserError`
+    if it doesn't import, registers nothing, or uses a name that exists already.
     """
     module = _imported(path)
     methods = getattr(module, "METHODS", {})
@@ -42,7 +41,7 @@ def load_plugin(path: Path) -> list[str]:
         path,
         data,
         DATASETS,
-        lambda value: isinstance(value, Definition | FolderDefinition),
+        lambda value: isinstance(value, AnyDefinition),
     )
     return [*methods, *pairs, *data]
 
@@ -53,7 +52,7 @@ def _is_method(value: object) -> bool:
 
 def _fault(name: object, value: object) -> str:
     """Return what is wrong with a name, or nothing; names of pairs and datasets must suit files."""
-    if isinstance(value, Pair | Definition | FolderDefinition):
+    if isinstance(value, Pair | AnyDefinition):
         return _first_fault((name, value.name), file_fault)
     return _first_fault((name,), label_fault)
 

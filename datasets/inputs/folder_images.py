@@ -6,21 +6,15 @@ so that the same generator gives the same bits however the threads are scheduled
 """
 
 import math
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Literal, NamedTuple, TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from datasets import FolderSplit
+from datasets.dataset import FolderSplit
+from datasets.inputs.decoding import Interpolation, decoded, middle
 from datasets.inputs.images import Augmentation, Normalisation, Normalised
-from datasets.inputs.pixels import rgb
-
-RESIZE, CROP = 256, 224
-"""The pixels of the shorter side after resizing, and of the square cut from the middle, as is usual
-for ImageNet."""
 
 ATTEMPTS = 10
 """The number of random boxes that are tried for a crop."""
@@ -28,8 +22,6 @@ AREA, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)
 """The ranges of a random crop's fraction of the image's area and of its width / height (Szegedy et
 al. 2015)."""
 
-Interpolation = Literal["bilinear", "bicubic"]
-"""How images are resized."""
 ImageT = TypeVar("ImageT", Tensor, Image.Image)
 
 
@@ -39,12 +31,12 @@ class FolderImages(Normalised):
     def __init__(
         self,
         split: FolderSplit,
-        normalisation: Normalisation,
+        normalisation: Normalisation | None,
         device: torch.device,
         interpolation: Interpolation = "bilinear",
     ) -> None:
         super().__init__(split.labels, normalisation, device)
-        self._paths = split.paths
+        self._split = split
         self._interpolation = interpolation
 
     def batch(
@@ -53,31 +45,27 @@ class FolderImages(Normalised):
         augmentation: Augmentation | None = None,
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Return inputs [n, 3, 224, 224] and labels [n] at these positions.
+        """Return inputs [n, 3, size, size] and labels [n] at these positions.
 
         The augmentation `resized_crop` acts on the whole image, any other on the middle crop.
         Raises `UserError` for a file that is no image.
         """
-        paths = [self._paths[position] for position in positions.tolist()]
+        paths = [self._split.paths[position] for position in positions.tolist()]
         if augmentation is resized_crop and generator is not None:
             draws = random_draws(len(paths), generator)
-            images = _decoded(paths, lambda row, image: self._random_part(image, draws[row]))
+            images = decoded(paths, lambda row, image: self._random_part(image, draws[row]))
         else:
-            images = _decoded(paths, lambda _, image: self._middle(image))
+            images = decoded(paths, lambda _, image: self._middle(image))
             if augmentation is not None and generator is not None:
                 images = augmentation(images, generator)
         return self._normalised(images), self.labels[positions.to(self.labels.device)]
 
     def _middle(self, image: Image.Image) -> Image.Image:
-        from torchvision.transforms import InterpolationMode, functional
-
-        small = functional.resize(image, RESIZE, InterpolationMode(self._interpolation))
-        middle: Image.Image = functional.center_crop(small, CROP)
-        return middle
+        return middle(image, self._split.size, self._split.resize, self._interpolation)
 
     def _random_part(self, image: Image.Image, draws: list[float]) -> Image.Image:
         box, mirrored = random_box(draws, image.height, image.width)
-        return _part(image, box, mirrored, [CROP, CROP], self._interpolation)
+        return _part(image, box, mirrored, [self._split.size] * 2, self._interpolation)
 
 
 def resized_crop(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -133,17 +121,3 @@ def _part(
 
     part = functional.resized_crop(image, *box, size, InterpolationMode(interpolation))
     return cast(ImageT, functional.hflip(part) if mirrored else part)
-
-
-def _decoded(paths: list[str], crop: Callable[[int, Image.Image], Image.Image]) -> Tensor:
-    """Return the crops of these files, uint8 [n, 3, h, w]."""
-    from torchvision.transforms.functional import pil_to_tensor
-
-    def read(row: int) -> Tensor:
-        pixels: Tensor = pil_to_tensor(crop(row, rgb(paths[row])))
-        return pixels
-
-    # A pool per batch costs a fraction of decoding one image, and leaves no threads when a process
-    # forks.
-    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-        return torch.stack(list(threads.map(read, range(len(paths)))))

@@ -7,7 +7,8 @@ bits per channel aren't clipped to white or cut off: v becomes v / 257, rounded.
 known range, such as floating-point ones, are refused.
 """
 
-from typing import Any
+from io import BytesIO
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +24,24 @@ _DEEP = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", _GREY: "RGBA"}
 their lower bytes."""
 
 
-def rgb(path: str) -> Image.Image:
+class Content(NamedTuple):
+    """The bytes of an image file that lies in another file, and how errors call it."""
+
+    name: str
+    content: bytes
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Encoded = str | Content
+"""An image file: its path, or its content."""
+
+
+def rgb(path: Encoded) -> Image.Image:
     """Return the image in mode RGB; raises `UserError` for a file that can't be read as one."""
     try:
-        with Image.open(path) as file:
+        with Image.open(_source(path)) as file:
             if fault := _fault(file):
                 raise UserError(f"{path} {fault}: save it with 8 bits a channel, or 16 as PNG.")
             return _converted(file, path)
@@ -36,7 +51,11 @@ def rgb(path: str) -> Image.Image:
         ) from error
 
 
-def _converted(file: Image.Image, path: str) -> Image.Image:
+def _source(path: Encoded) -> str | BytesIO:
+    return path if isinstance(path, str) else BytesIO(path.content)
+
+
+def _converted(file: Image.Image, path: Encoded) -> Image.Image:
     layout = str(file.tile[0].args) if isinstance(file, PngImagePlugin.PngImageFile) else ""
     if layout in _DEEP:
         return Image.fromarray(_rounded(_deep(path, layout))).convert("RGB")
@@ -72,7 +91,7 @@ def _tag(file: Image.Image, number: int, otherwise: Any) -> Any:
     return otherwise
 
 
-def _deep(path: str, layout: str) -> NDArray[Any]:
+def _deep(path: Encoded, layout: str) -> NDArray[Any]:
     """Return the numbers of a 16-bit PNG with several channels: grey [h, w] or colours [h, w, 3].
 
     Pillow keeps the upper 8 bits of each. Told that the bytes are in the other order, it gives the
@@ -85,9 +104,9 @@ def _deep(path: str, layout: str) -> NDArray[Any]:
     return np.ascontiguousarray((upper * 256 + lower)[:, :, :3])
 
 
-def _bytes(path: str, layout: str) -> NDArray[np.int64]:
+def _bytes(path: Encoded, layout: str) -> NDArray[np.int64]:
     """Return the image decoded as if its pixels had this layout."""
-    with Image.open(path) as file:
+    with Image.open(_source(path)) as file:
         file.tile = [tile._replace(args=layout) for tile in file.tile]
         return np.asarray(file).astype(np.int64)
 

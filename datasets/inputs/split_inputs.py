@@ -5,13 +5,14 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from datasets import AnySplit, Split
-from datasets.inputs.folder_images import FolderImages, Interpolation
+from datasets.dataset import AnySplit, Split
+from datasets.inputs.decoding import Interpolation
+from datasets.inputs.folder_images import FolderImages
 from datasets.inputs.images import Augmentation, Images, Normalisation
 
 
 class Inputs(Protocol):
-    """One split of a dataset with its pair's normalisation, accessed by position.
+    """One split of a dataset as its pair's model takes it, accessed by position.
 
     `labels` [n] are on the device; reading them decodes nothing. `layout` is the inputs' memory
     layout, see `bench/common/layout.py`.
@@ -28,18 +29,18 @@ class Inputs(Protocol):
         augmentation: Augmentation | None = None,
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Return inputs [n, c, h, w] and labels [n] on the device.
+        """Return inputs [n, ...] and labels [n] on the device.
 
         An augmentation is applied before the normalisation.
         """
 
     def typed(self, dtype: torch.dtype) -> "Inputs":
-        """Return the same inputs in another floating-point type."""
+        """Return the same inputs in another floating-point type; tokens stay as they are."""
 
 
 def inputs_of(
     split: AnySplit,
-    normalisation: Normalisation,
+    normalisation: Normalisation | None,
     device: torch.device,
     interpolation: Interpolation = "bilinear",
 ) -> Inputs:

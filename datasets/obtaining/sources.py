@@ -44,24 +44,24 @@ class Shipped:
 
 
 @dataclass(frozen=True)
-class Torchvision:
-    """The addresses that torchvision downloads from.
+class Web:
+    """Published files that are downloaded from their addresses.
 
-    `addresses` returns for each file the addresses to try, in order; torchvision is imported only
-    when it is called. Its own downloader is not used: it has no time limit and prints progress
-    bars.
+    `addresses` returns for each file the addresses to try, in order. Where they are torchvision's,
+    that package is imported only when it is called; its own downloader is not used, since it has no
+    time limit and prints progress bars.
     """
 
+    name: str
     addresses: Callable[[], Sequence[Sequence[str]]]
     files: Files
-    name: str = "torchvision"
 
     def at_hand(self) -> str | None:
         """Return None: a network is needed."""
         return None
 
     def obtain(self, work: Path, progress: Progress) -> Parts:
-        """Return the arrays, downloaded with torchvision's addresses.
+        """Return the downloaded arrays.
 
         Raises `SourceError`, after at most 7 s per address if none answers.
         """

@@ -47,10 +47,10 @@ class Trace:
 def elimination(weights: Tensor, inverse: Tensor, gone: Tensor | None) -> Trace:
     """Remove all weights greedily, one at a time, from each row of `weights` [out, in].
 
-    Each row w has the loss δHδᵀ/2 and its own copy of `inverse` H⁻¹ [in, in], which is the same for
-    all rows at first. The weight q with the smallest w_q² / (2 [H⁻¹]_qq) is removed, of equal ones
-    that with the lower index; the remaining weights move, and the inverse becomes that of the
-    remaining ones:
+    Each row w has the loss δHδᵀ/2 and its own copy of H⁻¹ [in, in]. In `inverse` [groups, in, in],
+    or [in, in] for one group, are those of equally many rows each, in order. The weight q with the
+    smallest w_q² / (2 [H⁻¹]_qq) is removed, of equal ones that with the lower index; the remaining
+    weights move, and the inverse becomes that of the remaining ones:
 
     w ← w - (w_q / [H⁻¹]_qq) H⁻¹_q:,  H⁻¹ ← H⁻¹ - H⁻¹_:q H⁻¹_q: / [H⁻¹]_qq.
 
@@ -58,12 +58,15 @@ def elimination(weights: Tensor, inverse: Tensor, gone: Tensor | None) -> Trace:
     precision. Cost: O(out in³ / 3) time, O(out in²) memory up to `WORKING_SET`. Source: Frantar &
     Alistarh 2022 (Optimal Brain Compression), algorithm 1 and lemma 1.
     """
-    shared = inverse.double()
-    at_once = max(1, WORKING_SET // shared.nbytes)
+    shared = inverse.double().view(-1, *inverse.shape[-2:])
+    at_once = max(1, WORKING_SET // shared[0].nbytes)
+    owners = torch.arange(len(weights), device=weights.device) // (len(weights) // len(shared))
     marks = torch.zeros_like(weights, dtype=torch.bool) if gone is None else gone
     parts = [
-        _Rows(rows.double(), shared, first).removals()
-        for rows, first in zip(weights.split(at_once), marks.split(at_once), strict=True)
+        _Rows(rows.double(), shared[own], first).removals()
+        for rows, own, first in zip(
+            *(rows.split(at_once) for rows in (weights, owners, marks)), strict=True
+        )
     ]
     return Trace(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
@@ -71,11 +74,11 @@ def elimination(weights: Tensor, inverse: Tensor, gone: Tensor | None) -> Trace:
 class _Rows:
     """A few rows [r, in] in the course of elimination; each has lost equally many weights."""
 
-    def __init__(self, weights: Tensor, shared: Tensor, gone: Tensor) -> None:
-        self.weights, self.gone = weights.clone(), gone
-        self.inverse = shared.expand(len(weights), *shared.shape).clone()
-        self.columns = torch.arange(len(shared), device=shared.device).expand(weights.shape)
-        self.every = torch.arange(len(weights), device=shared.device)
+    def __init__(self, weights: Tensor, inverse: Tensor, gone: Tensor) -> None:
+        """Takes weights [r, in] and an inverse for each row [r, in, in], which is overwritten."""
+        self.weights, self.inverse, self.gone = weights.clone(), inverse, gone
+        self.columns = torch.arange(weights.shape[1], device=weights.device).expand(weights.shape)
+        self.every = torch.arange(len(weights), device=weights.device)
 
     def removals(self) -> tuple[Tensor, Tensor]:
         """Return the columns in order of removal and the loss each removal added, both [r, in]."""

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.problem.gradients.signal import Signal
-from bench.problem.passes import Fisher
+from bench.problem.gradients.targets import Fisher
 from bench.problem.problem import Problem
 from bench.problem.weights import flatten
 from methods.curvature.products import assert_no_overflow
@@ -27,18 +27,22 @@ def fisher_diagonal(problem: Problem, samples: int, fisher: Fisher = "empirical"
 def ggn_diagonal(problem: Problem, samples: int) -> Tensor:
     """Return diag G [d] of the generalised Gauss-Newton matrix of m = `samples` examples.
 
-    G = (1/m) Σ_i J_iᵀ (diag p_i - p_i p_iᵀ) J_i with the Jacobian J_i and class probabilities p_i
-    of the logits. It is exact: diag p - p pᵀ = Σ_c p_c (p - e_c)(p - e_c)ᵀ, where p - e_c is the
-    gradient of the logits for label c, so G_qq = (1/m) Σ_i Σ_c p_ic g_icq². This is also the true
-    Fisher with its expectation over labels taken exactly. Where the network is piecewise linear in
-    each weight (ReLU, max pooling, normalisation by stored statistics), it is the Hessian's
-    diagonal too. Cost: m backward passes for each of the C classes. Source: Schraudolph 2002;
+    G = (1/m) Σ_i J_iᵀ Λ_i J_i with the Jacobian J_i of an example's outputs and the Hessian Λ_i of
+    its loss in them. It is exact: the objective takes Λ apart into Σ_k w_k s_k s_kᵀ, where s_k is
+    the gradient in the outputs for the targets of term k, so G_qq = (1/m) Σ_i Σ_k w_ik g_ikq². For
+    classes Λ = diag p - p pᵀ = Σ_c p_c (p - e_c)(p - e_c)ᵀ, one term for each class; for
+    regression Λ = I, one for each output; for language models one for each token at each of the t
+    positions. This is also the true Fisher with its expectation over targets taken exactly (for
+    language models t times it, see bench/problem/objectives.py). Where the network is piecewise
+    linear in each weight (ReLU, max pooling, normalisation by stored statistics), it is the
+    Hessian's diagonal too. Cost: m backward passes for each of the terms. Source: Schraudolph 2002;
     Martens 2020. Raises `MethodError` if a sum of squares overflows.
     """
     total = _zeros(problem)
-    for label, probability in enumerate(problem.predictions(samples).unbind(1)):
-        chunks = problem.signals(samples, label)
-        for chunk, weight in zip(chunks, probability.split(problem.chunk), strict=True):
+    weights = problem.objective.term_weights(problem.predictions(samples))
+    for number, of_term in enumerate(weights.unbind(1)):
+        chunks = problem.signals(samples, number)
+        for chunk, weight in zip(chunks, of_term.split(problem.chunk), strict=True):
             total += _squares(chunk, weight)
     assert_no_overflow("the squares of gradients", total)
     return total / samples

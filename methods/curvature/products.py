@@ -27,16 +27,17 @@ def add_products(total: Tensor, columns: Tensor) -> None:
     """Add Σ_i Σ_t x_it x_itᵀ to `total` [side, side], which is in double precision.
 
     `columns` [n, side, positions] are multiplied in their own precision, some whole examples at a
-    time, and in double if they have few positions or if squares leave the range of single. Cost:
-    O(n positions side²) time, O(side²) memory.
+    time, and in double if they have few positions or if squares leave the range of single. Columns
+    [n, groups, side, positions] have one such sum for each group, in `total` [groups, side, side].
+    Cost for each group: O(n positions side²) time, O(side²) memory.
     """
-    examples, _, positions = columns.shape
+    examples, positions = columns.shape[0], columns.shape[-1]
     if columns.dtype == total.dtype or examples * positions < FEW:
         _accumulate(total, columns.double())
         return
     found = torch.zeros_like(total)
     _accumulate(found, columns)
-    if in_range(found.diagonal(), columns.dtype):
+    if in_range(found.diagonal(dim1=-2, dim2=-1), columns.dtype):
         total += found
     else:
         _accumulate(total, columns.double())
@@ -45,11 +46,13 @@ def add_products(total: Tensor, columns: Tensor) -> None:
 def in_range(squares: Tensor, dtype: torch.dtype) -> bool:
     """Return whether sums of squares computed in `dtype` lost nothing at the ends of its range.
 
-    They did not overflow, and the largest is so large that what squares below the smallest number
-    of `dtype` would have added to it is less than its rounding error.
+    They are [side], or [groups, side] for matrices of which each must hold by itself. They did not
+    overflow, and the largest is so large that what squares below the smallest number of `dtype`
+    would have added to it is less than its rounding error.
     """
     limits = torch.finfo(dtype)
-    return limits.tiny / limits.eps**2 < float(squares.max()) < float("inf")
+    largest = squares.amax(-1).double()
+    return bool(((largest > limits.tiny / limits.eps**2) & (largest < float("inf"))).all())
 
 
 def assert_no_overflow(what: str, values: Tensor) -> None:
@@ -62,11 +65,13 @@ def assert_no_overflow(what: str, values: Tensor) -> None:
 
 
 def _accumulate(total: Tensor, columns: Tensor) -> None:
-    """Add the products of the columns [n, side, positions] to `total`, in their precision."""
-    for part in columns.split(max(1, POSITIONS // columns.shape[2])):
-        # [side, positions of these examples]: of one example, or at one position each, a view.
-        joined = part.transpose(0, 1).flatten(1)
-        if joined.dtype == total.dtype:
-            total.addmm_(joined, joined.T)
+    """Add the products of the columns [n, ..., side, positions] to `total`, in their precision."""
+    for part in columns.split(max(1, POSITIONS // columns.shape[-1])):
+        # [..., side, positions of these examples]: of one example, or at one position each, a view.
+        joined = part.movedim(0, -2).flatten(-2)
+        if joined.dtype != total.dtype:
+            total += joined @ joined.mT
+        elif joined.dim() == 2:
+            total.addmm_(joined, joined.mT)
         else:
-            total += joined @ joined.T
+            total.baddbmm_(joined, joined.mT)

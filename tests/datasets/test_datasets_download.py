@@ -62,7 +62,7 @@ def test_download_takes_the_first_address_that_works(server: str, tmp_path: Path
         assert {name: (folder / name).read_bytes() for name in RAW} == RAW
         return {"labels": torch.zeros(1)}
 
-    source = sources.Torchvision(lambda: addresses, Files("raw", "two files", read))
+    source = sources.Web("torchvision", lambda: addresses, Files("raw", "two files", read))
     told: list[tuple[str, int, int | None]] = []
     assert source.obtain(tmp_path, lambda *state: told.append(state)).keys() == {"labels"}
     for name, content in RAW.items():

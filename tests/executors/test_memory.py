@@ -22,6 +22,7 @@ GIB = 2**30
 WIDE = [Layer(4096, 4096, 1, linear=True)] * 8
 """A network of 134 million weights, of which there are these numbers alone."""
 CONVOLUTION = [Layer(256, 2304, 196, linear=False)] * 20
+GROUPS = [Layer(1024, 288, 49, linear=False, groups=32)] * 50
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,9 @@ CONVOLUTION = [Layer(256, 2304, 196, linear=False)] * 20
         # Signals take less than gradients: 10 million numbers for each example.
         (build("ekfac", {"samples": 1000}), CONVOLUTION, 37, 50),
         (build("kfac", {"samples": 1000}), WIDE, 2 * 2, 10),
+        # A factor of 288 × 288 for each of 32 groups: 21 MB a layer.
+        (build("kfac", {"samples": 1000}), GROUPS, 1, 5),
+        (build("ekfac", {"samples": 1000}), GROUPS, 1 + 50, 70),
         (build("obc", {"samples": 10}), WIDE, 4, 14),
         (build("chita", {"samples": 100}), WIDE, 50, 130),
         (build("cbs", {"samples": 10_000}), CONVOLUTION, 0, 0),

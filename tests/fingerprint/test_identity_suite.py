@@ -26,7 +26,7 @@ from bench.pairs.preparing.dense_training import trained
 from bench.pairs.preparing.prepare import prepare
 from bench.problem import stopwatch
 from bench.problem.calibration import Calibration, seeded
-from bench.problem.loss import loss_of
+from bench.problem.objectives import Classification
 from bench.problem.passes import Passes
 from bench.problem.problem import Problem
 from bench.problem.selection import keep_largest
@@ -214,7 +214,7 @@ def test_an_import_of_something_else_under_the_same_name_is_seen(tmp_path, base)
     assert changed(copy, base, "plain") == {"plain"}
     copy = Copy(tmp_path / "other")
     copy.edit(
-        loss_of,
+        Classification,
         lambda text: text.replace("import torch.nn.functional as F", "from torch import nn as F"),
     )
     assert changed(copy, base, "plain") == {"plain"}

@@ -13,7 +13,7 @@ ROOMS = [
     {"__main__"},
     {"cli"},
     {"check", "comparison", "measurements"},
-    {"executors", "report"},
+    {"executors", "library", "report"},
     {"run", "study"},
     {"methods", "pairs"},
     {"problem"},

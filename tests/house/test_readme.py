@@ -1,6 +1,7 @@
 """What the READMEs show works as it is shown."""
 
 import re
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -37,7 +38,7 @@ def test_the_method_and_the_study_of_the_readme_run(bench, tmp_path) -> None:
 
 
 def test_the_pair_of_the_readme_runs(bench, tmp_path) -> None:
-    (tmp_path / "my_pair.py").write_text(block(FRONT, "python", "small-mnist5k"))
+    (tmp_path / "my_pair.py").write_text(block("bench/README.md", "python", "small-mnist5k"))
     study = tmp_path / "my_pair_study.toml"
     study.write_text(block("bench/README.md", "toml", "small-mnist5k"))
     words = ("run", study, "--results", tmp_path / "results")
@@ -49,9 +50,38 @@ def test_the_pair_of_the_readme_runs(bench, tmp_path) -> None:
     assert dense and float(dense[1]) > 80
 
 
+def test_the_data_of_the_readme_run(bench, tmp_path) -> None:
+    (tmp_path / "my_data.py").write_text(block(FRONT, "python", "TensorDefinition"))
+    text = block("bench/README.md", "toml", "small-mnist5k").replace("small-mnist5k", "net-rings")
+    study = tmp_path / "my_data_study.toml"
+    study.write_text(text.replace("my_pair.py", "my_data.py"))
+    words = ("run", study, "--results", tmp_path / "results")
+    done = bench(*words, BENCH_DATA=str(tmp_path / "data"))
+    assert done.returncode == 0, done.stderr
+    assert "4 of 4 cells are ok" in done.stdout
+    tables = (tmp_path / "results" / "reports" / "my_data_study" / "report.md").read_text()
+    dense = re.search(r"\| dense +\| +([\d.]+)", tables)
+    assert dense and float(dense[1]) > 75
+
+
+def test_the_library_call_of_the_readme_prunes() -> None:
+    import torch
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(torch.nn.Linear(8, 20), torch.nn.ReLU(), torch.nn.Linear(20, 3))
+        names = {"model": model, "inputs": torch.randn(400, 8), "labels": torch.arange(400) % 3}
+    code = block(FRONT, "python", "from bench import prune")
+    exec(code, names)
+    assert len(code.splitlines()) <= 5
+    pruned: Any = names["pruned"]
+    assert sum(int((~mask).sum()) for mask in pruned.masks.values()) == round(0.9 * 220)
+    assert pruned.spent.calibration_examples == 400
+
+
 def test_the_dataset_of_its_readme_runs(bench, tmp_path) -> None:
     page = "datasets/README.md"
-    (tmp_path / "my_data.py").write_text(block(page, "python", "leaves"))
+    (tmp_path / "my_data.py").write_text(block(page, "python", "small-leaves"))
     (tmp_path / "my_leaves.toml").write_text(block(page, "toml", "my_data.py"))
     for number, name in enumerate(("birch", "maple", "oak")):
         for split, count in (("train", 12), ("val", 4)):

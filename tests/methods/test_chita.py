@@ -345,6 +345,31 @@ def test_each_stage_starts_from_the_weights_of_the_one_before(fresh) -> None:
     torch.testing.assert_close(found, weights)
 
 
+def test_what_has_no_reason_to_come_back_gives_way_to_weights_without_gradients() -> None:
+    problem = tiny_problem(tiny_mlp(), sparsity=0.5, allocation="layerwise")
+    feasible = Feasible(problem)
+    dense = flatten(problem.weights)
+    keep = feasible.largest(dense.abs())
+    lost = keep.nonzero().squeeze(1)[::7]
+    found = dense * keep
+    found[lost] = 0
+    without = (~keep).nonzero().squeeze(1)
+    spare = torch.zeros_like(dense)
+    spare[without] = dense[without]
+    filled = chita_module.filled(Point(found, keep), spare, feasible)
+    assert torch.equal((filled != 0).sum(), keep.sum())
+    assert torch.equal(filled[found != 0], found[found != 0])
+    came = (filled != 0) & (found == 0)
+    for number in feasible.group.unique():
+        here = feasible.group == number
+        largest = (spare.abs() * here).topk(int(here[lost].sum())).indices
+        assert set(largest.tolist()) == set((came & here).nonzero().squeeze(1).tolist())
+    assert torch.equal(filled[came], dense[came])
+    assert torch.equal(
+        chita_module.filled(Point(dense * keep, keep), spare, feasible), dense * keep
+    )
+
+
 def test_weights_without_gradient_go_first() -> None:
     problem = tiny_problem(tiny_mlp(), sparsity=0.5)
     problem._calibration._examples.inputs[:, 2] = 0

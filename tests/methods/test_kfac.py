@@ -8,7 +8,7 @@ from support.tiny import slow_gradients, tiny_conv, tiny_mlp, tiny_problem
 from bench.jobs.budget import Budget, OverBudget
 from bench.problem.weights import flatten, unflatten
 from methods import build
-from methods.curvature.kronecker import fisher_factors
+from methods.curvature.factors import fisher_factors
 from methods.ekfac import _keeping
 
 SAMPLES = 30

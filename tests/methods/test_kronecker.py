@@ -19,13 +19,8 @@ from bench.problem.calibration import Calibration
 from bench.problem.gradients.signal import Signal, Use
 from bench.problem.problem import Problem, Target
 from methods import build
-from methods.curvature.kronecker import (
-    DiagonalInverse,
-    Factors,
-    KroneckerInverse,
-    SharedInverse,
-    fisher_factors,
-)
+from methods.curvature.factors import Factors, fisher_factors
+from methods.curvature.kronecker import DiagonalInverse, KroneckerInverse, SharedInverse
 
 with warnings.catch_warnings():
     # A dependency of curvlinops scripts a function when it is imported.

@@ -10,7 +10,8 @@ from bench.common.errors import MethodError
 from bench.problem.gradients.signal import Signal, Use
 from methods import build
 from methods.curvature import products
-from methods.curvature.kronecker import DiagonalInverse, Factors, Moments, fisher_factors
+from methods.curvature.factors import Factors, Moments, fisher_factors
+from methods.curvature.kronecker import DiagonalInverse
 from methods.curvature.products import add_products
 from methods.ekfac import second_moments
 

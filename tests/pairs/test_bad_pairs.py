@@ -30,7 +30,7 @@ def pair(name, **changed):
 
 
 PAIRS = {
-    "typed": pair("typed", normalisation=None),
+    "typed": pair("typed", normalisation=0.5),
     "dropping": pair("dropping", model=Dropping),
     "nowhere": pair("nowhere", dense=SuppliedWeights("nowhere.safetensors", "nobody")),
     "no-data": pair("no-data", dataset="mnist6k"),
@@ -51,7 +51,7 @@ random = {{}}
 """
 
 REASONS = {
-    "typed": "normalisation must be a Normalisation(mean, std), not None",
+    "typed": "normalisation must be a Normalisation(mean, std) or None, not 0.5",
     "dropping": "two runs in evaluation mode differ",
     "nowhere": "The checkpoint nowhere.safetensors is not on this machine",
     "no-data": "There is no dataset 'mnist6k'. Did you mean 'mnist5k'",

@@ -1,11 +1,14 @@
 """Predictions follow one rule for equal logits: the lowest index comes first."""
 
+import math
+
 import pytest
 import torch
 from support.tiny import TinyExamples
 from torch import nn
 
 from bench.pairs.evaluate import Evaluation, evaluate, ranks
+from bench.problem.objectives import OBJECTIVES
 from bench.run.one_job import TIES_MATTER, _ties
 
 
@@ -23,6 +26,31 @@ class Table(nn.Module):
 def evaluated(logits: torch.Tensor, labels: torch.Tensor) -> Evaluation:
     rows = torch.arange(len(labels))
     return evaluate(Table(logits), TinyExamples(rows, labels))
+
+
+class Sized(nn.Module):
+    """Notes how many examples each pass has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        self.sizes.append(len(tokens))
+        return nn.functional.one_hot(tokens % 3, 3).double()
+
+
+@pytest.mark.parametrize(
+    ("length", "sizes"),
+    [(5, [100, 50]), (20, [100, 50]), (21, [97, 53]), (1025, [1] * 150), (5000, [1] * 150)],
+)
+def test_long_texts_are_evaluated_few_at_a_time(length, sizes) -> None:
+    tokens = torch.arange(150 * length).view(150, length) % 7
+    model = Sized()
+    found = evaluate(model, TinyExamples(tokens, tokens % 3), OBJECTIVES["language-model"])
+    assert (model.sizes, found.examples) == (sizes, 150)
+    assert found.loss == pytest.approx(math.log(math.e + 2) - 1)
+    assert found.accuracy == 100
 
 
 def slow(logits: list[list[float]], labels: list[int], first: int) -> float:

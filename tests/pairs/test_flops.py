@@ -55,6 +55,12 @@ CASES = {
     "functional": (Functional(), (1, 4), 2 * 20 + 2 * 5),
     "Conv1d, same padding": (nn.Conv1d(3, 4, 3, padding="same"), (1, 3, 8), 2 * 36 * 8),
     "Conv2d in groups": (nn.Conv2d(4, 6, 3, groups=2), (1, 4, 5, 5), 2 * 6 * 2 * 9 * 9),
+    "Conv1d in groups, circular": (
+        nn.Conv1d(4, 6, 3, padding=1, groups=2, padding_mode="circular"),
+        (1, 4, 8),
+        2 * 6 * 2 * 3 * 8,
+    ),
+    "Conv3d, depthwise": (nn.Conv3d(3, 3, 2, groups=3), (1, 3, 3, 3, 3), 2 * 3 * 8 * 8),
     "Conv3d": (nn.Conv3d(2, 3, 2), (1, 2, 3, 3, 3), 2 * 3 * 2 * 8 * 8),
     "LSTM": (Recurrent(nn.LSTM(4, 5, batch_first=True)), (1, 6, 4), 2 * 6 * 20 * (4 + 5)),
     "GRU": (Recurrent(nn.GRU(4, 5, batch_first=True)), (1, 6, 4), 2 * 6 * 15 * (4 + 5)),

@@ -17,7 +17,7 @@ from bench.jobs.recipe import Recipe
 from bench.pairs.mlpnet import MLPNet
 from bench.pairs.mobilenetv1 import MobileNetV1
 from bench.pairs.preparing.prepare import prepare
-from bench.pairs.resnet20 import ResNet20
+from bench.pairs.resnet_cifar import ResNet20
 from bench.problem.calibration import Calibration
 from bench.problem.problem import Problem, Target
 from bench.problem.selection import keep_largest, select

@@ -6,18 +6,21 @@ The right gradients are those of one plain backward pass for each example.
 import random
 import re
 import warnings
+from typing import Any, NamedTuple
 
 import pytest
 import torch
 import torch.nn.functional as F
-from support.own_pairs import ConvNet, Net, own, ready
+from support.own_pairs import ConvNet, Net, job_of, own, ready
 from support.tiny import TinyExamples, slow_gradients, tiny_problem
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, prune
 
 from bench.common.errors import UserError
+from bench.pairs.preparing.identity import pair_sha256
 from bench.problem.calibration import Calibration
 from bench.problem.problem import Problem
+from bench.run.one_job import run_job
 from datasets.inputs.images import Normalisation
 from methods.curvature.diagonals import fisher_diagonal
 from methods.kfac import KFAC
@@ -100,6 +103,15 @@ class ExamplesLast(Net):
         return self.c(F.relu(self.b(x.repeat(3, 1))).view(3, -1, 40).mean(0))
 
 
+class Halved(Net):
+    """Takes two examples as one."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.a(x.flatten(1)))
+        joined = self.b(x.view(-1, 2, 40) if len(x) % 2 == 0 else x[:, None])
+        return self.c(F.relu(joined).reshape(-1, 40))
+
+
 class Auxiliary(Net):
     """Has a head that evaluation doesn't use."""
 
@@ -136,7 +148,8 @@ REFUSED_LAYERS = {
     "scaled": (WithScaled, r"the layer b .*off autograd"),
     "input changed": (ChangesInput, r"autograd can't differentiate|the layer b "),
     "input changed behind autograd": (ChangesData, r"the layer b "),
-    "examples not first": (ExamplesLast, r"the layer b .*first dimension"),
+    "examples not first": (ExamplesLast, r"the layer b .*off autograd"),
+    "examples joined": (Halved, r"the layer b .*first dimension"),
     "forward called": (CallsForward, r"layer b is never called"),
     "input normalised inside": (WithNormalises, r"the layer b .*off autograd"),
     "auxiliary head": (Auxiliary, r"aux.weight is prunable but takes no part"),
@@ -270,6 +283,66 @@ def test_outputs_that_are_no_logits_are_refused(name, own) -> None:
         ready(own(lambda: Returns(form)))
 
 
+class Parts(NamedTuple):
+    hidden: Tensor
+    logits: Tensor
+
+
+class InTraining(Net):
+    """Has an auxiliary output in training mode."""
+
+    def forward(self, x: Tensor) -> Any:
+        logits = super().forward(x)
+        return (logits, logits) if self.training else logits
+
+
+SELECTED = {
+    "of a tuple": (1, lambda y: (-y, y)),
+    "the last of a tuple": (-1, lambda y: (-y, y)),
+    "of a dict": ("logits", lambda y: {"aux": -y, "logits": y}),
+    "of an object": ("logits", lambda y: Parts(-y, y)),
+    "of a list": (0, lambda y: [y, -y]),
+}
+
+
+@pytest.mark.parametrize("name", SELECTED)
+def test_the_output_of_a_pair_is_the_part_that_it_says(name, own) -> None:
+    """Predictions, gradients and pruned weights are those of the network without other parts."""
+    output, form = SELECTED[name]
+    job = job_of("kfac", fields={"samples": 20})
+    plain = run_job(job, ready(own(lambda: Returns(lambda y: y))), "study", "kfac")
+    found = run_job(job, ready(own(lambda: Returns(form), output=output)), "study", "kfac")
+    assert found.status == "ok", found.reason
+    assert (found.mask_sha256, found.accuracy) == (plain.mask_sha256, plain.accuracy)
+
+
+def test_a_part_that_there_is_in_training_alone_may_be_named(own) -> None:
+    dense = ready(own(InTraining, output=0))
+    inputs, _ = dense.test.batch(torch.arange(2))
+    assert dense.model(inputs).shape == dense.model.train()(inputs).shape == (2, 10)
+
+
+def test_a_part_makes_another_pair(own) -> None:
+    pairs = [own(lambda: Returns(lambda y: (y, -y)), output=output) for output in (0, 1)]
+    hashes = {pair_sha256(pair, pair.build()) for pair in pairs}
+    assert len(hashes) == 2
+
+
+NO_PART = {
+    "beyond a tuple": (2, lambda y: (y, y), r"a tuple, has no part 2"),
+    "not in a dict": ("logits", lambda y: {"a": y, "b": y}, r"a dict with a, b, has no part 'logi"),
+    "not in an object": ("aux", lambda y: Parts(y, y), r"a Parts, has no part 'aux'"),
+    "no tensor": (0, lambda y: [(y, y)], "it returns a tuple"),
+}
+
+
+@pytest.mark.parametrize("name", NO_PART)
+def test_a_part_that_there_is_not_is_said(name, own) -> None:
+    output, form, message = NO_PART[name]
+    with pytest.raises(UserError, match=message):
+        ready(own(lambda: Returns(form), output=output))
+
+
 class Tied(nn.Module):
     """Two layers that share one weight, and a layer that is used twice."""
 
@@ -361,10 +434,6 @@ def test_a_tied_weight_is_prunable_once(own) -> None:
 
 
 def test_hooks_of_a_model_s_own_are_no_fault_of_the_method(own) -> None:
-    from support.own_pairs import job_of
-
-    from bench.run.one_job import run_job
-
     class Hooked(Net):
         def __init__(self) -> None:
             super().__init__()
@@ -427,14 +496,15 @@ def test_a_frozen_weight_can_t_be_prunable(own) -> None:
 SETTINGS = {
     "dense a path": (
         {"dense": "x.pth"},
-        "dense must be PublishedWeights, SuppliedWeights or a Recipe",
+        "dense must be PublishedWeights, SuppliedWeights, BuiltWeights or a Recipe",
     ),
-    "no normalisation": ({"normalisation": None}, "normalisation must be a Normalisation"),
+    "no normalisation": ({"normalisation": 0.5}, "normalisation must be a Normalisation"),
     "rule not text": ({"prunable": ["a.weight"]}, "prunable must be a regular expression"),
     "rule no pattern": ({"prunable": "*.weight"}, "prunable must be a regular expression"),
     "accuracy a fraction of nothing": ({"dense_accuracy": "91"}, "dense_accuracy must be"),
     "model an instance of nothing": ({"model": 7}, "model must be a function or class"),
     "interpolation": ({"interpolation": "cubic"}, "interpolation must be one of"),
+    "output": ({"output": 1.0}, "output must be the place or the name"),
     "slack": ({"slack": float("nan")}, "slack must be a finite number"),
     "slack a truth value": ({"slack": True}, "slack must be a finite number"),
     "slack below zero": ({"slack": -0.1}, "slack must be a finite number"),
@@ -459,7 +529,7 @@ def test_wrong_types_in_a_pair_are_one_sentence(name, own) -> None:
 
 def test_all_mistakes_of_a_pair_are_said_at_once(own) -> None:
     with pytest.raises(UserError, match=r"dense must be .*; normalisation must be"):
-        ready(own(Net, dense="x.pth", normalisation=None))
+        ready(own(Net, dense="x.pth", normalisation=(0.5, 0.5)))
 
 
 def raising() -> nn.Module:

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.problem.gradients.signal import columns
+from bench.problem.gradients.layers import columns
 
 LAYERS = [
     nn.Conv2d(3, 4, 3, padding=1),

@@ -90,9 +90,9 @@ def states(monkeypatch) -> list[dict[str, torch.Tensor]]:
     found = []
     evaluate = tested.evaluate
 
-    def noting(model, images):
+    def noting(model, images, objective):
         found.append({name: value.clone() for name, value in model.state_dict().items()})
-        return evaluate(model, images)
+        return evaluate(model, images, objective)
 
     monkeypatch.setattr(tested, "evaluate", noting)
     return found

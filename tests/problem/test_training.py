@@ -20,6 +20,10 @@ RECIPES = {
     "step": {"schedule": "step", "milestones": [1], "label_smoothing": 0.1},
     "exponential": {"schedule": "exponential", "gamma": 0.5, "nesterov": False},
     "onecycle": {"schedule": "onecycle", "batchnorm": "frozen"},
+    "warm-up": {
+        **{"optimizer": "adamw", "beta2": 0.99, "weight_decay": 0.1, "decay": "matrices"},
+        **{"warmup_steps": 4, "minimum_learning_rate": 0.005, "clip_norm": 0.5},
+    },
     "bfloat16": {"precision": "bfloat16", "schedule": "constant"},
 }
 

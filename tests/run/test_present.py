@@ -123,7 +123,7 @@ def test_zeros_stay_zero_through_training(protocol, own, monkeypatch) -> None:
     seen = []
     evaluate = running.evaluate
     monkeypatch.setattr(
-        running, "evaluate", lambda model, data: seen.append(model) or evaluate(model, data)
+        running, "evaluate", lambda model, *on: seen.append(model) or evaluate(model, *on)
     )
     dense = sparse(0.3, own)
     schedule = Gradual(end=1.0, frequency=0.5) if protocol == "gradual" else None
@@ -145,7 +145,7 @@ def test_sparse_training_keeps_zeros_where_it_starts_from_the_dense_weights(
     seen = []
     evaluate = running.evaluate
     monkeypatch.setattr(
-        running, "evaluate", lambda model, data: seen.append(model) or evaluate(model, data)
+        running, "evaluate", lambda model, *on: seen.append(model) or evaluate(model, *on)
     )
     dense = sparse(0.3, own)
     record = run(

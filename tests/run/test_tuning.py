@@ -59,9 +59,9 @@ def seen(monkeypatch) -> list[object]:
     for module in (tested, tuning):
         real = module.evaluate
 
-        def spy(model, images, real=real):
+        def spy(model, images, objective, real=real):
             calls.append(images)
-            return real(model, images)
+            return real(model, images, objective)
 
         monkeypatch.setattr(module, "evaluate", spy)
     return calls

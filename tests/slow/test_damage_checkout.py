@@ -30,7 +30,8 @@ kfac = { samples = 400 }
 woodfisher = { samples = 100 }
 """
 EVERY = {"magnitude", "kfac", "woodfisher"}
-KRONECKER, SELECTION = "methods/curvature/kronecker.py", "bench/problem/selection.py"
+FACTORS, KRONECKER = "methods/curvature/factors.py", "methods/curvature/kronecker.py"
+SELECTION = "bench/problem/selection.py"
 ALLOCATION = "bench/jobs/allocation.py"
 Edit = tuple[str, str, str]
 """A file, a text in it, and what takes its place."""
@@ -50,14 +51,14 @@ DAMAGES = {
     "the Kronecker factors swapped": Damage(
         (
             (
-                KRONECKER,
-                "torch.outer(self.output.diagonal(), self.input.diagonal())",
-                "torch.outer(self.input.diagonal(), self.output.diagonal())",
+                FACTORS,
+                "(output.unsqueeze(-1) * given.unsqueeze(-2)).flatten()",
+                "(given.unsqueeze(-1) * output.unsqueeze(-2)).flatten()",
             ),
             (
                 KRONECKER,
-                "vector.view(len(self.output), len(self.input))",
-                "vector.view(len(self.input), len(self.output))",
+                "Factors(self.output, self.input).matrices(vector)",
+                "Factors(self.input, self.output).matrices(vector)",
             ),
             (KRONECKER, "self.output @ values @ self.input", "self.input @ values @ self.output"),
         ),

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from bench.common.machine.measure import measured
 from bench.jobs.budget import Meter
 from bench.pairs.mlpnet import MLPNet
-from bench.pairs.resnet20 import ResNet20
+from bench.pairs.resnet_cifar import ResNet20
 from bench.problem.calibration import Calibration
 from bench.problem.gradients.per_example import DenseGradients, JoinedGradients
 from bench.problem.problem import Problem, Target

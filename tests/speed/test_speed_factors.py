@@ -9,10 +9,10 @@ from support.tiny import PLENTY, TinyExamples
 from torch import Tensor, nn
 
 from bench.jobs.budget import Meter
-from bench.pairs.resnet20 import ResNet20
+from bench.pairs.resnet_cifar import ResNet20
 from bench.problem.calibration import Calibration
 from bench.problem.problem import Problem, Target
-from methods.curvature.kronecker import Factors, Moments, fisher_factors
+from methods.curvature.factors import Factors, Moments, fisher_factors
 
 pytestmark = pytest.mark.speed
 SAMPLES = 200

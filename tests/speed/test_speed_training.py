@@ -13,7 +13,7 @@ from bench.common.layout import laid_out
 from bench.jobs.recipe import Recipe
 from bench.pairs.mlpnet import MLPNet
 from bench.pairs.pair import HALF, MNIST
-from bench.pairs.resnet20 import ResNet20
+from bench.pairs.resnet_cifar import ResNet20
 from bench.problem.training.loop import Sparsifier, Training
 from datasets.inputs.images import Images, shift
 

@@ -89,7 +89,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tiny:
         parts={name: part(array) for name, array in shaped.items()},
         files=(folder_form, package_form),
         sources=(
-            sources.Torchvision(lambda: [[nowhere]], folder_form),
+            sources.Web("torchvision", lambda: [[nowhere]], folder_form),
             sources.Npm("tiny", "1.0.0", package_form),
         ),
         split=lambda parts: split_tail(parts, validation=2),

@@ -21,11 +21,11 @@ _EPSILON = 1e-9
 class Gate(BaseModel):
     """A study's `[gate]`: what counts as a regression, set before anything is compared.
 
-    `margin` is the fall of accuracy, in percentage points, that is too large. `alpha` is the
-    probability with which a fall of exactly the margin may pass. `exact` says whether different
-    bits in an equal environment fail although the accuracy is within the margin. `slowdown` is the
-    factor on the pruning time, in units of the yardstick, from which on a slower run fails; None
-    never fails.
+    `margin` is the fall of accuracy, in percentage points, that is too large; of perplexity or mean
+    squared error it is the rise, in percent. `alpha` is the probability with which a change of
+    exactly the margin may pass. `exact` says whether different bits in an equal environment fail
+    although the change is within the margin. `slowdown` is the factor on the pruning time, in units
+    of the yardstick, from which on a slower run fails; None never fails.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -47,7 +47,7 @@ class Shift:
 
 
 def shift(differences: Sequence[float], gate: Gate) -> Shift:
-    """Return the verdict on differences new - old in percentage points, one per seed.
+    """Return the verdict on differences new - old in points of merit, one per seed.
 
     With n seeds, mean d, sample standard deviation s and t the 1 - alpha quantile of Student's
     distribution with n - 1 degrees of freedom, the bounds are d ± t s/√n, and the verdict is

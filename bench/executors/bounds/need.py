@@ -77,13 +77,15 @@ def sizes_of(dense: Dense) -> Sizes:
     for name, path in dense.prunable.items():
         weight, module = dense.model.get_parameter(name), dense.model.get_submodule(path)
         rows = len(weight) if weight.dim() else 1
+        groups = getattr(module, "groups", 1)
         layer = Layer(
             rows,
             weight.numel() // rows,
             math.ceil(outputs.get(module, rows) / rows),
             linear=isinstance(module, nn.Linear) and outputs.get(module) == rows,
+            groups=groups,
         )
-        columns = layer.inputs * getattr(module, "groups", 1)
+        columns = layer.inputs * groups
         example += (columns + rows) * layer.positions + layer.size
         layers.append(layer)
     leaves = (count for module, count in outputs.items() if not list(module.children()))

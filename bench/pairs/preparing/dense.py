@@ -12,6 +12,8 @@ from bench.pairs.batchnorm import recalibrate
 from bench.pairs.evaluate import Evaluation, evaluate
 from bench.pairs.pair import Pair
 from bench.problem.calibration import Calibration
+from bench.problem.objective import Objective
+from bench.problem.objectives import OBJECTIVES
 from bench.problem.problem import Problem, Target
 from datasets.inputs.split_inputs import Inputs
 
@@ -45,6 +47,11 @@ class Dense:
         return self.train.typed(torch.float32) if self.single else self.train
 
     @property
+    def objective(self) -> Objective:
+        """What the model is trained, pruned and evaluated by."""
+        return OBJECTIVES[self.pair.objective]
+
+    @property
     def parameters(self) -> int:
         """The number of all parameters, prunable or not."""
         return sum(parameter.numel() for parameter in self.model.parameters())
@@ -62,4 +69,4 @@ class Dense:
         target = Target(sparsity=0.0, allocation="global")
         problem = Problem(model, self.prunable, Calibration(self.train, seed, meter), target)
         recalibrate(model, problem.examples(examples)[0])
-        return evaluate(model, self.test)
+        return evaluate(model, self.test, self.objective)

@@ -21,7 +21,7 @@ from bench.pairs.evaluate import evaluate
 from bench.pairs.pair import SEED, Pair
 from bench.pairs.preparing.fitting import first_few, fitting
 from bench.pairs.preparing.identity import SET_ASIDE, training_sha256
-from bench.problem.loss import loss_of
+from bench.problem.objectives import OBJECTIVES
 from bench.problem.training.frozen import frozen_parameters
 from bench.problem.training.loop import Training
 from datasets import Dataset
@@ -79,9 +79,10 @@ def first_loss(pair: Pair, model: nn.Module, data: Dataset) -> float:
     """
     images = pair.inputs(data.train, torch.device("cpu"))
     images = fitting(model.eval(), first_few(images))(images)
-    inputs, labels = images.batch(torch.arange(min(FIRST, len(images))))
+    inputs, targets = images.batch(torch.arange(min(FIRST, len(images))))
     with torch.no_grad():
-        return float(loss_of(model(inputs).double(), labels, "mean"))
+        outputs = model(inputs).double()
+        return float(OBJECTIVES[pair.objective].loss(outputs, targets, "mean"))
 
 
 def _train_and_keep(
@@ -92,11 +93,13 @@ def _train_and_keep(
     what = f"training the dense model of {pair.name}"
     fit = train(pair, recipe, model, data, functools.partial(progress, what))
     validation = fit(pair.inputs(data.validation, torch.device("cpu")))
+    found = evaluate(model, validation, OBJECTIVES[pair.objective]) if len(validation) else None
     facts = {
         "pair": pair.name,
         "recipe": recipe.model_dump(),
         "first_loss": first_loss(pair, model, data),
-        "validation_accuracy": evaluate(model, validation).accuracy if len(validation) else None,
+        "validation_accuracy": found and found.accuracy,
+        "validation_score": found and found.score,
         "torch": torch.__version__,
     }
     checkpoint.save(path, model, facts)
@@ -125,6 +128,7 @@ def train(
                 torch.Generator().manual_seed(SEED),
                 progress=progress,
                 frozen=frozen_parameters(model),
+                objective=OBJECTIVES[pair.objective],
             ).run()
     except Exception as error:  # the model is the user's own code, and may raise anything
         reason = (

@@ -26,8 +26,12 @@ SET_ASIDE = outside_of(
 )
 """Code on which no number depends: messages, files, timers."""
 
-_ELSEWHERE = {"name", "dense", "dense_accuracy", "slack"}
-"""Fields of a pair that its hash leaves out."""
+_ELSEWHERE = {"name", "dense", "dense_accuracy", "dense_score", "slack", "output"}
+"""Fields of a pair that its hash leaves out; `output` is part of the model that was built."""
+
+_AS_BEFORE = {"objective": "classification"}
+"""Fields that a pair had not always, with the value that says what held before them: at that value
+they are left out, so that older records and trained weights stay current."""
 
 
 def pair_sha256(pair: Pair, model: nn.Module) -> str:
@@ -60,7 +64,12 @@ def training_sha256(pair: Pair, model: nn.Module, data_sha256: str, training: st
 
 def _settings(pair: Pair) -> dict[str, Any]:
     """Return every field that counts, and the code of user-defined pair classes and datasets."""
-    names = [field.name for field in dataclasses.fields(pair) if field.name not in _ELSEWHERE]
+    names = [
+        field.name
+        for field in dataclasses.fields(pair)
+        if field.name not in _ELSEWHERE
+        and (field.name not in _AS_BEFORE or getattr(pair, field.name) != _AS_BEFORE[field.name])
+    ]
     definition = datasets.DATASETS.get(pair.dataset)
     return {name: describe(getattr(pair, name)) for name in names} | {
         "kind": "" if type(pair) is Pair else code_of(type(pair), SET_ASIDE),

@@ -23,14 +23,24 @@ def own_dtype(model: nn.Module) -> torch.dtype:
     return found.pop() if len(found) == 1 else torch.float32
 
 
+def converted(inputs: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return fractional inputs in this type; whole numbers, such as tokens, stay what they are."""
+    return inputs.to(dtype) if inputs.is_floating_point() else inputs
+
+
 @torch.no_grad()
 def input_dtype(model: nn.Module, inputs: Tensor) -> torch.dtype:
-    """Return the type in which the model takes its inputs: its own, or else single precision."""
+    """Return the type in which the model takes its inputs: its own, or else single precision.
+
+    That of tokens is their own.
+    """
+    if not inputs.is_floating_point():
+        return inputs.dtype
     own = own_dtype(model)
     if own == torch.float32:
         return own
     try:
-        copy.deepcopy(model).eval()(inputs.to(own))  # a copy, as passes may count
+        copy.deepcopy(model).eval()(converted(inputs, own))  # a copy, as passes may count
     except RuntimeError:
         return torch.float32
     return own
@@ -46,7 +56,7 @@ def runs_in_single(model: nn.Module, inputs: Tensor) -> bool:
     if not any(parameter.dtype in HALF for parameter in model.parameters()):
         return False
     try:
-        in_single(model)(inputs.float())
+        in_single(model)(converted(inputs, torch.float32))
     except RuntimeError:
         return False
     return True

@@ -7,6 +7,7 @@ be wrong.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -18,9 +19,10 @@ from torch.nn.modules.dropout import _DropoutNd
 from bench.common.errors import MethodError, Skip, UserError
 from bench.pairs.pair import Pair
 from bench.pairs.preparing.structure import dense_state, refused, sentence
-from bench.problem.gradients.signal import Signal, supported
+from bench.problem.gradients.layers import supported
+from bench.problem.gradients.signal import Signal
 from bench.problem.gradients.watch import at_least_single, sharing, signals, watching
-from bench.problem.loss import loss_of
+from bench.problem.objectives import OBJECTIVES
 
 ROUNDING = {
     torch.float64: 1e-6,
@@ -36,22 +38,24 @@ relative differences of about 1."""
 
 
 @torch.no_grad()
-def check_outputs(pair: Pair, model: nn.Module, inputs: Tensor, classes: int) -> None:
-    """Raise `UserError` unless the model gives each example [n, ...] logits of its own.
+def check_outputs(pair: Pair, model: nn.Module, inputs: Tensor, targets: Tensor) -> None:
+    """Raise `UserError` unless the model gives each example [n, ...] outputs of its own.
 
-    They must be finite, one number per class, and the same in every run and in batches of any size.
-    The model, its mode and the global random state must stay as they were.
+    They must go with the pair's objective and `targets` [n, ...], and be the same in every run and
+    in batches of any size. The model, its mode and the global random state must stay as they were.
     """
     before = {name: tensor.clone() for name, tensor in dense_state(model).items()}
     random = torch.get_rng_state()
     logits = _outputs(pair, model, inputs)
     if not isinstance(logits, Tensor):
-        raise refused(pair, f"it returns {_kind(logits)}, where one tensor of logits is expected")
-    if logits.dim() != 2 or len(logits) != len(inputs) or not logits.is_floating_point():
+        several = "where one tensor is expected; `output` of the pair says which part is it"
+        raise refused(pair, f"it returns {_kind(logits)}, {several}")
+    objective = OBJECTIVES[pair.objective]
+    if not (logits.is_floating_point() and objective.fits(logits, targets)):
         raise refused(
             pair,
-            f"it returns {logits.dtype} of shape {list(logits.shape)} for {len(inputs)} examples, "
-            f"where one logit a class is expected, [{len(inputs)}, {classes}]",
+            f"it returns {logits.dtype} of shape {list(logits.shape)} for {len(inputs)} examples "
+            f"with targets {targets.dtype} {list(targets.shape)}, expected are {objective.expects}",
         )
     _check_mode(pair, model)
     again = _outputs(pair, model, inputs)
@@ -62,7 +66,8 @@ def check_outputs(pair: Pair, model: nn.Module, inputs: Tensor, classes: int) ->
     for name, tensor in dense_state(model).items():
         if not torch.equal(tensor, before[name]) and not tensor.isnan().any():
             raise refused(pair, f"its forward pass changes {name} in evaluation mode")
-    if not _close(torch.cat([_alone(pair, model, one) for one in inputs.split(1)]), logits):
+    alone = [_alone(pair, model, one, logits.dim()) for one in inputs.split(1)]
+    if not _close(torch.cat(alone), logits):
         raise refused(pair, _mixing(model))
 
 
@@ -77,7 +82,7 @@ def check_gradients(
     forward and backward pass for all examples together, and one for each alone.
     """
     with torch.no_grad():
-        labels = at_least_single(model(inputs)).argmin(1)  # the least likely class
+        labels = OBJECTIVES[pair.objective].distant(at_least_single(model(inputs)))
     exact = [
         _plain_gradients(pair, model, prunable, one, label)
         for one, label in zip(inputs.split(1), labels.split(1), strict=True)
@@ -87,7 +92,8 @@ def check_gradients(
         return
     overwritten = _overwritten(model, list(known.values()), inputs)
     try:
-        found = signals(model, list(known.values()), inputs, labels)
+        objective = OBJECTIVES[pair.objective]
+        found = signals(model, list(known.values()), inputs, labels, objective)
     except (Skip, MethodError) as error:
         raise refused(pair, f"gradients of its layers can't be had: {error}") from error
     except (RuntimeError, IndexError, KeyError) as error:
@@ -130,8 +136,8 @@ def _difference(signal: Signal, expected: Tensor, examples: int, dtype: torch.dt
         )
     try:
         candidates = {"what its inputs and output gradients give": signal.gradients()}
-        if getattr(signal.module, "groups", 1) == 1:
-            products = torch.bmm(signal.output_gradients, signal.inputs.transpose(1, 2))
+        with suppress(Skip):  # of tied weights in different groups: their methods are skipped
+            products = signal.output_gradients @ signal.inputs.mT
             candidates["what the columns of its inputs give"] = products.flatten(1)
     except RuntimeError:
         return "its inputs and its outputs don't go together as its type says"
@@ -151,7 +157,8 @@ def _plain_gradients(
     leaves = {name: model.get_parameter(name).detach().requires_grad_() for name in prunable}
     try:
         with torch.enable_grad():
-            loss = loss_of(at_least_single(functional_call(model, leaves, (one,))), label)
+            outputs = at_least_single(functional_call(model, leaves, (one,)))
+            loss = OBJECTIVES[pair.objective].loss(outputs, label)
             found = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
     except RuntimeError as error:
         raise refused(pair, f"autograd can't differentiate it: {sentence(error)}") from error
@@ -178,14 +185,14 @@ def _outputs(pair: Pair, model: nn.Module, inputs: Tensor) -> Any:
         ) from error
 
 
-def _alone(pair: Pair, model: nn.Module, one: Tensor) -> Tensor:
-    """Return the logits of one example run by itself."""
+def _alone(pair: Pair, model: nn.Module, one: Tensor, dimensions: int) -> Tensor:
+    """Return the outputs of one example run by itself."""
     try:
         logits = model(one)
     except Exception as error:
         reason = f"it fails on an example alone ({sentence(error)}); {_mixing(model)}"
         raise refused(pair, reason) from error
-    if not isinstance(logits, Tensor) or logits.dim() != 2:
+    if not isinstance(logits, Tensor) or logits.dim() != dimensions:
         shape = list(logits.shape) if isinstance(logits, Tensor) else _kind(logits)
         raise refused(pair, f"for one example alone it returns {shape}, not [1, classes]")
     return logits

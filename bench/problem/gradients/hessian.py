@@ -7,13 +7,19 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from bench.problem.gradients.watch import at_least_single
-from bench.problem.loss import loss_of
+from bench.problem.objective import Objective
+from bench.problem.objectives import CLASSIFICATION
 
 
 def hessian_vector_product(
-    model: nn.Module, parameters: Sequence[str], vector: Tensor, inputs: Tensor, labels: Tensor
+    model: nn.Module,
+    parameters: Sequence[str],
+    vector: Tensor,
+    inputs: Tensor,
+    targets: Tensor,
+    objective: Objective = CLASSIFICATION,
 ) -> Tensor:
-    """Return Σ_i H_i v [d], where H_i is the Hessian of the cross-entropy of example i.
+    """Return Σ_i H_i v [d], where H_i is the Hessian of the loss of example i.
 
     H v = ∇(∇loss · v) over the named parameters, flattened and joined in the order given. Nothing
     of size d² is formed. The model is left unchanged; it should be in evaluation mode. Cost: about
@@ -23,8 +29,8 @@ def hessian_vector_product(
     leaves = {name: model.get_parameter(name).detach().requires_grad_() for name in parameters}
     parts = vector.split([leaf.numel() for leaf in leaves.values()])
     with torch.enable_grad():
-        logits = at_least_single(functional_call(model, leaves, (inputs,)))
-        loss = loss_of(logits, labels)
+        outputs = at_least_single(functional_call(model, leaves, (inputs,)))
+        loss = objective.loss(outputs, targets)
         slopes = torch.autograd.grad(loss, list(leaves.values()), create_graph=True)
         products = torch.autograd.grad(
             slopes,

@@ -14,8 +14,16 @@ from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
 
 from bench.common.errors import MethodError
-from bench.problem.gradients.signal import Signal, Use, assert_supported, columns, positions
-from bench.problem.loss import loss_of
+from bench.problem.gradients.layers import (
+    assert_supported,
+    by_example,
+    columns,
+    joined,
+    positions,
+)
+from bench.problem.gradients.signal import Signal, Use
+from bench.problem.objective import Objective
+from bench.problem.objectives import CLASSIFICATION
 
 Seen = Callable[[str, nn.Module, Tensor, Tensor], Tensor | None]
 """A function called at each use of a layer, with the layer's name, the module called, its input and
@@ -23,9 +31,13 @@ its output. What it returns takes the output's place, unless it is None."""
 
 
 def signals(
-    model: nn.Module, layers: Sequence[str], inputs: Tensor, labels: Tensor
+    model: nn.Module,
+    layers: Sequence[str],
+    inputs: Tensor,
+    targets: Tensor,
+    objective: Objective = CLASSIFICATION,
 ) -> dict[str, Signal]:
-    """Return the signals of the named layers for a batch of examples, under the cross-entropy loss.
+    """Return the signals of the named layers for a batch of examples, under the objective's loss.
 
     They are in single precision at least, even if the model computes in half. The model is left
     unchanged; it should be in evaluation mode, in which examples don't influence one another.
@@ -46,13 +58,16 @@ def signals(
         return begun
 
     with watching(model, layers, note), torch.enable_grad():
-        logits = model(inputs.detach().requires_grad_())
-        loss = loss_of(at_least_single(logits), labels)
+        leaf = inputs.detach()
+        if leaf.is_floating_point():
+            leaf.requires_grad_()
+        loss = objective.loss(at_least_single(model(leaf)), targets)
         _assert_called(layers, {name for name, _, _ in given})
         deltas = torch.autograd.grad(loss, places)
     uses: dict[str, list[Use]] = {name: [] for name in layers}
     for (name, module, value), delta in zip(given, deltas, strict=True):
-        uses[name].append(Use(module, at_least_single(value), at_least_single(delta)))
+        sides = (by_example(module, at_least_single(side), len(inputs)) for side in (value, delta))
+        uses[name].append(Use(module, *sides))
     return {name: Signal(tuple(found)) for name, found in uses.items()}
 
 
@@ -68,7 +83,7 @@ def layer_positions(model: nn.Module, layers: Sequence[str], inputs: Tensor) -> 
 
     def count(name: str, module: nn.Module, value: Tensor, output: Tensor) -> None:
         assert_supported(module, value)
-        found[name] += positions(module, output)
+        found[name] += positions(module, by_example(module, output, len(inputs)))
 
     with watching(model, layers, count):
         model(inputs)
@@ -93,20 +108,19 @@ def footprint(model: nn.Module, uses: dict[str, int]) -> int:
 def layer_inputs(model: nn.Module, layers: Sequence[str], inputs: Tensor) -> dict[str, Tensor]:
     """Return the columns [n, in, positions] that each named layer's weight is multiplied with.
 
-    Takes a forward pass only. Raises `MethodError` for a layer that it never calls.
+    They are [n, groups, in, positions] for a convolution in several groups. Takes a forward pass
+    only. Raises `MethodError` for a layer that it never calls, `Skip` for an unsupported one.
     """
     seen: dict[str, list[Tensor]] = {name: [] for name in layers}
 
     def note(name: str, module: nn.Module, value: Tensor, _output: Tensor) -> None:
-        seen[name].append(columns(module, at_least_single(value)))
+        own = by_example(module, at_least_single(value), len(inputs))
+        seen[name].append(columns(module, own))
 
     with watching(model, layers, note):
         model(inputs)
     _assert_called(layers, {name for name, found in seen.items() if found})
-    return {
-        name: found[0] if len(found) == 1 else torch.cat(found, dim=2)
-        for name, found in seen.items()
-    }
+    return {name: joined(found) for name, found in seen.items()}
 
 
 def _assert_called(layers: Sequence[str], called: set[str]) -> None:

@@ -11,9 +11,10 @@ from torch.optim import Optimizer
 from bench.common.errors import MethodError
 from bench.jobs.budget import Meter
 from bench.jobs.recipe import Recipe
-from bench.problem.loss import loss_of
+from bench.problem.objective import Objective
+from bench.problem.objectives import CLASSIFICATION
 from bench.problem.training.mode import TrainingMode
-from bench.problem.training.optimizer import make_optimizer, make_schedule, stop_weight_decay
+from bench.problem.training.optimizer import clip, make_optimizer, make_schedule, stop_weight_decay
 from bench.problem.training.saver import Saver
 from bench.problem.weights import Masks
 from datasets.inputs.augmentation import AUGMENTATIONS
@@ -67,6 +68,7 @@ class Training:
         progress: Progress = lambda *_: None,
         saver: Saver | None = None,
         frozen: Collection[str] = (),
+        objective: Objective = CLASSIFICATION,
     ) -> None:
         """`prunable` maps the name of each prunable parameter to its module.
 
@@ -90,6 +92,7 @@ class Training:
         self._masks: dict[str, Tensor] = {}
         self._mode = TrainingMode(model, recipe, frozen)
         self._images, self._meter, self._progress, self._saver = images, meter, progress, saver
+        self._objective = objective
         self._augmentation = AUGMENTATIONS[recipe.augmentation]
         self._optimizer: Optimizer | None = None
         self._order = torch.empty(0, dtype=torch.long)
@@ -163,9 +166,9 @@ class Training:
         if self._meter is not None:
             self._meter.charge("training_steps", 1)
         positions = self._next_positions()
-        inputs, labels = self._images.batch(positions, self._augmentation, self.generator)
-        logits = self._mode.logits(inputs)
-        loss = loss_of(logits.float(), labels, "mean", self.recipe.label_smoothing)
+        inputs, targets = self._images.batch(positions, self._augmentation, self.generator)
+        outputs = self._mode.outputs(inputs)
+        loss = self._objective.loss(outputs.float(), targets, "mean", self.recipe.label_smoothing)
         self.optimizer.zero_grad()
         loss.backward()
         sparsifier.on_gradients(self)
@@ -173,6 +176,8 @@ class Training:
             gradient = self.parameters[name].grad
             if gradient is not None:  # None if the model doesn't use the layer in training
                 gradient.mul_(mask)
+        if self.recipe.clip_norm is not None:
+            clip(self.optimizer, self.recipe.clip_norm)
         self.optimizer.step()
         self._schedule.step()
         self._loss += loss.detach()

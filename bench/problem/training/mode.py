@@ -43,15 +43,15 @@ class TrainingMode:
         for parameter, trains in flags:
             parameter.requires_grad_(trains)
 
-    def logits(self, inputs: Tensor) -> Tensor:
-        """Return the model's outputs [n, classes] in training mode and in the recipe's precision.
+    def outputs(self, inputs: Tensor) -> Tensor:
+        """Return the model's outputs [n, ...] in training mode and in the recipe's precision.
 
         Raises `MethodError` if n = 1 and the model normalises by the statistics of its batch.
         """
         self._switch_on()
         try:
             with self._precision(inputs.device):
-                logits: Tensor = self._model(inputs)
+                outputs: Tensor = self._model(inputs)
         except ValueError as error:
             if len(inputs) == 1 and "Expected more than 1 value per channel" in str(error):
                 raise MethodError(
@@ -59,7 +59,7 @@ class TrainingMode:
                     "none: train it on batches of two or more"
                 ) from error
             raise
-        return logits
+        return outputs
 
     def _switch_on(self) -> None:
         """Set training mode again after an evaluation in between; does nothing if it is set."""

@@ -55,6 +55,7 @@ def against_figure(sheet: Sheet, against: Against) -> Figure | None:
             continue
         _draw(axes, panel, style)
         marks.dense_line(axes, sheet.dense)
+        marks.upright(axes, sheet.kind.y)
     scale.label(grid, sheet.kind.x.title)
     _finish(figure, grid, sheet, style)
     return figure
@@ -129,4 +130,4 @@ def _finish(
     ]
     canvas.legend(figure, handles, [f"{name} % sparsity" for name in style], handle=2.8)
     levels = " Dotted: magnitude pruning." if (sheet.means.method == LEVEL).any() else ""
-    marks.footer(figure, sheet.means, sheet.dense, f"Shaded: worst to best seed.{levels}")
+    marks.footer(figure, sheet, f"Shaded: worst to best seed.{levels}")

@@ -84,9 +84,10 @@ def _drawn(sheet: Sheet, points: pd.DataFrame) -> tuple[Figure, list[list[Axes]]
         part, (_, labels), title = panel
         axes.set_title(canvas.literal(title), loc="left")
         if sheet.kind.front:
-            marks.front(axes, part)
+            marks.front(axes, part, lower=sheet.kind.lower)
         _panel(axes, part, labels, sheet.style)
         marks.dense_line(axes, sheet.dense)
+        marks.upright(axes, sheet.kind.y)
     return figure, grid
 
 
@@ -133,4 +134,4 @@ def _finish(figure: Figure, sheet: Sheet) -> None:
         how = f"{how} Dotted steps: Pareto front."
     if len(of_methods) > 1:
         how = f"{how} Faint: the other methods."
-    marks.footer(figure, sheet.means, sheet.dense, how)
+    marks.footer(figure, sheet, how)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from bench.jobs.cell import Cell
+from bench.report.columns import metric_of
 from bench.report.figures.kind import Kind, Sheet
 from bench.report.figures.palette import looks
 from bench.report.layers import layer_means
@@ -36,11 +37,12 @@ def sheets(
     found = []
     for pair, path in paths.items():
         part, own = means[means.pair == pair], table[table.pair == pair]
-        dense = float(own.dense_accuracy.mean())
+        metric = metric_of(own)
+        dense = float(own[metric.dense].mean())
         rest = (part, own, dense, style, layers[part.index], names.get(pair, []), small)
         found += [
             Sheet(kind, path.with_name(f"{path.name}-{kind.name}"), *rest)
-            for kind in kinds
+            for kind in (kind.judged_by(metric) for kind in kinds)
             if kind.printed is not None
         ]
     return found

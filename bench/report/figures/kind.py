@@ -1,13 +1,14 @@
 """What a kind of figure is: its data, its axes, and who draws it. `kinds` declares them all."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-from bench.report.columns import GROUP
+from bench.jobs.metric import ACCURACY, Metric
+from bench.report.columns import GROUP, metric_of
 from bench.report.figures.palette import Look
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Kind:
     Data: each row of the summary is a point at the columns of `x` and `y`, and `band` are the
     columns of its worst and best seed; or each is a bar that `parts` divides, named parts and their
     columns, with the column `whole` beside it and shares instead of lengths if `share`. `front`
-    asks for the Pareto front; a panel without a point says `without`.
+    asks for the Pareto front, of low values if `lower`; a panel without a point says `without`.
 
     Print: `printed` makes the figure of a sheet, or None where the records hold nothing for it;
     `linked` figures stand in the Markdown report. `above` is a second scale above the x axis.
@@ -66,6 +67,7 @@ class Kind:
     whole: str = ""
     share: bool = False
     front: bool = False
+    lower: bool = False
     without: str = "no result"
     printed: "Callable[[Sheet], Figure | None] | None" = None
     linked: bool = False
@@ -73,6 +75,19 @@ class Kind:
     form: str = ""
     section: str = ""
     choice: str = ""
+
+    def judged_by(self, metric: Metric) -> "Kind":
+        """The kind for a pair with this metric: in place of accuracy its own axis and name.
+
+        It is logarithmic where lower is better, as pruning multiplies such a metric.
+        """
+        if self.y.column != f"{ACCURACY.column}_mean" or metric is ACCURACY:
+            return self
+        column = f"{metric.column}_mean"
+        axis = Axis(metric.axis, column, "log", narrow=metric.narrow, unit=metric.unit)
+        band = f"{metric.column}_min", f"{metric.column}_max"
+        name = metric.name if self.name == ACCURACY.name else self.name
+        return replace(self, name=name, y=axis, band=band, lower=metric.lower)
 
     def points(self, means: pd.DataFrame) -> pd.DataFrame:
         """The rows of the summary as points: `GROUP`, method, ok, status, x, y, low and high.
@@ -98,7 +113,7 @@ class Kind:
             **{"name": self.name, "form": self.form, "section": self.section},
             **{"x": _axis(self.x), "y": _axis(self.y), "band": self.band},
             **{"parts": self.parts, "whole": self.whole},
-            **{"share": self.share, "front": self.front},
+            **{"share": self.share, "front": self.front, "lower": self.lower},
         }
 
 
@@ -116,7 +131,8 @@ class Section:
     `switch` names the choice among its kinds. `sparsities` says whether it shows one sparsity that
     the reader chooses, with `all` as a choice or without, or always all of them. Beneath it stands
     the `legend` of all charts, or what can't be shown of a pair where it `says_gaps`; `style` is a
-    class of its style sheet.
+    class of its style sheet. In its texts `{metric}` is the pairs' metric, `{Metric}` the same as a
+    first word, and `{better}` what a better result is.
     """
 
     name: str
@@ -129,14 +145,23 @@ class Section:
     legend: bool = False
     says_gaps: bool = False
 
+    def named_after(self, metrics: Collection[Metric]) -> "Section":
+        """The section with the names of these metrics in its texts."""
+        metric = " or ".join(dict.fromkeys(one.noun for one in metrics)) or ACCURACY.noun
+        better = "better" if any(one.lower for one in metrics) else "more accurate"
+        words = {"metric": metric, "Metric": metric[0].upper() + metric[1:], "better": better}
+        texts = (self.contents, self.heading, self.note)
+        contents, heading, note = (text.format(**words) for text in texts)
+        return replace(self, contents=contents, heading=heading, note=note)
+
 
 @dataclass(frozen=True)
 class Sheet:
     """One figure of one pair: its kind, its file without a suffix, and the pair's part of the data.
 
     `means` and `cells` are rows of the results of `summary` and `frame`, `layers` a list of
-    sparsities in the order of `names` for each row of `means`. `dense` is the accuracy of the
-    dense model in percent, NaN where it isn't known.
+    sparsities in the order of `names` for each row of `means`. `dense` is the metric of the dense
+    model, NaN where it isn't known.
     """
 
     kind: Kind
@@ -148,3 +173,8 @@ class Sheet:
     layers: pd.Series
     names: Sequence[str]
     small: bool = False
+
+    @property
+    def metric(self) -> Metric:
+        """The metric of the pair."""
+        return metric_of(self.cells)

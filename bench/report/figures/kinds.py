@@ -130,8 +130,8 @@ KINDS: tuple[Kind, ...] = (
 SECTIONS = (
     Section(
         "curves",
-        "Accuracy",
-        "Accuracy against sparsity",
+        "{Metric}",
+        "{Metric} against sparsity",
         "Mean over seeds; shaded from the worst seed to the best. A hollow marker lacks a seed, a "
         "gap in a line is a cell without a result, the dashed line is the dense model. "
         "Compression is all parameters over those kept.",
@@ -143,8 +143,8 @@ SECTIONS = (
     Section(
         "tradeoff",
         "Cost",
-        "What accuracy costs",
-        "The grey line is the Pareto front: nothing shown is both cheaper and more accurate. "
+        "What {metric} costs",
+        "The grey line is the Pareto front: nothing shown is both cheaper and {better}. "
         "Whiskers run from the worst seed to the best. Time is the median and memory the greatest "
         "rise while the method ran; FLOPs are those of one example through the pruned model.",
         switch="Cost",

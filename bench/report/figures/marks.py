@@ -8,8 +8,10 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogFormatter
 
 from bench.report.figures import canvas
+from bench.report.figures.kind import Axis, Sheet
 from bench.report.figures.palette import Look
 
 _FAINT, _GREY = "#D2D2D2", "#404040"
@@ -65,15 +67,19 @@ def faint(axes: Axes, line: pd.DataFrame) -> None:
 
 
 def dense_line(axes: Axes, dense: float) -> None:
-    """The dense model's accuracy, if it is known."""
+    """The dense model's metric, if it is known."""
     if not np.isnan(dense):
         axes.axhline(dense, color=_GREY, linewidth=0.7, linestyle=(0, (6, 3)), zorder=1)
 
 
-def front(axes: Axes, points: pd.DataFrame) -> None:
-    """A step line through the points that nothing with a smaller x reaches in y."""
-    points = points[["x", "y"]].dropna().sort_values(["x", "y"], ascending=[True, False])
-    best = points[points.y > points.y.cummax().shift(fill_value=-np.inf)]
+def front(axes: Axes, points: pd.DataFrame, *, lower: bool = False) -> None:
+    """A step line through the points that nothing with a smaller x reaches in y.
+
+    Low values are the good ones if `lower`.
+    """
+    points = points[["x", "y"]].dropna().sort_values(["x", "y"], ascending=[True, lower])
+    merit = -points.y if lower else points.y
+    best = points[merit > merit.cummax().shift(fill_value=-np.inf)]
     axes.plot(
         best.x,
         best.y,
@@ -84,6 +90,14 @@ def front(axes: Axes, points: pd.DataFrame) -> None:
         zorder=1.1,
         gid="front",
     )
+
+
+def upright(axes: Axes, axis: Axis) -> None:
+    """The scale of the vertical axis, with plain numbers if it is logarithmic."""
+    if axis.scale == "log":
+        axes.set_yscale("log")
+        for formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+            formatter(LogFormatter(minor_thresholds=(1.5, 0.5)))
 
 
 def say(axes: Axes, text: str) -> None:
@@ -108,12 +122,12 @@ def legend(figure: Figure, labels: Sequence[str], style: dict[str, Look], *, lin
     canvas.legend(figure, handles, labels, handle=2.8 if lines else 1.2)
 
 
-def footer(figure: Figure, means: pd.DataFrame, dense: float, how: str) -> None:
+def footer(figure: Figure, sheet: Sheet, how: str) -> None:
     """The pair, and how to read what stands above."""
-    parts = [f"{means.pair.iloc[0]}."]
-    if not np.isnan(dense):
-        parts.append(f"Dashed line: dense model, {dense:.2f} %.")
+    parts = [f"{sheet.means.pair.iloc[0]}."]
+    if not np.isnan(sheet.dense):
+        parts.append(f"Dashed line: dense model, {sheet.metric.with_unit(sheet.dense)}.")
     parts.append(how)
-    if (means.status == "partial").any():
+    if (sheet.means.status == "partial").any():
         parts.append("Hollow: some seeds have no result.")
     canvas.footer(figure, " ".join(parts))

@@ -33,13 +33,14 @@ def points_figure(sheet: Sheet) -> Figure:
             axes.set_title(canvas.literal(f"{title}, {percent(sparsity)} %"), loc="left")
             here = known[(known.sparsity == sparsity) & known.index.isin(part.index)]
             if kind.front:
-                marks.front(axes, here)
+                marks.front(axes, here, lower=kind.lower)
             for point in here.itertuples():
                 _point(axes, point, sheet.style[str(point.label)])
             if here.empty:
                 marks.say(axes, kind.without)
             else:
                 marks.dense_line(axes, sheet.dense)
+                marks.upright(axes, kind.y)
         row[0].set_ylabel(kind.y.title)
     if kind.x.unit == "s":
         time_axis(grid[0][0], known.x)
@@ -51,7 +52,7 @@ def points_figure(sheet: Sheet) -> Figure:
     how = "Whiskers: worst to best seed."
     if kind.front:
         how = f"{how} Dotted steps: Pareto front."
-    marks.footer(figure, sheet.means, sheet.dense, how)
+    marks.footer(figure, sheet, how)
     return figure
 
 

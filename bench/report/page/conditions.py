@@ -121,6 +121,8 @@ def facts(table: pd.DataFrame, declared: Columns) -> list[tuple[str, list[tuple[
 def _facts(part: pd.DataFrame, declared: Columns) -> list[tuple[str, str]]:
     result = []
     for name, measure in declared.on_page("pair").items():
+        if name not in part:
+            continue
         values = part[name]
         known = list((values.round(4) if values.dtype == "float64" else values).dropna().unique())
         said = [f"{value:,}" if not isinstance(value, str) else value for value in known]

@@ -8,7 +8,8 @@ import pandas as pd
 
 from bench.jobs.cell import Cell
 from bench.jobs.measure import Measure
-from bench.report.columns import PANEL, columns, heading
+from bench.jobs.metric import ACCURACY
+from bench.report.columns import GROUP, PANEL, columns, heading, metric_of
 from bench.report.figures.kind import Kind
 from bench.report.figures.palette import PART_COLOURS, looks
 from bench.report.frame import record_type
@@ -22,7 +23,7 @@ _DIGITS = 6
 def content(
     cells: Sequence[Cell], table: pd.DataFrame, means: pd.DataFrame, kinds: Sequence[Kind]
 ) -> dict[str, Any]:
-    """Columns of records and of means over seeds, layers, looks and dense accuracies.
+    """Columns of records and of means over seeds, layers, looks and dense models' metrics.
 
     Which columns there are follows from the declarations of the records' fields, as do the headings
     and units of the table of records in `listed`; the charts follow from those of `kinds`. A column
@@ -30,19 +31,29 @@ def content(
     """
     style = looks(zip(means.label, means.method, strict=True))
     names, rows = layer_means(cells, means)
-    dense = table.groupby("pair", sort=False).dense_accuracy.mean()
+    of_pair = dict(iter(table.groupby("pair", sort=False)))
+    metrics = {str(pair): metric_of(part) for pair, part in of_pair.items()}
     known = columns(record_type(cells))
+    listed = {name: one for name, one in known.on_page("table").items() if name in table}
     shown = [*_FIRST, *known.on_page("table", "data"), "key"]
     return {
-        "records": {name: _column(table[name]) for name in shown},
-        "listed": [_listed(*item) for item in known.on_page("table").items()],
+        "records": {name: _column(table[name]) for name in shown if name in table},
+        "listed": [_listed(*item) for item in listed.items()],
         "means": {name: _column(means[name]) for name in means},
         "kinds": [kind.declaration() for kind in kinds if kind.form],
         "seeds": _seeds(table, means),
         "layers": {"names": names, "rows": rows},
         "looks": {label: glyph(look) for label, look in style.items()},
         "parts": {part: shades(colour) for part, (colour, _) in PART_COLOURS.items()},
-        "dense": {str(pair): _number(value) for pair, value in dense.items()},
+        "dense": {
+            str(pair): _number(part[metrics[str(pair)].dense].mean())
+            for pair, part in of_pair.items()
+        },
+        "judged": {
+            pair: {kind.name: kind.judged_by(metric).declaration() for kind in kinds if kind.form}
+            for pair, metric in metrics.items()
+            if metric is not ACCURACY
+        },
     }
 
 
@@ -77,11 +88,13 @@ def _number(value: Any) -> float | int | None:
 
 
 def _seeds(table: pd.DataFrame, means: pd.DataFrame) -> list[list[list[float | int | None]]]:
-    """For each row of the means: seed and accuracy of every cell that is ok."""
+    """For each row of the means: seed and metric of every cell that is ok."""
     good = table[table.status == "ok"]
     found: dict[Any, list[list[float | int | None]]] = {}
-    columns = [*PANEL, "label", "sparsity", "seed", "accuracy"]
-    for *key, seed, accuracy in good[columns].itertuples(index=False, name=None):
-        found.setdefault(tuple(key), []).append([int(seed), _number(accuracy)])
-    keys = means[columns[:-2]].itertuples(index=False, name=None)
+    for _, part in good.groupby("pair", sort=False):
+        for *key, seed, value in part[[*GROUP, "seed", metric_of(part).column]].itertuples(
+            index=False, name=None
+        ):
+            found.setdefault(tuple(key), []).append([int(seed), _number(value)])
+    keys = means[GROUP].itertuples(index=False, name=None)
     return [sorted(found.get(key, [])) for key in keys]

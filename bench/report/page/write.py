@@ -12,8 +12,9 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bench.jobs.cell import Cell
+from bench.jobs.metric import Metric
 from bench.report.answer import answers
-from bench.report.columns import columns
+from bench.report.columns import columns, metric_of
 from bench.report.figures.kind import Kind, Section
 from bench.report.figures.kinds import SECTIONS
 from bench.report.figures.palette import looks
@@ -55,7 +56,8 @@ def page(
     own = "\n".join(path.read_text(encoding="utf-8") for path in scripts_of_page())
     own = f'"use strict";\n(() => {{\n{own}}})();'
     drawn = bool((means.ok > 0).any()) if len(means) else False
-    charts = _charts(means, kinds) if drawn else []
+    metrics = [metric_of(part) for _, part in table.groupby("pair", sort=False)]
+    charts = _charts(means, kinds, metrics) if drawn else []
     scripts = [chart_library(), own] if drawn else [own]
     data = content(cells, table, means, kinds) | {"title": title, "folder": records}
     methods = dict(zip(means.label, means.method, strict=True))
@@ -102,13 +104,13 @@ class Chart(NamedTuple):
     kinds: Sequence[Kind]
 
 
-def _charts(means: pd.DataFrame, kinds: Sequence[Kind]) -> list[Chart]:
+def _charts(means: pd.DataFrame, kinds: Sequence[Kind], metrics: Sequence[Metric]) -> list[Chart]:
     """The charts of which some kind has something to show."""
     found = []
     for section in SECTIONS:
         own = [kind for kind in kinds if kind.form and kind.section == section.name]
         if any(kind.has_data(means) for kind in own):
-            found.append(Chart(section, own))
+            found.append(Chart(section.named_after(metrics), own))
     return found
 
 

@@ -1,12 +1,13 @@
-"""A LaTeX macro for each cell of the accuracy tables, so that prose can quote numbers."""
+"""A LaTeX macro for each cell of the tables of metrics, so that prose can quote numbers."""
 
 import re
 
 import pandas as pd
 
+from bench.report.columns import metric_of
 from bench.report.numerals import percent
 from bench.report.tables.latex import escape
-from bench.report.tables.tables import dense_accuracy
+from bench.report.tables.tables import dense_value
 
 _SMALL = (
     *("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten"),
@@ -14,10 +15,7 @@ _SMALL = (
     "Nineteen",
 )
 _TENS = ("Twenty", "Thirty", "Forty", "Fifty", "Sixty", "Seventy", "Eighty", "Ninety")
-_COLUMNS = [
-    *("label", "allocation", "protocol", "sparsity"),
-    *("accuracy_mean", "accuracy_std", "status"),
-]
+_COLUMNS = ["label", "allocation", "protocol", "sparsity", "status"]
 _SIGNS = {"+": "Plus", "%": "Percent", "=": "Is", ".": "Point"}
 
 
@@ -25,8 +23,8 @@ def macros(means: pd.DataFrame, cells: pd.DataFrame, pair: str) -> str:
     r"""Lines such as `\newcommand{\benchWoodfisherGlobalNinetyFive}{84.18}` for one pair.
 
     The name is label, allocation and sparsity in percent; pair and protocol stand in it where the
-    study has several. The value is the mean in percent, `...Spread` its standard deviation over
-    seeds; a cell without a result gives its status.
+    study has several. The value is the mean, an accuracy in percent, `...Spread` its standard
+    deviation over seeds; a cell without a result gives its status.
     """
     lines = [
         f"\\newcommand{{\\{name}}}{{{escape(value)}}}"
@@ -44,16 +42,19 @@ def _named(means: pd.DataFrame, cells: pd.DataFrame) -> dict[str, dict[str, str]
     for pair, own in means.groupby("pair", sort=False):
         prefix = "bench" + (letters(str(pair)) if "pair" in several else "")
         dense = _unused(f"{prefix}Dense", taken)
-        found[str(pair)] = values = {dense: dense_accuracy(cells[cells.pair == pair])}
-        for label, allocation, protocol, sparsity, mean, spread, status in own[_COLUMNS].itertuples(
-            index=False, name=None
-        ):
+        of_pair = cells[cells.pair == pair]
+        found[str(pair)] = values = {dense: dense_value(of_pair)}
+        metric = metric_of(of_pair)
+        numbers = [f"{metric.column}_{name}" for name in ("mean", "std")]
+        for label, allocation, protocol, sparsity, status, mean, spread in own[
+            [*_COLUMNS, *numbers]
+        ].itertuples(index=False, name=None):
             parts = [label, allocation, *([protocol] if "protocol" in several else [])]
             stem = "".join(map(letters, [*parts, percent(sparsity)]))
             name = _unused(f"{prefix}{stem}", taken)
-            values[name] = status if pd.isna(mean) else f"{mean:.2f}"
+            values[name] = status if pd.isna(mean) else metric.written(mean)
             if not pd.isna(spread):
-                values[f"{name}Spread"] = f"{spread:.2f}"
+                values[f"{name}Spread"] = metric.written(spread)
     return found
 
 

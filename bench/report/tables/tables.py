@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from bench.jobs.metric import Metric
 from bench.report.best import ranking
-from bench.report.captions import accuracy_caption, only_protocol, rank_sentence, setting
+from bench.report.captions import metric_caption, only_protocol, rank_sentence, setting
+from bench.report.columns import metric_of
 from bench.report.numerals import DASH, percent
 
 _NOT_RUN = "has not run"
@@ -38,6 +40,7 @@ class Row(NamedTuple):
 class Table:
     """A table without markup. `lead` rows stand apart above `rows`; `notes` are mark and text.
 
+    `kind` is the same for tables of one make, `title` names what one shows where its kind doesn't.
     `allocation` and `protocol` are empty where it holds several or is of none. In print, at most
     `abreast` columns stand side by side.
     """
@@ -55,6 +58,7 @@ class Table:
     rows: Sequence[Row] = ()
     notes: Sequence[tuple[str, str]] = ()
     abreast: int = 5
+    title: str = ""
 
 
 @dataclass
@@ -81,34 +85,37 @@ def _letters(index: int) -> str:
     return (_letters(index // 26 - 1) if index >= 26 else "") + chr(ord("a") + index % 26)
 
 
-def dense_accuracy(cells: pd.DataFrame) -> str:
-    """The dense accuracy that the records hold; a range if they differ, a dash if there is none."""
-    ends = dict.fromkeys((f"{cells.dense_accuracy.min():.2f}", f"{cells.dense_accuracy.max():.2f}"))
-    return DASH if cells.dense_accuracy.isna().all() else DASH.join(ends)
+def dense_value(cells: pd.DataFrame) -> str:
+    """The dense model's metric by the records; a range if they differ, a dash if there is none."""
+    metric = metric_of(cells)
+    values = cells[metric.dense]
+    ends = dict.fromkeys(map(metric.written, (values.min(), values.max())))
+    return DASH if values.isna().all() else DASH.join(ends)
 
 
-def accuracy_table(cells: pd.DataFrame, means: pd.DataFrame) -> Table:
-    """Top-1 accuracy, mean and sample standard deviation, by method (rows) and sparsity."""
-    footnotes = Footnotes()
+def metric_table(cells: pd.DataFrame, means: pd.DataFrame) -> Table:
+    """The pair's metric, mean and sample standard deviation, by method (rows) and sparsity."""
+    footnotes, metric = Footnotes(), metric_of(cells)
     sparsities = sorted(means.sparsity.unique())
     ranks = ranking(cells)
     rows = []
     for label, method in means.groupby("label", sort=False):
         known = {row.sparsity: row for row in method.itertuples()}
         found = [
-            _accuracy(known.get(sparsity), footnotes)._replace(
+            _value(known.get(sparsity), metric, footnotes)._replace(
                 rank=ranks.get((sparsity, label), "")
             )
             for sparsity in sparsities
         ]
         rows.append(Row(str(label), found))
-    dense = Row("dense", [TableCell(dense_accuracy(cells))])
+    dense = Row("dense", [TableCell(dense_value(cells))])
     gaps = any(cell.text == DASH for row in rows for cell in row.table_cells)
     return Table(
         pair=str(means.pair.iloc[0]),
         kind="accuracy",
+        title=metric.noun.capitalize(),
         setting=setting(cells),
-        caption=f"{accuracy_caption(cells)} {rank_sentence(ranks.values(), cells)}",
+        caption=f"{metric_caption(cells)} {rank_sentence(ranks.values(), cells)}",
         corner="method",
         columns=[percent(sparsity) for sparsity in sparsities],
         over="sparsity (%)",
@@ -120,7 +127,7 @@ def accuracy_table(cells: pd.DataFrame, means: pd.DataFrame) -> Table:
     )
 
 
-def _accuracy(mean: Any, footnotes: Footnotes) -> TableCell:
+def _value(mean: Any, metric: Metric, footnotes: Footnotes) -> TableCell:
     """One row of the summary as a cell; None is a sparsity that this method isn't asked for."""
     if mean is None:
         return TableCell("")
@@ -128,9 +135,10 @@ def _accuracy(mean: Any, footnotes: Footnotes) -> TableCell:
         if mean.status == "missing":
             return TableCell(DASH)
         return TableCell(mean.status, mark=footnotes.mark(mean.problems))
-    spread = "" if pd.isna(mean.accuracy_std) else f"{mean.accuracy_std:.2f}"
+    value, deviation = (getattr(mean, f"{metric.column}_{name}") for name in ("mean", "std"))
+    spread = "" if pd.isna(deviation) else metric.written(deviation)
     mark = ""
     if mean.ok < mean.expected:
         text = f"{mean.ok} of {mean.expected} seeds; {mean.problems}"
         mark = footnotes.mark(text)
-    return TableCell(f"{mean.accuracy_mean:.2f}", spread, mark)
+    return TableCell(metric.written(value), spread, mark)

@@ -8,7 +8,9 @@ const FORMS = {};
 function chosen(section) {
   const kinds = source.kinds.filter((kind) => kind.section === section);
   const name = document.querySelector(`[name=${section}-kind]:checked`)?.value;
-  return kinds.find((kind) => kind.name === name) ?? kinds[0];
+  const kind = kinds.find((kind) => kind.name === name) ?? kinds[0];
+  // A pair that isn't judged by accuracy has an axis of its own.
+  return source.judged[state.pair]?.[kind.name] ?? kind;
 }
 
 const chosenSparsity = (kind) => document.getElementById(`${kind.section}-sparsity`).value;

@@ -1,7 +1,8 @@
 // Points joined to lines, a line for each method, with a band from the worst to the best seed.
 
 const upright = (kind) => ({
-  ...{ type: "quantitative", title: kind.y.title, scale: { zero: false, nice: true } },
+  ...{ type: "quantitative", title: kind.y.title },
+  scale: kind.y.scale === "log" ? { type: "log", nice: true } : { zero: false, nice: true },
 });
 
 // A row of the summary as a point of this kind; x is null where the axis has no place for it.
@@ -16,18 +17,22 @@ function point(kind, row) {
     low: row[low],
     high: row[high],
     partial: row.status === "partial",
-    tip: tip(row),
+    tip: tip(kind, row),
   };
 }
 
 // Every seed, beneath the mean.
-function tip(row) {
-  const spread = row.accuracy_std === null ? "" : ` ± ${fixed(row.accuracy_std)}`;
-  const lines = row.seeds.map(([seed, accuracy]) => [`seed ${seed}`, `${fixed(accuracy)} %`]);
+function tip(kind, row) {
+  const { column, unit } = kind.y;
+  const text = unit === "%" ? fixed : written(unit);
+  const sign = unit === "%" ? " %" : "";
+  const deviation = row[column.replace("_mean", "_std")];
+  const spread = deviation === null ? "" : ` ± ${text(deviation)}`;
+  const lines = row.seeds.map(([seed, value]) => [`seed ${seed}`, `${text(value)}${sign}`]);
   if (row.problems) lines.push(["without result", row.problems]);
   return [
     `${row.label}, ${percent(row.sparsity)}`,
-    ["mean", `${fixed(row.accuracy_mean)}${spread} %`],
+    ["mean", `${text(row[column])}${spread}${sign}`],
     ...lines,
     ["compression", `${fixed(row.compression_mean)}×`],
   ];

@@ -23,7 +23,7 @@ FORMS.points = (kind, legend) => {
     params: [FOCUS],
     layer: [
       ...(kind.front ? [{
-        data: { values: front(rows) },
+        data: { values: front(kind, rows) },
         mark: { type: "line", interpolate: "step-after", color: tone("--quiet"), opacity: 0.6 },
         encoding: { x, y },
       }] : []),
@@ -43,9 +43,12 @@ FORMS.points = (kind, legend) => {
   };
 };
 
-// The points that no cheaper one reaches in accuracy, from the cheapest on.
-function front(rows) {
-  const sorted = [...rows].sort((a, b) => a.x - b.x || b.y - a.y);
+// The points that no cheaper one reaches, from the cheapest on.
+function front(kind, rows) {
+  const merit = (row) => (kind.lower ? -row.y : row.y);
+  const sorted = [...rows].sort((a, b) => a.x - b.x || merit(b) - merit(a));
   let best = -Infinity;
-  return sorted.filter((row) => row.y > best && ((best = row.y), true)).map(({ x, y }) => ({ x, y }));
+  return sorted
+    .filter((row) => merit(row) > best && ((best = merit(row)), true))
+    .map(({ x, y }) => ({ x, y }));
 }
