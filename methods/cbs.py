@@ -1,5 +1,7 @@
 """The Combinatorial Brain Surgeon (Yu et al. 2022)."""
 
+import itertools
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -19,6 +21,9 @@ from methods.gradients import FromGradients
 from methods.method import Count, Method, Positive
 from methods.search import Choice, Damping, Space, UpdateScale
 from methods.surgeon import saliencies
+
+TOGETHER = 25
+"""How many masks are judged in one matrix product, which bounds its memory: 100 bytes a weight."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +92,10 @@ class CBS(FromGradients, Method):
         """Return the best mask [d] found by swaps from the best start."""
         removal = Removal(gradients, flatten(problem.weights))
         badness = self._badness(problem, removal)
+        starts = self.starts(problem, gradients)
         feasible = Feasible(problem)
         search = SwapSearch(self.reach, self.least, self.misses)
-        path = [min(self.starts(problem, gradients), key=badness)]
+        path = [min(starts, key=badness) if self.judge == "loss" else _cheapest(starts, removal)]
         for _ in range(self.passes):
             keep = path[-1]
             for group in feasible.groups():
@@ -108,10 +114,12 @@ class CBS(FromGradients, Method):
         yield feasible.largest(weights.abs())
         if self.start == "randomised":
             generator = problem.generator("randomised magnitude pruning")
+            sizes = [(group, weights[group].abs()) for group in feasible.groups()]
+            ordered = [(group, size, size.argsort(stable=True)) for group, size in sizes]
             for _ in range(self.constructions):
                 scores = torch.zeros_like(weights)
-                for group in feasible.groups():
-                    scores[group] = _bucket_ranks(weights[group].abs(), generator)
+                for group, size, order in ordered:
+                    scores[group] = _bucket_ranks(size, order, generator)
                 yield feasible.largest(scores)
 
     def _badness(self, problem: Problem, removal: Removal) -> Callable[[Tensor], float]:
@@ -127,11 +135,24 @@ class CBS(FromGradients, Method):
         return loss
 
 
-def _bucket_ranks(sizes: Tensor, generator: torch.Generator) -> Tensor:
-    """Return each weight's rank by size in its random bucket, as a fraction: [n] to [n]."""
+def _cheapest(masks: Iterator[Tensor], removal: Removal) -> Tensor:
+    """Return the first of the masks [d] with the least loss by the quadratic model."""
+    best, least = None, math.inf
+    while together := list(itertools.islice(masks, TOGETHER)):
+        losses = removal.losses(torch.stack(together))
+        if best is None or float(losses.min()) < least:
+            best, least = together[int(losses.argmin())], float(losses.min())
+    assert best is not None
+    return best
+
+
+def _bucket_ranks(sizes: Tensor, order: Tensor, generator: torch.Generator) -> Tensor:
+    """Return each weight's rank by size in its random bucket, as a fraction: [n] to [n].
+
+    `order` [n] are the places of the sizes in ascending order.
+    """
     count = max(1, min(int(len(sizes) ** 0.5), 1000))
     bucket = (torch.randperm(len(sizes), generator=generator) % count).to(sizes.device)
-    order = sizes.argsort(stable=True)
     order = order[bucket[order].argsort(stable=True)]
     held = bucket.bincount(minlength=count)
     first = (held.cumsum(0) - held)[bucket[order]]

@@ -27,12 +27,19 @@ class Removal:
         self.squares = self.effects.square().sum(1)
 
     def total(self, keep: Tensor) -> Tensor:
-        """Return r [m] of the weights that `keep` [d] removes."""
+        """Return r [m] of the weights that `keep` [d] removes; of each row, if it is [n, d]."""
         return (~keep).to(self.effects) @ self.effects
 
     def loss(self, keep: Tensor) -> float:
         """Return (1/m) ‖r‖², the loss of removing the weights outside `keep` [d]."""
-        return float(self.total(keep).double().square().sum()) / self.samples
+        return float(self.losses(keep.unsqueeze(0)))
+
+    def losses(self, keep: Tensor) -> Tensor:
+        """Return the loss [n] of each of several masks, the rows of `keep` [n, d].
+
+        They share one pass over the effects: O(ndm) time at the speed of a matrix product.
+        """
+        return self.total(keep).double().square().sum(1) / self.samples
 
     def alone(self, total: Tensor, removed: Tensor) -> Tensor:
         """Return what changing sides alone would save or cost for each weight, in one vector [d].

@@ -14,7 +14,7 @@ from bench.problem.passes import Settings
 from bench.problem.problem import Problem
 from bench.problem.weights import flatten, unflatten
 from methods import build
-from methods.cbs import _bucket_ranks
+from methods.cbs import TOGETHER, _bucket_ranks, _cheapest
 from methods.combinatorial.swaps import Removal, SwapSearch
 
 SAMPLES = 30
@@ -242,9 +242,23 @@ def test_the_judge_loss_keeps_the_mask_with_the_least_loss_and_pays_for_it() -> 
         method.prune(poor)
 
 
+@pytest.mark.parametrize("count", [1, TOGETHER, 2 * TOGETHER + 3])
+def test_the_cheapest_of_many_masks_is_the_first_with_the_least_loss(count) -> None:
+    problem = tiny_problem(tiny_mlp())
+    loss = quadratic(problem)
+    removal = Removal(problem.gradients_by_layer(SAMPLES), flatten(problem.weights))
+    generator = torch.Generator().manual_seed(0)
+    masks = list(torch.rand(count, len(flatten(problem.weights)), generator=generator) < 0.5)
+    expected = min(masks, key=loss)
+    assert _cheapest(iter(masks), removal) is expected
+    assert _cheapest(iter([*masks, expected.clone()]), removal) is expected
+    costs = torch.tensor([loss(mask) for mask in masks], dtype=torch.float64)
+    torch.testing.assert_close(removal.losses(torch.stack(masks)), costs, rtol=1e-10, atol=0)
+
+
 def test_bucket_ranks_are_ranks_within_buckets() -> None:
     sizes = torch.rand(103, generator=torch.Generator().manual_seed(0)).double()
-    ranks = _bucket_ranks(sizes, torch.Generator().manual_seed(1))
+    ranks = _bucket_ranks(sizes, sizes.argsort(), torch.Generator().manual_seed(1))
     bucket = torch.randperm(103, generator=torch.Generator().manual_seed(1)) % 10
     for number in range(10):
         own = ranks[bucket == number][sizes[bucket == number].argsort()]
@@ -256,7 +270,7 @@ def test_bucket_ranks_are_ranks_within_buckets() -> None:
 def test_there_are_as_many_buckets_as_the_root_up_to_a_thousand(count, buckets) -> None:
     """The largest of each bucket of n has the rank 1 - 1/2n, so ranks above 1 - 1/n count them."""
     sizes = torch.rand(count, generator=torch.Generator().manual_seed(0)).double()
-    ranks = _bucket_ranks(sizes, torch.Generator().manual_seed(1))
+    ranks = _bucket_ranks(sizes, sizes.argsort(), torch.Generator().manual_seed(1))
     assert int((ranks > 1 - 1 / (count // buckets)).sum()) == buckets
     assert float(ranks.min()) > 0
 
