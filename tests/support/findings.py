@@ -53,8 +53,8 @@ def value(source: str, cell: str, number: str) -> str:
     if cell.startswith("t "):
         return f"{_paired_t(source, *cell.removeprefix('t ').split(' - ')):.{decimals}f}"
     means = [_row(source, term) for term in cell.split(" - ")]
-    mean = means[0]["accuracy_mean"] - sum(row["accuracy_mean"] for row in means[1:])
-    spread = f" ± {means[0]['accuracy_std']:.{decimals}f}" if "±" in number else ""
+    mean = means[0]["mean"] - sum(row["mean"] for row in means[1:])
+    spread = f" ± {means[0]['std']:.{decimals}f}" if "±" in number else ""
     return f"{mean:.{decimals}f}{spread}"
 
 
@@ -79,7 +79,8 @@ def _row(study: str, term: str) -> dict[str, float]:
         and round(100 * float(row["sparsity"]), 6) == float(sparsity)
         and row["allocation"] == (allocation or ["global"])[0]
     ]
-    return {name: float(row[name] or "nan") for name in ("accuracy_mean", "accuracy_std")}
+    judged = "score" if row.get("score_mean") else "accuracy"
+    return {name: float(row[f"{judged}_{name}"] or "nan") for name in ("mean", "std")}
 
 
 def _published(table: str, cell: str) -> float:
