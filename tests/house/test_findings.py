@@ -9,7 +9,7 @@ from support.findings import NUMBER, RESULTS, bindings, bound, paragraphs, value
 TEXT = (RESULTS / "README.md").read_text()
 FOUND = paragraphs(TEXT[TEXT.index("## What was found") :])
 BINDINGS = bindings()
-UNBOUND = 14
+UNBOUND = 16
 """Decimal numbers that no kept file gives; `results/findings.toml` has the reasons."""
 
 
