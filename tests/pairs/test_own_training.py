@@ -55,7 +55,13 @@ def test_every_training_prunes_to_the_exact_count(toys, net, method) -> None:
     assert found.nonzero == found.prunable - round(0.5 * found.prunable)
 
 
-@pytest.mark.parametrize("net", ["view", "conv3d", "conv1d", "frozen", "bfloat16"])
+@pytest.mark.parametrize(
+    "net",
+    [
+        *("view", "frozen"),
+        *(pytest.param(net, marks=pytest.mark.slow) for net in ("conv3d", "conv1d", "bfloat16")),
+    ],
+)
 def test_training_helps_on_images_with_several_channels(toys, net) -> None:
     trained = prepare(pair(NETS[net], epochs=20, batch=16, learning_rate=0.05), CPU)
     assert trained.evaluation.accuracy >= 95
