@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.cli.committed import in_theme
+from bench.jobs.metric import METRICS
 from support.checkout import ROOT
 
 RESULTS = ROOT / "results"
@@ -116,7 +117,8 @@ def _records(study: str) -> list[Any]:
 
 
 def _dense(study: str) -> float:
-    return statistics.mean(record.dense_accuracy for record in _records(study))
+    records = _records(study)
+    return statistics.mean(getattr(one, METRICS[one.metric].dense) for one in records)
 
 
 def _paired_t(study: str, one: str, other: str) -> float:
