@@ -153,7 +153,8 @@ def test_chunks_are_cheaper_than_the_full_matrix(compare, gradients, resnet20) -
 
 
 def test_means_of_gradients_against_plain_passes(compare) -> None:
-    """1,000 means of 16 on MLPNet: at most 5 times the passes without gradients of weights."""
+    """1,000 means of 16 on MLPNet: at most 3 times the passes without gradients of weights, and a
+    matrix of the result's size being filled. Writing it takes as long as the passes."""
     mlpnet = problem(MLPNet(), (1, 28, 28), lambda name: True)
     inputs, labels = mlpnet.examples(SAMPLES)
 
@@ -169,11 +170,12 @@ def test_means_of_gradients_against_plain_passes(compare) -> None:
     mlpnet._calibration = Calibration(Again(inputs, labels), 0, Meter(PLENTY))
 
     def plain() -> None:
+        inputs.new_zeros(SAMPLES, len(flatten(mlpnet.weights)))
         for _ in range(16):
             given = inputs.clone().requires_grad_()
             F.cross_entropy(mlpnet.model(given), labels).backward()
 
-    assert compare(lambda: mlpnet.gradients(SAMPLES, batch=16), plain) < 5
+    assert compare(lambda: mlpnet.gradients(SAMPLES, batch=16), plain) < 3
 
 
 def test_a_search_of_chita_against_its_products(compare, mlpnet) -> None:
