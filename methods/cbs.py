@@ -91,11 +91,11 @@ class CBS(FromGradients, Method):
     def selected(self, problem: Problem, gradients: JoinedGradients) -> Tensor:
         """Return the best mask [d] found by swaps from the best start."""
         removal = Removal(gradients, flatten(problem.weights))
-        badness = self._badness(problem, removal)
+        loss = self._loss(problem)
         starts = self.starts(problem, gradients)
         feasible = Feasible(problem)
         search = SwapSearch(self.reach, self.least, self.misses)
-        path = [min(starts, key=badness) if self.judge == "loss" else _cheapest(starts, removal)]
+        path = [min(starts, key=loss) if self.judge == "loss" else _cheapest(starts, removal)]
         for _ in range(self.passes):
             keep = path[-1]
             for group in feasible.groups():
@@ -103,7 +103,7 @@ class CBS(FromGradients, Method):
             if torch.equal(keep, path[-1]):
                 break
             path.append(keep)
-        return path[-1] if self.judge == "model" else min(path, key=badness)
+        return path[-1] if self.judge == "model" else min(path, key=loss)
 
     def starts(self, problem: Problem, gradients: JoinedGradients) -> Iterator[Tensor]:
         """Iterate over the masks [d] from which the search may start."""
@@ -122,10 +122,8 @@ class CBS(FromGradients, Method):
                     scores[group] = _bucket_ranks(size, order, generator)
                 yield feasible.largest(scores)
 
-    def _badness(self, problem: Problem, removal: Removal) -> Callable[[Tensor], float]:
-        """Return the function by which the judge rates a mask [d]; lower is better."""
-        if self.judge == "model":
-            return removal.loss
+    def _loss(self, problem: Problem) -> Callable[[Tensor], float]:
+        """Return the function that gives the loss of the network with a mask [d]."""
         weights = problem.weights
 
         def loss(keep: Tensor) -> float:
