@@ -100,11 +100,23 @@ def _parts(value: Any) -> Iterator[tuple[object, Any]]:
 
 def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
     """Yield an object's attributes; raises `Unknown` for one that has none, such as an array."""
-    slots = [base.__dict__.get("__slots__", ()) for base in type(value).__mro__]
-    if not (hasattr(value, "__dict__") or any(slots)):
+    slots = list(slots_of(type(value)))
+    if not (hasattr(value, "__dict__") or slots):
         raise Unknown
     yield from getattr(value, "__dict__", {}).items()
-    for names in slots:
+    for name in slots:
+        if hasattr(value, name):
+            yield name, getattr(value, name)
+
+
+def slots_of(kind: type) -> Iterator[str]:
+    """Yield the names under which instances of a class hold what they have in slots.
+
+    Python stores a private one, `__name`, under the name of its class too.
+    """
+    for base in kind.__mro__:
+        names = base.__dict__.get("__slots__", ())
         for name in (names,) if isinstance(names, str) else names:
-            if hasattr(value, name):
-                yield name, getattr(value, name)
+            private = name.startswith("__") and not name.endswith("__")
+            if name not in ("__dict__", "__weakref__"):
+                yield f"_{base.__name__.lstrip('_')}{name}" if private else name

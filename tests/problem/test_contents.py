@@ -25,6 +25,20 @@ class Slots:
         self.kept = kept
 
 
+class OneSlot:
+    __slots__ = "kept"  # noqa: PLC0205
+
+    def __init__(self, kept) -> None:
+        self.kept = kept
+
+
+class PrivateSlot:
+    __slots__ = ("__kept", "unfilled")
+
+    def __init__(self, kept) -> None:
+        self.__kept = kept
+
+
 class Lazy:
     def __init__(self, tensor: Tensor) -> None:
         self.tensor = tensor
@@ -108,3 +122,17 @@ def test_what_cannot_be_told_is_unknown_however_deep(what) -> None:
 def test_a_tensor_whose_writes_are_not_counted_is_unknown() -> None:
     with torch.inference_mode():
         assert contents([torch.ones(1)]) is None
+
+
+@pytest.mark.parametrize("kind", [Slots, OneSlot, PrivateSlot])
+def test_slots_of_every_spelling_are_part_of_what_an_object_holds(kind) -> None:
+    state, tensor = [1.0], torch.ones(3)
+    value = kind((state, tensor))
+    before = contents(value)
+    assert before is not None and before.tensors == [tensor]
+    tensor.add_(1)
+    written = contents(value).description
+    assert written != before.description
+    state[0] = 2.0
+    assert contents(value).description != written
+    assert contents(kind(lambda: 3)) is None

@@ -18,6 +18,7 @@ from bench.pairs.preparing.dense import Dense
 from bench.problem.cache import Cache
 from bench.run import tested
 from bench.run.one_job import run_job
+from bench.run.sharing.watched import Watched
 from methods import METHODS, build, configuration
 from methods.magnitude import Magnitude
 from methods.method import Method
@@ -326,3 +327,31 @@ def test_a_failure_is_not_kept(plugin, dense, shared) -> None:
     broken[0] = False
     assert shared(make(name)).status == "ok"
     assert torch.isfinite(torch.tensor(shared(make(name, sparsity=0.5)).loss))
+
+
+class Slotted(Magnitude):
+    """What a user may write: one slot named by a string, and private ones, some never filled."""
+
+    __slots__ = "kept"  # noqa: PLC0205
+
+
+class PrivatelySlotted(Magnitude):
+    __slots__ = ("__kept", "unfilled")
+
+    def keep(self, value: float) -> None:
+        object.__setattr__(self, "_PrivatelySlotted__kept", value)
+
+    def kept(self) -> float:
+        return self.__kept
+
+
+def test_a_copy_has_what_lies_in_slots_of_every_spelling() -> None:
+    one, other = Slotted(), PrivatelySlotted()
+    object.__setattr__(one, "kept", 3.0)
+    other.keep(4.0)
+    assert Watched(one).method.kept == 3.0
+    watched = Watched(other)
+    assert watched.method.kept() == 4.0 and not hasattr(watched.method, "unfilled")
+    assert not watched.changed
+    watched.method.keep(5.0)
+    assert watched.changed and other.kept() == 4.0

@@ -1,8 +1,10 @@
 """A copy of a method that notes which of its fields are read."""
 
 import dataclasses
+from contextlib import suppress
 from typing import Any
 
+from bench.problem.contents import slots_of
 from methods.method import Method
 
 
@@ -44,8 +46,7 @@ class Watched:
 def _attributes(method: Method) -> dict[str, Any]:
     """Return all attributes of an instance, unnoticed."""
     found = dict(object.__getattribute__(method, "__dict__"))
-    for base in type(method).__mro__:
-        for name in base.__dict__.get("__slots__", ()):
-            if name not in ("__dict__", "__weakref__"):
-                found[name] = object.__getattribute__(method, name)
+    for name in slots_of(type(method)):
+        with suppress(AttributeError):  # of a slot that was never filled
+            found[name] = object.__getattribute__(method, name)
     return found
